@@ -1,0 +1,31 @@
+import {type DriverName, driverTitles, type Platform, platformTitles} from '../model/driver-name.ts';
+import {listOf} from '../model/text.ts';
+
+/** Which drivers may run where, in the order they are offered. */
+const table: Readonly<Record<Platform, readonly DriverName[]>> = {
+	linux: ['qemu', 'lxd', 'libvirt'],
+	darwin: ['qemu', 'virtualbox'],
+	win32: ['hyperv', 'virtualbox'],
+};
+
+export function driversOn(platform: Platform): readonly DriverName[] {
+	return table[platform];
+}
+
+/** The driver until the user chooses one. `architecture` in Node's spelling: `x64`, `arm64`. */
+export function defaultDriver(platform: Platform, architecture: string): DriverName {
+	if (platform === 'linux') return architecture === 'x64' ? 'qemu' : 'lxd';
+	return platform === 'darwin' ? 'qemu' : 'hyperv';
+}
+
+/** Why a driver cannot be chosen on a platform, or `undefined` when it can. */
+export function platformProblem(driver: DriverName, platform: Platform): string | undefined {
+	if (table[platform].includes(driver)) return undefined;
+	const where = (Object.keys(table) as Platform[]).filter(other => table[other].includes(driver));
+	return `${driverTitles[driver]} is not supported on ${platformTitles[platform]}, only on ${listOf(where.map(other => platformTitles[other]))}`;
+}
+
+/** Node's platform as one of ours; other Unixes are treated as Linux, where the drivers will say what they miss. */
+export function platformOf(nodePlatform: NodeJS.Platform): Platform {
+	return nodePlatform === 'darwin' || nodePlatform === 'win32' ? nodePlatform : 'linux';
+}

@@ -1,0 +1,183 @@
+import type {Capabilities} from '../drivers/capabilities.ts';
+import type {DriverHealth} from '../drivers/driver.ts';
+import type {DriverName, ScopeName} from '../model/driver-name.ts';
+import type {ImageInfo} from '../model/image-info.ts';
+import type {ActionOptions, InstanceDetail, InstanceEvent, InstanceView} from '../model/instance.ts';
+import type {LogLine, OperationView} from '../model/operation.ts';
+
+/** A driver as clients see it. */
+export type DriverInfo = {
+	readonly name: DriverName;
+	/** Whether this platform has it at all; the reason when not. */
+	readonly supported: boolean;
+	readonly unsupportedReason?: string;
+	readonly current: boolean;
+	readonly health: DriverHealth;
+	readonly capabilities: Capabilities;
+	readonly scope: ScopeName;
+	/** Instances in its scope, the deleted ones included. */
+	readonly instances: number;
+};
+
+/** Something a person should know that belongs to no single operation: a setting that was not usable, an upgrade. */
+export type Notice = {
+	readonly id: string;
+	readonly at: number;
+	readonly level: 'info' | 'warning' | 'error';
+	readonly text: string;
+};
+
+/** Everything the first screen shows, in one answer. */
+export type Overview = {
+	readonly driver: DriverInfo;
+	readonly instances: readonly InstanceView[];
+	readonly operations: readonly OperationView[];
+	readonly notices: readonly Notice[];
+	readonly host: HostFacts;
+	/** Instances in scopes other than the current one. */
+	readonly elsewhere: ReadonlyArray<{readonly scope: ScopeName; readonly count: number}>;
+	readonly settings: Readonly<Record<string, string>>;
+	readonly daemon: {readonly version: string; readonly pid: number; readonly startedAt: number};
+};
+
+export type HostFacts = {
+	readonly name: string;
+	readonly user: string;
+	readonly cpus: number;
+	/** Bytes. */
+	readonly memoryTotal: number;
+	readonly memoryAvailable: number;
+	/** Free bytes where instances are kept. */
+	readonly diskFree: number;
+};
+
+export type LaunchRequest = {
+	/** `micro`, `file:///path`, `https://…`, a plain path is not accepted. Default: the setting's default image. */
+	readonly image?: string;
+	readonly name?: string;
+	readonly cpus?: number;
+	/** Bytes. */
+	readonly memory?: number;
+	/** Bytes. */
+	readonly disk?: number;
+	/** The text of a cloud-config, already read from its file. */
+	readonly cloudInit?: string;
+	readonly networks?: readonly string[];
+	readonly bridged?: boolean;
+	/** Seconds the guest may take to answer. Default 300. */
+	readonly answerTimeout?: number;
+	/** The host user who asks, for the records. */
+	readonly by: string;
+};
+
+export const engineActions = ['start', 'stop', 'restart', 'suspend', 'delete', 'recover', 'purge'] as const;
+export type EngineAction = (typeof engineActions)[number];
+
+export type ActRequest = {
+	readonly action: EngineAction;
+	/** Instance names in the current scope; `purge` with none: all deleted ones. All are checked before any is touched. */
+	readonly names: readonly string[];
+	readonly options?: ActionOptions;
+	readonly by: string;
+};
+
+/** How to reach a guest with the system's `ssh`. Absolute paths. */
+export type SshAccess = {
+	readonly name: string;
+	readonly host: string;
+	readonly port: number;
+	readonly user: string;
+	readonly identityFile: string;
+	readonly knownHostsFile: string;
+	readonly hostKeyAlias: string;
+};
+
+export type DoctorCheck = {
+	readonly title: string;
+	readonly verdict: 'ok' | 'warning' | 'problem';
+	readonly text: string;
+	readonly remedy?: string;
+};
+export type DoctorReport = {
+	readonly drivers: readonly DriverInfo[];
+	readonly checks: readonly DoctorCheck[];
+	readonly tookMs: number;
+};
+
+export type SettingValue = {readonly key: string; readonly value: string; readonly isDefault: boolean};
+
+/** What is pushed to clients. Sent after the state it tells of is in force. */
+export type EngineEvent =
+	| {
+			readonly type: 'instances';
+			readonly changed: readonly InstanceView[] /** ids */;
+			readonly removed: readonly string[];
+	  }
+	| {readonly type: 'operation'; readonly operation: OperationView}
+	| {readonly type: 'overview' /** Something else changed: ask for the overview again. */; readonly reason: string}
+	| {readonly type: 'notice'; readonly notice: Notice};
+
+/**
+ * What drover does, whoever asks. Two implementations: `LocalEngine` (in process) and `RemoteEngine` (over a socket).
+ * Every method rejects with `DroverError`. A method takes at most one argument and everything is plain data, so that
+ * each can be sent as a message; the list of their names is {@link engineMethods}.
+ */
+export type Engine = {
+	overview(): Promise<Overview>;
+	/** Instances of the current scope, sorted by name, primary first. Answered from memory, never asks a guest. */
+	list(): Promise<readonly InstanceView[]>;
+	/** All when `names` is empty. Unknown names reject as a whole. Guests are asked only with `runtime`, at most 3 s. */
+	info(request: {names: readonly string[]; runtime: boolean}): Promise<readonly InstanceDetail[]>;
+	/** Begins a launch. The operation has one item, whose target is the instance's name. */
+	launch(request: LaunchRequest): Promise<OperationView>;
+	/** Begins an action on instances. Refused as a whole when one name or state does not allow it. */
+	act(request: ActRequest): Promise<OperationView>;
+	operations(): Promise<readonly OperationView[]>;
+	operation(request: {id: string}): Promise<OperationView>;
+	/** Resolves when the operation has ended, or rejects with `operation.timeout`; the operation itself goes on then. */
+	wait(request: {id: string; timeoutSeconds?: number}): Promise<OperationView>;
+	cancel(request: {id: string; by: string}): Promise<OperationView>;
+	operationLog(request: {id: string}): Promise<readonly LogLine[]>;
+	/** Rejects unless the guest is up. */
+	ssh(request: {name: string}): Promise<SshAccess>;
+	instanceEvents(request: {name: string}): Promise<readonly InstanceEvent[]>;
+	/** The last lines the guest wrote to its console, made safe to show. */
+	consoleLog(request: {name: string; lines: number}): Promise<readonly string[]>;
+	drivers(): Promise<readonly DriverInfo[]>;
+	doctor(request: {again: boolean}): Promise<DoctorReport>;
+	find(request: {query: string}): Promise<readonly ImageInfo[]>;
+	settings(): Promise<readonly SettingValue[]>;
+	get(request: {key: string}): Promise<SettingValue>;
+	set(request: {key: string; value: string; by: string}): Promise<SettingValue>;
+	/** Looks at all instances again now. */
+	refresh(): Promise<void>;
+	/** Events from now on. */
+	subscribe(listener: (event: EngineEvent) => void): {close(): void};
+	/** Local: ends timers and watches (instances go on). Remote: closes the connection. */
+	close(): Promise<void>;
+};
+
+/** The methods that cross the socket as requests. */
+export const engineMethods = [
+	'overview',
+	'list',
+	'info',
+	'launch',
+	'act',
+	'operations',
+	'operation',
+	'wait',
+	'cancel',
+	'operationLog',
+	'ssh',
+	'instanceEvents',
+	'consoleLog',
+	'drivers',
+	'doctor',
+	'find',
+	'settings',
+	'get',
+	'set',
+	'refresh',
+] as const satisfies ReadonlyArray<keyof Engine>;
+export type EngineMethod = (typeof engineMethods)[number];

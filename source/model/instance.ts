@@ -1,0 +1,176 @@
+import type {DriverName, ScopeName} from './driver-name.ts';
+import type {ErrorData} from './errors.ts';
+import type {InstanceState} from './state.ts';
+
+/** What drover remembers of an instance. One JSON file each; see `state/records.ts` for how it is kept. */
+export type InstanceRecord = {
+	readonly schema: 1;
+	/** UUID; also the hypervisor's UUID of the machine. Never changes, unlike the name. */
+	readonly id: string;
+	readonly name: string;
+	readonly scope: ScopeName;
+	/** ISO 8601, UTC. */
+	readonly createdAt: string;
+	/** The host user who asked for it. */
+	readonly createdBy: string;
+	/** `creating` until the first start has succeeded; what is found in this phase after a crash is finished or undone. */
+	readonly phase: 'creating' | 'ready';
+	readonly image: ImageReference;
+	readonly hardware: Hardware;
+	readonly ssh: SshIdentity;
+	/** What the user wants it to be; what it is, is observed. */
+	readonly desired: 'running' | 'stopped' | 'suspended';
+	readonly deleted?: {readonly at: string; readonly by: string};
+	/** Work that was begun and not yet ended: taken up again by the next daemon. */
+	readonly intent?: Intent;
+	/** The saved memory that belongs to the disk as it is now. Present exactly while the instance is suspended. */
+	readonly suspended?: SuspendStamp;
+	/** The guest did not answer in time when it was last started: shown as Unknown until it answers. */
+	readonly unanswered?: {readonly since: string; readonly reason: string};
+	/** When a delayed stop is due, ISO 8601. */
+	readonly shutdownAt?: string;
+};
+
+/** Which image an instance was made from. */
+export type ImageReference = {
+	/** What the user asked for: `micro`, `file:///…`. */
+	readonly query: string;
+	/** Shown in tables: `Micro 1`, `24.04 LTS`. */
+	readonly release: string;
+	readonly os: string;
+	/** `sha256:…` of the image's content. */
+	readonly hash: string;
+};
+
+export type Hardware = {
+	readonly arch: 'x86_64' | 'aarch64';
+	readonly cpus: number;
+	/** Bytes. */
+	readonly memory: number;
+	/** Virtual size of the disk in bytes. */
+	readonly disk: number;
+	/** `52:54:00:xx:xx:xx`, unique over all scopes. */
+	readonly mac: string;
+	/** Versioned machine type, chosen at the first start and kept: a saved memory image depends on it. */
+	readonly machine?: string;
+};
+
+export type SshIdentity = {
+	readonly user: string;
+	/** Loopback port that leads to the guest's port 22; kept from start to start where it is still free. */
+	readonly port?: number;
+	/** Public host key line (`ssh-ed25519 AAAA…`) that the guest was given, so that the first connection is verified. */
+	readonly hostKey: string;
+};
+
+export type Intent = {
+	readonly action: 'launch' | 'start' | 'stop' | 'restart' | 'suspend' | 'delete' | 'purge';
+	readonly options: ActionOptions;
+	readonly by: string;
+	readonly at: string;
+};
+
+export type ActionOptions = {
+	/** stop: cut the power. */
+	readonly force?: boolean;
+	/** stop: minutes to wait before. */
+	readonly delayMinutes?: number;
+	/** stop: call off a delayed stop. */
+	readonly cancelDelayed?: boolean;
+	/** delete: also purge. */
+	readonly purge?: boolean;
+	/** start: throw the saved memory away and boot the disk. */
+	readonly discardMemory?: boolean;
+	/** launch, start, restart: how long the guest may take to answer, in seconds. Default 300. */
+	readonly answerTimeout?: number;
+};
+
+/** What a saved memory image depends on; who loads it compares this first. */
+export type SuspendStamp = {
+	readonly driver: DriverName;
+	/** Version of the hypervisor that saved it. */
+	readonly version: string;
+	readonly machine: string;
+	readonly accelerator: string;
+	readonly cpus: number;
+	readonly memory: number;
+	/** SHA-256 over the devices of the machine, as both sides list them. */
+	readonly devices: string;
+	/** The disk as it was when the memory was saved: loading the memory over another disk would destroy it. */
+	readonly disk: {readonly bytes: number; readonly modifiedMs: number};
+	/** Bytes of the memory image. */
+	readonly size: number;
+	readonly at: string;
+	readonly by: 'user' | 'switch';
+};
+
+/** What a driver sees of an instance right now. */
+export type Observation = {
+	readonly power: 'off' | 'running' | 'paused' | 'loading' | 'suspended' | 'unresponsive' | 'unusable';
+	/** A sentence for a person when `power` is `unresponsive` or `unusable`. */
+	readonly reason?: string;
+	/** Milliseconds since the epoch. */
+	readonly observedAt: number;
+	readonly runningSince?: number;
+	/** Addresses that can be reached from the host. */
+	readonly ipv4: readonly string[];
+	readonly ssh?: {readonly host: string; readonly port: number};
+};
+
+/** What clients are shown: the record, the observation and the work under way, put together. */
+export type InstanceView = {
+	readonly id: string;
+	readonly name: string;
+	readonly scope: ScopeName;
+	/** The driver it runs under, or would. */
+	readonly driver: DriverName;
+	readonly state: InstanceState;
+	/** Why the state is Unknown or Broken, or what is being waited for. */
+	readonly reason?: string;
+	readonly suspendedBy?: 'user' | 'switch';
+	readonly image: ImageReference;
+	readonly cpus: number;
+	readonly memory: number;
+	readonly disk: number;
+	readonly ipv4: readonly string[];
+	readonly ssh?: {readonly host: string; readonly port: number; readonly user: string};
+	readonly createdAt: string;
+	readonly createdBy: string;
+	/** Milliseconds since the epoch. */
+	readonly runningSince?: number;
+	readonly observedAt: number;
+	/** When a delayed stop is due, ISO 8601. */
+	readonly shutdownAt?: string;
+	/** The operation at work on it. */
+	readonly operation?: {readonly id: string; readonly kind: string; readonly stage: string; readonly percent?: number};
+};
+
+/** More about one instance, gathered on request; guest questions have a deadline of their own. */
+export type InstanceDetail = InstanceView & {
+	readonly directory: string;
+	readonly mac: string;
+	readonly pid?: number;
+	readonly accelerator?: string;
+	readonly suspended?: SuspendStamp;
+	/** Absent when the guest was not asked or did not answer; `guestError` then says why. */
+	readonly guest?: GuestFacts;
+	readonly guestError?: ErrorData;
+};
+
+export type GuestFacts = {
+	readonly release?: string;
+	readonly load?: readonly [number, number, number];
+	/** Bytes, by device. */
+	readonly disks?: Readonly<Record<string, {readonly used: number; readonly total: number}>>;
+	/** Bytes. */
+	readonly memory?: {readonly used: number; readonly total: number};
+	readonly cpus?: number;
+};
+
+/** One line of an instance's history. */
+export type InstanceEvent = {
+	/** ISO 8601. */
+	readonly at: string;
+	readonly what: string;
+	readonly by?: string;
+};

@@ -1,0 +1,357 @@
+import {capabilities} from '../../source/drivers/capabilities.ts';
+import type {DriverInfo, Engine, EngineEvent, Overview} from '../../source/engine/engine.ts';
+import type {DriverName} from '../../source/model/driver-name.ts';
+import {scopeOf} from '../../source/model/driver-name.ts';
+import {DroverError} from '../../source/model/errors.ts';
+import type {InstanceDetail, InstanceView} from '../../source/model/instance.ts';
+import {isEnded, type LogLine, type OperationKind, type OperationView} from '../../source/model/operation.ts';
+import {gibibyte} from '../../source/model/sizes.ts';
+import type {InstanceState} from '../../source/model/state.ts';
+
+/** An instance as clients see it, with sensible values for what a test does not care about. */
+export function fakeInstance(
+	name: string,
+	state: InstanceState = 'Running',
+	more: Partial<InstanceView> = {},
+): InstanceView {
+	return {
+		id: `id-${name}`,
+		name,
+		scope: 'qemu',
+		driver: 'qemu',
+		state,
+		image: {query: 'micro', release: 'Micro 1', os: 'drover', hash: `sha256:${'ab'.repeat(32)}`},
+		cpus: 1,
+		memory: gibibyte,
+		disk: 5 * gibibyte,
+		ipv4: [],
+		...(state === 'Running' ? {ssh: {host: '127.0.0.1', port: 40000, user: 'ubuntu'}} : {}),
+		createdAt: '2026-01-01T00:00:00.000Z',
+		createdBy: 'kim',
+		observedAt: 0,
+		...more,
+	};
+}
+
+export function fakeDriver(name: DriverName = 'qemu', more: Partial<DriverInfo> = {}): DriverInfo {
+	return {
+		name,
+		supported: true,
+		current: true,
+		health: {
+			installed: true,
+			usable: true,
+			version: '7.2.22',
+			accelerator: 'tcg',
+			summary: 'QEMU 7.2.22, software emulation',
+			checkedAt: 0,
+		},
+		capabilities: capabilities(name, 'linux'),
+		scope: scopeOf(name),
+		instances: 0,
+		...more,
+	};
+}
+
+const goal: Partial<Record<OperationKind, InstanceState>> = {
+	start: 'Running',
+	launch: 'Running',
+	stop: 'Stopped',
+	restart: 'Running',
+	suspend: 'Suspended',
+	delete: 'Deleted',
+	recover: 'Stopped',
+};
+
+/**
+ * An engine in memory for tests of clients: actions take `delayMs` and then succeed, unless `failures` names the
+ * instance. It checks nothing that the real engine decides; tests of decisions use the real one.
+ */
+export class FakeEngine implements Engine {
+	readonly instances = new Map<string, InstanceView>();
+	readonly calls: Array<{method: string; request: unknown}> = [];
+	readonly failures = new Map<string, DroverError>();
+	readonly logs = new Map<string, LogLine[]>();
+	driver: DriverInfo;
+	delayMs: number;
+	isAway = false;
+	readonly #operations = new Map<string, OperationView>();
+	readonly #listeners = new Set<(event: EngineEvent) => void>();
+	readonly #settings = new Map([
+		['client.primary-name', 'primary'],
+		['local.driver', 'qemu'],
+	]);
+	#next = 1;
+
+	constructor({
+		instances = [],
+		driver = fakeDriver(),
+		delayMs = 0,
+	}: {instances?: readonly InstanceView[]; driver?: DriverInfo; delayMs?: number} = {}) {
+		for (const instance of instances) this.instances.set(instance.name, instance);
+		this.driver = driver;
+		this.delayMs = delayMs;
+	}
+
+	/** Changes an instance as if the world had, and tells the clients. */
+	put(instance: InstanceView) {
+		this.instances.set(instance.name, instance);
+		this.emit({type: 'instances', changed: [instance], removed: []});
+	}
+
+	remove(name: string) {
+		const instance = this.#get(name);
+		this.instances.delete(name);
+		this.emit({type: 'instances', changed: [], removed: [instance.id]});
+	}
+
+	putOperation(operation: OperationView) {
+		this.#operations.set(operation.id, operation);
+		this.emit({type: 'operation', operation});
+	}
+
+	emit(event: EngineEvent) {
+		for (const listener of this.#listeners) listener(event);
+	}
+
+	async overview(): Promise<Overview> {
+		this.#note('overview');
+		return {
+			driver: {...this.driver, instances: this.instances.size},
+			instances: await this.list(),
+			operations: [...this.#operations.values()],
+			notices: [],
+			host: {
+				name: 'build-03',
+				user: 'kim',
+				cpus: 4,
+				memoryTotal: 16 * gibibyte,
+				memoryAvailable: 9 * gibibyte,
+				diskFree: 200 * gibibyte,
+			},
+			elsewhere: [],
+			settings: Object.fromEntries(this.#settings),
+			daemon: {version: '0.1.0', pid: 1, startedAt: 0},
+		};
+	}
+
+	async list() {
+		return [...this.instances.values()].sort((a, b) => a.name.localeCompare(b.name));
+	}
+
+	async info({names, runtime}: {names: readonly string[]; runtime: boolean}): Promise<readonly InstanceDetail[]> {
+		this.#note('info', {names, runtime});
+		const chosen = names.length === 0 ? await this.list() : names.map(name => this.#get(name));
+		return chosen.map(instance => ({
+			...instance,
+			directory: `/data/scopes/qemu/${instance.name}`,
+			mac: '52:54:00:12:34:56',
+			...(instance.state === 'Running' && runtime
+				? {
+						guest: {
+							release: 'Micro 1',
+							load: [0.1, 0.2, 0.3],
+							disks: {vda2: {used: 20_000_000, total: 5 * gibibyte}},
+							memory: {used: 60_000_000, total: gibibyte},
+						},
+					}
+				: {}),
+		}));
+	}
+
+	async launch(request: Parameters<Engine['launch']>[0]): Promise<OperationView> {
+		this.#note('launch', request);
+		const name = request.name ?? 'amber-otter';
+		if (this.instances.has(name)) throw new DroverError('instance.exists', `instance "${name}" already exists`);
+		this.put(fakeInstance(name, 'Starting'));
+		return this.#begin('launch', [name], request.by);
+	}
+
+	async act(request: Parameters<Engine['act']>[0]): Promise<OperationView> {
+		this.#note('act', request);
+		const names =
+			request.names.length > 0
+				? request.names
+				: [...this.instances.values()].filter(i => i.state === 'Deleted').map(i => i.name);
+		for (const name of names) this.#get(name);
+		return this.#begin(request.action, names, request.by);
+	}
+
+	async operations() {
+		return [...this.#operations.values()];
+	}
+
+	async operation({id}: {id: string}) {
+		const found = this.#operations.get(id);
+		if (!found) throw new DroverError('operation.missing', `there is no operation ${id}`);
+		return found;
+	}
+
+	async wait({id, timeoutSeconds}: {id: string; timeoutSeconds?: number}): Promise<OperationView> {
+		const found = await this.operation({id});
+		if (isEnded(found)) return found;
+		return new Promise((resolve, reject) => {
+			const timer =
+				timeoutSeconds === undefined
+					? undefined
+					: setTimeout(() => reject(new DroverError('operation.timeout', 'timed out')), timeoutSeconds * 1000);
+			const subscription = this.subscribe(event => {
+				if (event.type !== 'operation' || event.operation.id !== id || !isEnded(event.operation)) return;
+				clearTimeout(timer);
+				subscription.close();
+				resolve(event.operation);
+			});
+		});
+	}
+
+	async cancel({id, by}: {id: string; by: string}): Promise<OperationView> {
+		this.#note('cancel', {id, by});
+		const found = await this.operation({id});
+		const cancelled: OperationView = {
+			...found,
+			state: 'cancelled',
+			endedAt: Date.now(),
+			items: found.items.map(item => ({...item, state: 'cancelled'})),
+		};
+		this.putOperation(cancelled);
+		return cancelled;
+	}
+
+	async operationLog({id}: {id: string}) {
+		return this.logs.get(id) ?? [];
+	}
+
+	async ssh({name}: {name: string}) {
+		const instance = this.#get(name);
+		if (instance.state !== 'Running') throw new DroverError('instance.state', `instance "${name}" is not running`);
+		return {
+			name,
+			host: '127.0.0.1',
+			port: 40000,
+			user: 'ubuntu',
+			identityFile: '/data/ssh/id',
+			knownHostsFile: '/data/ssh/known_hosts',
+			hostKeyAlias: `${name}.drover`,
+		};
+	}
+
+	async instanceEvents({name}: {name: string}) {
+		this.#get(name);
+		return [{at: '2026-01-01T00:00:00.000Z', what: 'launched from micro', by: 'kim'}];
+	}
+
+	async consoleLog() {
+		return ['boot', 'ready'];
+	}
+
+	async drivers() {
+		return (['qemu', 'lxd', 'libvirt', 'virtualbox', 'hyperv'] as const).map(name =>
+			name === this.driver.name
+				? this.driver
+				: fakeDriver(name, {
+						current: false,
+						health: {installed: false, usable: false, summary: 'not installed', checkedAt: 0},
+					}),
+		);
+	}
+
+	async doctor() {
+		return {
+			drivers: await this.drivers(),
+			checks: [{title: 'OpenSSH client', verdict: 'ok' as const, text: 'found'}],
+			tookMs: 12,
+		};
+	}
+
+	async find() {
+		return [
+			{
+				name: 'micro',
+				remote: '',
+				aliases: [],
+				os: 'drover',
+				release: 'Micro 1',
+				version: '1',
+				description: 'Micro 1',
+				cached: true,
+			},
+		];
+	}
+
+	async settings() {
+		return [...this.#settings].map(([key, value]) => ({key, value, isDefault: true}));
+	}
+
+	async get({key}: {key: string}) {
+		const value = this.#settings.get(key);
+		if (value === undefined) throw new DroverError('setting.unknown', `Unrecognized settings key: '${key}'`);
+		return {key, value, isDefault: true};
+	}
+
+	async set({key, value}: {key: string; value: string; by: string}) {
+		await this.get({key});
+		this.#settings.set(key, value);
+		return {key, value, isDefault: false};
+	}
+
+	async refresh() {
+		this.#note('refresh');
+	}
+
+	subscribe(listener: (event: EngineEvent) => void) {
+		this.#listeners.add(listener);
+		return {close: () => void this.#listeners.delete(listener)};
+	}
+
+	async close() {}
+
+	#note(method: string, request?: unknown) {
+		this.calls.push({method, request});
+		if (this.isAway) throw new DroverError('daemon.unreachable', 'cannot reach the drover daemon');
+	}
+
+	#get(name: string): InstanceView {
+		const found = this.instances.get(name);
+		if (!found) throw new DroverError('instance.missing', `instance "${name}" does not exist`);
+		return found;
+	}
+
+	#begin(kind: OperationKind, names: readonly string[], by: string): OperationView {
+		const operation: OperationView = {
+			id: String(this.#next++),
+			kind,
+			title: `${kind} ${names.join(', ')}`,
+			by,
+			state: 'running',
+			items: names.map(target => ({target, state: 'running', stage: 'working'})),
+			cancellable: true,
+			createdAt: Date.now(),
+			startedAt: Date.now(),
+		};
+		this.putOperation(operation);
+		setTimeout(() => {
+			this.#finish(operation);
+		}, this.delayMs);
+		return operation;
+	}
+
+	#finish(operation: OperationView) {
+		if (this.#operations.get(operation.id)?.state !== 'running') return;
+		const items = operation.items.map(item => {
+			const error = this.failures.get(item.target);
+			if (error) return {...item, state: 'failed' as const, error: error.toData()};
+			const instance = this.instances.get(item.target);
+			if (operation.kind === 'purge') this.remove(item.target);
+			else if (instance) this.put(fakeInstance(item.target, goal[operation.kind] ?? instance.state));
+			return {...item, state: 'done' as const, stage: 'done', percent: 100};
+		});
+		const error = items.find(item => item.state === 'failed')?.error;
+		this.putOperation({
+			...operation,
+			items,
+			state: error ? 'failed' : 'done',
+			endedAt: Date.now(),
+			...(error ? {error} : {}),
+		});
+	}
+}
