@@ -157,6 +157,9 @@ export type Engine = {
 	close(): Promise<void>;
 };
 
+/** An engine that may go away: `closed` resolves when it can no longer be asked (the daemon ended, the line dropped). */
+export type Connection = {readonly engine: Engine; readonly closed: Promise<void>};
+
 /** The methods that cross the socket as requests. */
 export const engineMethods = [
 	'overview',
