@@ -1,0 +1,107 @@
+/**
+ * Changes made to packages while bundling, because their originals make drover slow to start or to draw.
+ * Each names the file it is for and throws when that file no longer looks as expected: an upgrade must not lose one
+ * silently. Figures: a two-core host, Node 24, first frame of an Ink program.
+ */
+
+/** Replaces exactly one occurrence. @throws Error when there is none, or more than one */
+function replaceOnce(source, search, replacement, what) {
+	const parts = source.split(search);
+	if (parts.length !== 2) {
+		throw new Error(`expected ${what} once, found it ${parts.length - 1} times`);
+	}
+	return parts.join(replacement);
+}
+
+/**
+ * Emscripten's loader does `fetch("data:…base64")`, which loads all of undici (20 to 30 ms). Without a `fetch` it
+ * decodes the base64 itself.
+ */
+const yogaWithoutFetch = {
+	name: 'yoga-without-fetch',
+	filter: /[\\/]yoga-layout[\\/]dist[\\/]binaries[\\/]yoga-wasm-base64-esm\.js$/,
+	apply(source) {
+		const count = source.split('typeof fetch').length - 1;
+		if (count === 0) throw new Error('expected a test of `typeof fetch`, found none');
+		return source.replaceAll('typeof fetch', '"undefined"');
+	},
+};
+
+/**
+ * string-width compiles `\p{RGI_Emoji}` at the first character that is not ASCII, and any border is one (15 to 28 ms).
+ * Texts made only of characters that are one column wide and never join with a neighbour are counted without it;
+ * all others go to the original. `test/build/string-width.test.ts` compares both for every code point.
+ */
+const fastStringWidth = {
+	name: 'fast-string-width',
+	filter: /[\\/]node_modules[\\/]string-width[\\/]index\.js$/,
+	apply(source) {
+		const renamed = replaceOnce(
+			source,
+			'export default function stringWidth(input, options = {}) {',
+			'function originalStringWidth(input, options = {}) {',
+			'the exported function',
+		);
+		const lazy = replaceOnce(
+			renamed,
+			'const segmenter = new Intl.Segmenter();',
+			'let madeSegmenter;\nconst segmenter = {segment: text => (madeSegmenter ??= new Intl.Segmenter()).segment(text)};',
+			'the segmenter',
+		);
+		if (!/^import stripAnsi from 'strip-ansi';$/m.test(lazy)) throw new Error('expected an import of strip-ansi');
+		return `${lazy}\n${narrowWidth}`;
+	},
+};
+
+// Latin, Greek, Cyrillic, punctuation, arrows, box drawing, blocks, shapes, check marks, braille. No combining mark,
+// no joiner, no variation selector, no emoji that a selector could widen without being outside of the set itself.
+const narrowWidth = String.raw`
+const narrow = /^[\u0020-\u007E\u00A1-\u00AC\u00AE-\u02FF\u0370-\u0377\u037A-\u037F\u0384-\u0482\u048A-\u052F\u2010-\u2027\u2030-\u205E\u2190-\u21FF\u2500-\u25FC\u2713-\u2718\u276F\u2800-\u28FF]*$/;
+export default function stringWidth(input, options = {}) {
+	if (typeof input !== 'string' || input.length === 0) return 0;
+	if (options.ambiguousIsNarrow === false || options.countAnsiEscapeCodes) return originalStringWidth(input, options);
+	const text = input.includes('\u001B') || input.includes('\u009B') ? stripAnsi(input) : input;
+	return narrow.test(text) ? text.length : originalStringWidth(text, options);
+}
+`;
+
+/**
+ * Ink makes a new token cache for every frame, so unchanged text is cut into tokens again and again (40 % of a frame).
+ * One cache is kept, and begun anew when it has grown.
+ */
+const keptTokenCache = {
+	name: 'kept-token-cache',
+	filter: /[\\/]node_modules[\\/]ink[\\/]build[\\/]output\.js$/,
+	apply(source) {
+		const shared = replaceOnce(
+			source,
+			'caches = new OutputCaches();',
+			'caches = keptCaches();',
+			'the cache of a frame',
+		);
+		for (const map of ['widths', 'blockWidths', 'styledChars']) {
+			if (!shared.includes(`    ${map} = new Map();`)) throw new Error(`expected the cache to have a map ${map}`);
+		}
+		return `${shared}
+let kept;
+function keptCaches() {
+	if (kept === undefined || kept.styledChars.size > 2000 || kept.widths.size > 4000 || kept.blockWidths.size > 4000) {
+		kept = new OutputCaches();
+	}
+	return kept;
+}
+`;
+	},
+};
+
+/** With `DEV=true` in somebody's environment Ink would look for React's developer tools, which are not shipped. */
+const noDeveloperTools = {
+	name: 'no-developer-tools',
+	filter: /[\\/]node_modules[\\/]ink[\\/]build[\\/]devtools\.js$/,
+	apply(source) {
+		if (!source.includes("from 'react-devtools-core'")) throw new Error('expected an import of react-devtools-core');
+		return 'export {};\n';
+	},
+};
+
+export const patches = [yogaWithoutFetch, fastStringWidth, keptTokenCache, noDeveloperTools];
