@@ -4,6 +4,7 @@ import type {DriverName, ScopeName} from '../model/driver-name.ts';
 import type {ImageInfo} from '../model/image-info.ts';
 import type {ActionOptions, InstanceDetail, InstanceEvent, InstanceView} from '../model/instance.ts';
 import type {LogLine, OperationView} from '../model/operation.ts';
+import type {SshAccess} from '../model/ssh-access.ts';
 
 /** A driver as clients see it. */
 export type DriverInfo = {
@@ -81,16 +82,7 @@ export type ActRequest = {
 	readonly by: string;
 };
 
-/** How to reach a guest with the system's `ssh`. Absolute paths. */
-export type SshAccess = {
-	readonly name: string;
-	readonly host: string;
-	readonly port: number;
-	readonly user: string;
-	readonly identityFile: string;
-	readonly knownHostsFile: string;
-	readonly hostKeyAlias: string;
-};
+export type {SshAccess};
 
 export type DoctorCheck = {
 	readonly title: string;
