@@ -1,5 +1,5 @@
 import type {DriverName} from '../model/driver-name.ts';
-import type {GuestFacts, InstanceRecord, Observation, SuspendStamp} from '../model/instance.ts';
+import type {GuestFacts, InstanceRecord, Observation, RecordChange, SuspendStamp} from '../model/instance.ts';
 
 /** Is it there, and may we use it? Two questions, each with words for a person. */
 export type DriverHealth = {
@@ -24,8 +24,8 @@ export type WorkContext = {
 	/** Tells what is going on. `percent` 0 to 100 when known. */
 	progress(stage: string, percent?: number): void;
 	log(line: string): void;
-	/** Persists a change of the record at once (atomic) and returns the new record. */
-	update(change: Partial<InstanceRecord>): Promise<InstanceRecord>;
+	/** Persists a change of the record at once (atomic) and returns the new record; `undefined` removes a field. */
+	update(change: RecordChange): Promise<InstanceRecord>;
 };
 
 /** Where an instance's files are. */

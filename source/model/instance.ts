@@ -31,6 +31,11 @@ export type InstanceRecord = {
 	readonly shutdownAt?: string;
 };
 
+/** A change of a record: fields to set, and optional ones to remove (`undefined`). */
+export type RecordChange = {
+	readonly [Key in Exclude<keyof InstanceRecord, 'schema' | 'id' | 'scope'>]?: InstanceRecord[Key] | undefined;
+};
+
 /** Which image an instance was made from. */
 export type ImageReference = {
 	/** What the user asked for: `micro`, `file:///…`. */

@@ -1,0 +1,116 @@
+import * as v from 'valibot';
+import {driverNames, scopeNames} from '../model/driver-name.ts';
+import type {InstanceRecord} from '../model/instance.ts';
+import {nameProblem} from '../model/names.ts';
+
+/** The version of the record's form that this program writes. */
+export const recordVersion = 1;
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const line = v.pipe(
+	v.string(),
+	v.maxLength(4096),
+	v.check(text => !/[\u0000-\u001F\u007F]/.test(text), 'has control characters'),
+);
+const time = v.pipe(
+	v.string(),
+	v.check(text => !Number.isNaN(Date.parse(text)), 'is not a time'),
+);
+const mac = v.pipe(v.string(), v.regex(/^[\da-f]{2}(?::[\da-f]{2}){5}$/, 'is not a MAC address'));
+const machine = v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/, 'is not a machine type'));
+
+const options = v.object({
+	force: v.optional(v.boolean()),
+	delayMinutes: v.optional(count),
+	cancelDelayed: v.optional(v.boolean()),
+	purge: v.optional(v.boolean()),
+	discardMemory: v.optional(v.boolean()),
+	answerTimeout: v.optional(v.pipe(v.number(), v.minValue(0))),
+});
+
+const schema = v.object({
+	schema: v.literal(recordVersion),
+	id: v.pipe(v.string(), v.regex(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/, 'is not a UUID')),
+	name: v.pipe(
+		v.string(),
+		v.check(text => nameProblem(text) === undefined, 'is not an instance name'),
+	),
+	scope: v.picklist(scopeNames),
+	createdAt: time,
+	createdBy: line,
+	phase: v.picklist(['creating', 'ready']),
+	image: v.object({query: line, release: line, os: line, hash: line}),
+	hardware: v.object({
+		arch: v.picklist(['x86_64', 'aarch64']),
+		cpus: v.pipe(positive, v.maxValue(1024)),
+		memory: positive,
+		disk: positive,
+		mac,
+		machine: v.optional(machine),
+	}),
+	ssh: v.object({
+		user: v.pipe(v.string(), v.regex(/^[a-z_][\w-]{0,31}$/, 'is not a user name')),
+		port: v.optional(v.pipe(positive, v.maxValue(65_535))),
+		hostKey: v.pipe(line, v.regex(/^ssh-ed25519 [\w+/=]+$/, 'is not an ed25519 key')),
+	}),
+	desired: v.picklist(['running', 'stopped', 'suspended']),
+	deleted: v.optional(v.object({at: time, by: line})),
+	intent: v.optional(
+		v.object({
+			action: v.picklist(['launch', 'start', 'stop', 'restart', 'suspend', 'delete', 'purge']),
+			options,
+			by: line,
+			at: time,
+		}),
+	),
+	suspended: v.optional(
+		v.object({
+			driver: v.picklist(driverNames),
+			version: line,
+			machine,
+			accelerator: line,
+			cpus: positive,
+			memory: positive,
+			devices: line,
+			disk: v.object({bytes: count, modifiedMs: v.number()}),
+			size: count,
+			at: time,
+			by: v.picklist(['user', 'switch']),
+		}),
+	),
+	unanswered: v.optional(v.object({since: time, reason: line})),
+	shutdownAt: v.optional(time),
+});
+
+export type ParsedRecord =
+	| {readonly ok: true; readonly record: InstanceRecord}
+	| {readonly ok: false; readonly reason: string};
+
+/** Reads a record's text; what is wrong is told in words and never thrown. */
+export function parseRecord(text: string, expected: {name: string; scope: string}): ParsedRecord {
+	let json: unknown;
+	try {
+		json = JSON.parse(text);
+	} catch {
+		return {ok: false, reason: text.trim() === '' ? 'the record is empty' : 'the record is not valid JSON'};
+	}
+	const version = (json as {schema?: unknown} | null)?.schema;
+	if (typeof version === 'number' && version > recordVersion) {
+		return {
+			ok: false,
+			reason: `the record was written by a newer drover (form ${version}, this one knows ${recordVersion})`,
+		};
+	}
+	const result = v.safeParse(schema, json);
+	if (!result.success) {
+		const issue = result.issues[0];
+		const where = v.getDotPath(issue);
+		return {ok: false, reason: `the record is not usable: ${where ? `${where}: ` : ''}${issue.message}`.slice(0, 300)};
+	}
+	const record = result.output as InstanceRecord;
+	if (record.name !== expected.name || record.scope !== expected.scope) {
+		return {ok: false, reason: `the record belongs to ${record.scope}/${record.name}, not to this directory`};
+	}
+	return {ok: true, record};
+}
