@@ -45,24 +45,29 @@ export async function build({
 		// React's development build costs 2.5 times the processor time a frame.
 		define: {
 			'process.env.NODE_ENV': '"production"',
+			'Intl.Segmenter': 'QuickSegmenter',
 			'globalThis.droverBuild': JSON.stringify({version, id: placeholder}),
 		},
+		inject: [join(root, 'scripts/patches/quick-segmenter.mjs')],
 		nodePaths: [join(root, 'node_modules')],
 		plugins: [lazyBuiltins, patchPackages(applied)],
 	});
-	check(result.metafile, applied);
 	const text = result.outputFiles[0].text;
+	check(result.metafile, applied, text);
 	const buildId = createHash('sha256').update(text).digest('hex').slice(0, placeholder.length);
 	const bundle = text.replaceAll(placeholder, buildId);
 	await replaceFile(resolve(out), bundle);
 	return {bytes: Buffer.byteLength(bundle), buildId, applied};
 }
 
-function check(metafile, applied) {
+function check(metafile, applied, text) {
 	const hasInk = Object.keys(metafile.inputs).some(path => /(^|\/)node_modules\/ink\//.test(path));
 	const lost = patches.filter(({name}) => !applied.has(name)).map(({name}) => name);
 	if (hasInk && lost.length > 0) {
 		throw new Error(`No file was found any more for the patch ${lost.join(', ')}. Adapt it in scripts/patches.`);
+	}
+	if (text.includes('Intl.Segmenter')) {
+		throw new Error('Intl.Segmenter is used in a way that scripts/patches/quick-segmenter.mjs does not replace.');
 	}
 	const outside = Object.values(metafile.outputs).flatMap(({imports}) => imports.map(({path}) => path));
 	if (outside.length > 0) {
