@@ -1,0 +1,58 @@
+import {createHash} from 'node:crypto';
+import {mebibyte} from '../../model/sizes.ts';
+import {guestFiles} from './guest/files.ts';
+
+/** What the micro image is made of. A change of anything here, or of a file for the guest, makes a new image. */
+export const recipe = {
+	/** Raise it when the steps that put an image together change without a change of this data. */
+	revision: 1,
+	/** Shown as the image's release: `Micro 1`. */
+	version: '1',
+	/** The package whose dependency is the newest kernel. */
+	kernelPackage: 'linux-image-cloud-amd64',
+	/** Programs for the guest and for the build; the libraries they need are found by their dependencies. */
+	packages: [
+		'busybox-static',
+		'dropbear-bin',
+		'qemu-guest-agent',
+		'openssh-sftp-server',
+		'e2fsprogs',
+		'mtools',
+		'syslinux',
+		'syslinux-common',
+	],
+	/** Kernel modules needed to find the root file system: virtio first, the others for other hypervisors. */
+	bootModules: ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'sd_mod', 'ata_piix', 'ahci', 'crc32c_generic', 'ext4'],
+	/** Kernel modules that are useful once it is up. What this kernel does not have is left out. */
+	rootModules: [
+		'virtio_net',
+		'virtio_console',
+		'virtio_rng',
+		'virtio_balloon',
+		'button',
+		'evdev',
+		'isofs',
+		'sr_mod',
+		'virtiofs',
+		'vmw_vsock_virtio_transport',
+		'9p',
+		'9pnet_virtio',
+		'overlay',
+		'e1000',
+		'af_packet',
+		'rtc_cmos',
+	],
+	kernelArguments: 'console=ttyS0 quiet loglevel=3 panic=1',
+	/** Virtual size in bytes; the root file system grows with the disk at boot. */
+	diskSize: 160 * mebibyte,
+	/** The first partition, with the kernel, in bytes. */
+	bootSize: 24 * mebibyte,
+	rootLabel: 'micro-root',
+} as const;
+
+/** The name of what this recipe makes, as hexadecimal digits: an image with another one is out of date. */
+export function recipeHash(): string {
+	return createHash('sha256')
+		.update(JSON.stringify([recipe, guestFiles('')]))
+		.digest('hex');
+}
