@@ -1,0 +1,129 @@
+import type {YAMLSeq} from 'yaml';
+import {type CloudConfig, cloudConfigText, problem, readCloudConfig} from './cloud-config.ts';
+import type {KeyPair} from './openssh-key.ts';
+
+export type SeedInput = {
+	/** A new id makes cloud-init treat the disk as a new machine. */
+	readonly id: string;
+	/** A checked instance name; becomes the host name. */
+	readonly name: string;
+	/** The user drover logs in as; cloud-init makes it, with sudo. */
+	readonly user: string;
+	/** drover's public key line. */
+	readonly clientKey: string;
+	/** The key the guest shows to ssh clients. */
+	readonly hostKey: KeyPair;
+	/** Text of the user's cloud-config. */
+	readonly cloudInit?: string;
+	/** Binds the network configuration to the one card that drover made; without it every Ethernet card is set up. */
+	readonly mac?: string;
+};
+
+export type SeedFiles = Readonly<Record<'meta-data' | 'user-data' | 'vendor-data' | 'network-config', string>>;
+
+/**
+ * The files of a NoCloud seed. What drover needs stands in the user-data beside what the user asked for, because lists
+ * there replace those of the vendor-data; plain block-style YAML in a fixed order, which small readers understand too.
+ * Rule for users and keys: Multipass (`default` and the key are appended to lists of the user's).
+ * @throws DroverError `usage.invalid` when the cloud-config cannot be used: not YAML (with the line), or in the way of
+ * drover's own login
+ */
+export async function seedFiles(input: SeedInput): Promise<SeedFiles> {
+	const {stringify} = await import('yaml');
+	// Version 1.1 is what cloud-init reads: there an instance called `no` or `on` must be quoted.
+	const write = (value: unknown) => stringify(value, {version: '1.1', lineWidth: 0});
+	const config = await readCloudConfig(input.cloudInit ?? '{}');
+	await addDrover(config, input);
+	return {
+		'meta-data': write({'instance-id': input.id, 'local-hostname': input.name, 'cloud-name': 'drover'}),
+		'user-data': cloudConfigText(config),
+		'vendor-data': `#cloud-config\n${write({
+			growpart: {mode: 'auto', devices: ['/']},
+			resize_rootfs: true,
+			manage_etc_hosts: true,
+		})}`,
+		'network-config': write({
+			version: 2,
+			ethernets: {
+				default: {
+					match: input.mac === undefined ? {name: 'e*'} : {macaddress: input.mac},
+					dhcp4: true,
+					'dhcp-identifier': 'mac',
+				},
+			},
+		}),
+	};
+}
+
+/** Before anything is asked of the daemon. @throws DroverError `usage.invalid`, as {@link seedFiles} */
+export async function checkCloudConfig(text: string, user = 'ubuntu'): Promise<void> {
+	await addDrover(await readCloudConfig(text), {user, clientKey: '', hostKey: {private: '', public: ''}});
+}
+
+async function addDrover(
+	{document, root}: CloudConfig,
+	{user, clientKey, hostKey}: Pick<SeedInput, 'user' | 'clientKey' | 'hostKey'>,
+): Promise<void> {
+	const {isMap, isScalar, isSeq, Scalar} = await import('yaml');
+	const value = (node: unknown) => (isScalar(node) ? node.value : node);
+	/** The list at a key of the root, made when the key is absent or has no value. */
+	const list = (key: string): YAMLSeq => {
+		const found = root.get(key, true);
+		if (found === undefined || value(found) === null) root.set(key, document.createNode([]));
+		else if (!isSeq(found)) throw problem(`"${key}" must be a list`);
+		const seq = root.get(key, true) as unknown as YAMLSeq;
+		seq.flow = false;
+		return seq;
+	};
+	const isPresent = (path: readonly string[]) =>
+		document.hasIn(path) ? value(document.getIn(path, true)) !== null : false;
+	const map = (key: string) => {
+		const found = root.get(key, true);
+		if (found === undefined || value(found) === null) root.set(key, document.createNode({}));
+		else if (!isMap(found)) throw problem(`"${key}" must be a mapping`);
+		const node = root.get(key, true);
+		if (isMap(node)) node.flow = false;
+	};
+
+	// drover logs in as the default user: that one must stay the one it knows.
+	const advice = `Add a user of your own to the list "users" instead; drover needs ${user}.`;
+	if (isPresent(['user'])) throw problem('"user" gives the default user another name', advice);
+	map('system_info');
+	if (isPresent(['system_info', 'default_user', 'name'])) {
+		throw problem('"system_info" gives the default user another name', advice);
+	}
+	const defaultUser: ReadonlyArray<readonly [string, unknown]> = [
+		['name', user],
+		['lock_passwd', plain('true')],
+		['shell', '/bin/bash'],
+		['sudo', ['ALL=(ALL) NOPASSWD:ALL']],
+	];
+	for (const [key, preset] of defaultUser) {
+		if (!isPresent(['system_info', 'default_user', key]))
+			document.setIn(['system_info', 'default_user', key], document.createNode(preset));
+	}
+
+	const users = list('users');
+	if (!users.items.some(item => value(item) === 'default')) users.add(document.createNode('default'));
+	list('ssh_authorized_keys').add(document.createNode(`${clientKey} drover`));
+
+	if (!isPresent(['ssh_deletekeys'])) root.set('ssh_deletekeys', plain('true'));
+	if (!isPresent(['ssh_genkeytypes'])) root.set('ssh_genkeytypes', document.createNode(['ed25519']));
+	map('ssh_keys');
+	if (isPresent(['ssh_keys', 'ed25519_private']) || isPresent(['ssh_keys', 'ed25519_public'])) {
+		throw problem(
+			'"ssh_keys" has an ed25519 key, but drover gives each instance one itself, to verify it by',
+			'Leave ed25519_private and ed25519_public out; keys of other types may stay.',
+		);
+	}
+	const block = new Scalar(hostKey.private);
+	block.type = Scalar.BLOCK_LITERAL;
+	document.setIn(['ssh_keys', 'ed25519_private'], block);
+	document.setIn(['ssh_keys', 'ed25519_public'], document.createNode(hostKey.public));
+
+	function plain(text: string) {
+		const scalar = new Scalar(text);
+		scalar.type = Scalar.PLAIN;
+		return scalar;
+	}
+}
