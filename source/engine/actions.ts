@@ -1,0 +1,240 @@
+import {availableParallelism} from 'node:os';
+import {capability} from '../drivers/capabilities.ts';
+import {sshArguments} from '../guest/ssh-command.ts';
+import {sshAccess} from '../guest/ssh-config.ts';
+import {driverTitles} from '../model/driver-name.ts';
+import {DroverError, type ErrorCode} from '../model/errors.ts';
+import type {ActionOptions, Intent} from '../model/instance.ts';
+import type {OperationView} from '../model/operation.ts';
+import {type Decision, decide} from '../model/transitions.ts';
+import {warnGuest} from './delayed-stops.ts';
+import type {ActRequest, EngineAction, LaunchRequest} from './engine.ts';
+import type {Entry} from './instances.ts';
+import {checkRequest, defaultImage, launch, prepareLaunch} from './launch.ts';
+import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
+import type {EngineParts} from './local-engine.ts';
+import type {ItemPlan, ItemWork} from './operations.ts';
+
+const steps = {start, stop, restart, suspend, delete: remove, recover, purge} as const;
+
+/** Turns requests into operations: all is checked before anything is touched. */
+export class Actions {
+	readonly #parts: EngineParts;
+	readonly #delayChanged: (entry: Entry) => void;
+	/** Guests that boot at once; more would only make each slower. */
+	readonly #boots = new Slots(Math.max(4, 2 * availableParallelism()));
+
+	constructor(parts: EngineParts, {delayChanged}: {delayChanged: (entry: Entry) => void}) {
+		this.#parts = parts;
+		this.#delayChanged = delayChanged;
+	}
+
+	/** @throws DroverError what is wrong with the request; nothing exists then */
+	async launch(request: LaunchRequest): Promise<OperationView> {
+		const {shop, driver, instances} = this.#parts;
+		checkRequest(request);
+		if ((request.networks?.length ?? 0) > 0 || request.bridged) this.#demand('extraNetworks', 'Extra networks are');
+		await this.#demandUsable();
+		const image = await shop.images.resolve(request.image ?? defaultImage);
+		const entry = await prepareLaunch(shop, request, image, driver.name, name => instances.has(name));
+		return this.#begin('launch', request.by, [entry], (item, each) =>
+			this.#boots.use(() => instances.exclusive(each, 'launch', item, work => launch(shop, each, image, work))),
+		);
+	}
+
+	/** @throws DroverError when a name or a state does not allow it, for all names together; nothing is touched then */
+	async act(request: ActRequest): Promise<OperationView> {
+		const {action, by, options = {}} = request;
+		const entries = this.#select(request);
+		if (action === 'suspend') this.#demand('suspend', 'Suspend is');
+		const decisions = new Map(entries.map(entry => [entry, decide(action, entry.view.state, options)]));
+		refuseTogether(action, decisions);
+		if (action === 'start' || action === 'restart') await this.#demandUsable();
+		return this.#begin(action, by, entries, async (item, entry) => {
+			const decision = decisions.get(entry)!;
+			if (decision.kind === 'nothing') return item.note(decision.note);
+			if (decision.kind === 'join') {
+				item.progress(`waiting for ${entry.work[0]?.kind ?? 'earlier work'}`);
+				await this.#parts.instances.settled(entry);
+				return item.note('was already under way');
+			}
+			await this.#perform(action, entry, options, item);
+		});
+	}
+
+	/** Stops an instance whose delayed stop is due. */
+	stopNow(entry: Entry): void {
+		this.#begin('stop', 'delayed stop', [entry], (item, each) => this.#perform('stop', each, {}, item));
+	}
+
+	/** Tells the users of a guest that it will be stopped. */
+	warn(entry: Entry, minutes: number): void {
+		const {shop, instances} = this.#parts;
+		if (entry.view.ssh === undefined) return;
+		const record = instances.record(entry);
+		const {host, port, user} = entry.view.ssh;
+		const access = sshAccess(shop.paths, {
+			name: record.name,
+			id: record.id,
+			host,
+			port,
+			user,
+			hostKey: record.ssh.hostKey,
+		});
+		const text = `The system will be stopped in ${minutes} minute${minutes === 1 ? '' : 's'}.`;
+		warnGuest(sshArguments(access, {command: ['sudo', 'wall', text], tty: false}));
+	}
+
+	/** Takes up what an earlier daemon had begun and not ended. */
+	async takeUp(): Promise<void> {
+		for (const entry of this.#parts.instances.all()) {
+			if (entry.stored.kind !== 'record') continue;
+			const {intent, phase, createdBy, createdAt} = entry.stored.record;
+			if (intent !== undefined) this.#resume(entry, intent);
+			else if (phase === 'creating') this.#resume(entry, {action: 'launch', options: {}, by: createdBy, at: createdAt});
+		}
+	}
+
+	/** Tries the guests that had not answered in time: one that answers now is Running. */
+	async answerers(): Promise<void> {
+		const {instances, shop} = this.#parts;
+		const silent = instances
+			.all()
+			.filter(entry => entry.stored.kind === 'record' && entry.stored.record.unanswered && entry.work.length === 0);
+		await Promise.all(
+			silent.map(async entry => {
+				const ssh = entry.observation?.ssh;
+				if (entry.observation?.power !== 'running' || ssh === undefined) return;
+				if ((await shop.tryAnswer(ssh)) === undefined || entry.work.length > 0) return;
+				await instances.update(entry, {unanswered: undefined});
+				await instances.tell(entry, 'the guest answers now');
+			}),
+		);
+	}
+
+	#resume(entry: Entry, {action, options, by}: Intent): void {
+		const {shop, instances} = this.#parts;
+		if (action === 'launch') {
+			this.#begin('launch', by, [entry], async (item, each) => {
+				item.log('taken up after drover was ended in the middle of it');
+				await this.#boots.use(() =>
+					instances.exclusive(each, 'launch', item, async work => {
+						const image = await shop.images.resolve(instances.record(each).image.query);
+						await launch(shop, each, image, work);
+					}),
+				);
+			});
+			return;
+		}
+		// A reboot may have begun or not; a guest that is up and answers is what was wanted, and one that is off is started.
+		const next = action === 'restart' ? 'start' : action;
+		this.#begin(next, by, [entry], async (item, each) => {
+			item.log('taken up after drover was ended in the middle of it');
+			await this.#perform(next, each, options, item);
+		});
+	}
+
+	async #perform(action: EngineAction, entry: Entry, options: ActionOptions, item: ItemWork): Promise<void> {
+		const {shop, instances} = this.#parts;
+		const isDelay = action === 'stop' && (options.cancelDelayed === true || (options.delayMinutes ?? 0) > 0);
+		const step = isDelay ? delayStop : steps[action];
+		const interrupts = options.force === true || options.purge === true || action === 'purge';
+		const run = () =>
+			instances.exclusive(
+				entry,
+				isDelay ? 'delay' : action,
+				item,
+				work => step(shop, entry, options, item.by, work),
+				interrupts,
+			);
+		try {
+			await (action === 'start' ? this.#boots.use(run) : run());
+		} finally {
+			this.#delayChanged(entry);
+		}
+		if (isDelay && options.delayMinutes) this.warn(entry, options.delayMinutes);
+	}
+
+	#begin(
+		kind: OperationView['kind'],
+		by: string,
+		entries: readonly Entry[],
+		run: (item: ItemWork, entry: Entry) => Promise<void>,
+	): OperationView {
+		const plans: ItemPlan[] = entries.map(entry => ({target: entry.name, run: item => run(item, entry)}));
+		return this.#parts.operations.begin(kind, by, plans);
+	}
+
+	#select({action, names}: ActRequest): Entry[] {
+		const {instances} = this.#parts;
+		if (action === 'purge' && names.length === 0) {
+			return instances.all().filter(entry => entry.view.state === 'Deleted');
+		}
+		const unique = [...new Set(names)];
+		const missing = unique.filter(name => !instances.has(name));
+		if (missing.length === 1) instances.get(missing[0]!);
+		if (missing.length > 1) {
+			throw new DroverError('instance.missing', `these instances do not exist: ${missing.join(', ')}`, {
+				next: 'drover list shows the instances there are.',
+			});
+		}
+		return unique.map(name => instances.get(name));
+	}
+
+	#demand(name: 'suspend' | 'extraNetworks', what: string): void {
+		const answer = capability(this.#parts.driver.name, this.#parts.host.platform, name);
+		if (answer.can !== 'no') {
+			if (name === 'suspend') return;
+			throw new DroverError('driver.incapable', `${what} not in this version of drover.`);
+		}
+		throw new DroverError('driver.incapable', `${what} ${answer.reason}.`);
+	}
+
+	async #demandUsable(): Promise<void> {
+		const {driver} = this.#parts;
+		const health = await driver.health();
+		if (health.usable) return;
+		throw new DroverError(
+			health.installed ? 'driver.unusable' : 'driver.not-installed',
+			`${driverTitles[driver.name]} cannot be used: ${health.summary}`,
+			{next: health.remedy},
+		);
+	}
+}
+
+const refusalCodes: Readonly<Record<string, ErrorCode>> = {Deleted: 'instance.deleted', Broken: 'instance.broken'};
+
+function refuseTogether(action: EngineAction, decisions: ReadonlyMap<Entry, Decision>): void {
+	const refusals = [...decisions].flatMap(([entry, decision]) =>
+		decision.kind === 'refuse' ? [{entry, decision}] : [],
+	);
+	const [first] = refusals;
+	if (first === undefined) return;
+	const code = refusalCodes[first.entry.view.state] ?? 'instance.state';
+	const sentences = refusals.map(({entry, decision}) => `instance "${entry.name}": ${decision.reason}`);
+	const others =
+		decisions.size > refusals.length ? `; nothing was done to the ${decisions.size - refusals.length} others` : '';
+	throw new DroverError(code, `cannot ${action}: ${sentences.join('; ')}${others}`, {next: first.decision.next});
+}
+
+/** At most so many at once; the rest wait in order. */
+class Slots {
+	#free: number;
+	readonly #waiting: Array<() => void> = [];
+
+	constructor(count: number) {
+		this.#free = count;
+	}
+
+	async use<Result>(run: () => Promise<Result>): Promise<Result> {
+		if (this.#free > 0) this.#free--;
+		else await new Promise<void>(resolve => this.#waiting.push(resolve));
+		try {
+			return await run();
+		} finally {
+			const next = this.#waiting.shift();
+			if (next) next();
+			else this.#free++;
+		}
+	}
+}

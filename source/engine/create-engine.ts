@@ -1,0 +1,100 @@
+import {randomUUID} from 'node:crypto';
+import process from 'node:process';
+import type {Driver} from '../drivers/driver.ts';
+import {platformOf} from '../drivers/platforms.ts';
+import {loadDriver} from '../drivers/registry.ts';
+import {readBanner, waitForSsh} from '../guest/answer.ts';
+import {clientKey, generateHostKey} from '../guest/keys.ts';
+import {writeSshConfig} from '../guest/ssh-config.ts';
+import type {ImageStore} from '../images/image.ts';
+import {createImageStore} from '../images/store.ts';
+import {type DriverName, parseDriverName} from '../model/driver-name.ts';
+import {makePrivate, type Paths} from '../state/paths.ts';
+import {RecordStore} from '../state/records.ts';
+import {openSettings} from '../state/settings.ts';
+import {Instances} from './instances.ts';
+import {LocalEngine} from './local-engine.ts';
+import {Operations} from './operations.ts';
+import type {Host} from './setting-keys.ts';
+import {Settings} from './settings-desk.ts';
+import type {Workshop} from './workshop.ts';
+
+export type EngineOptions = {
+	/** Instead of the driver that the settings name: for tests. */
+	readonly driver?: Driver;
+	readonly images?: ImageStore;
+	readonly workshop?: Partial<Workshop>;
+	readonly host?: Host;
+	readonly version?: string;
+	readonly lookEveryMs?: number;
+};
+
+/** Puts the engine together over the directories of one user and opens it. Only one may be open over them at a time. */
+export async function createEngine(paths: Paths, options: EngineOptions = {}): Promise<LocalEngine> {
+	for (const directory of [paths.data, paths.cache, paths.runtime, paths.config]) makePrivate(directory);
+	const host = options.host ?? {platform: platformOf(process.platform), architecture: process.arch};
+	const settings = new Settings(await openSettings(paths.config), host);
+	const driver = options.driver ?? (await currentDriver(settings, paths));
+	const instances = new Instances({
+		driver,
+		records: new RecordStore(paths),
+		paths,
+		onChange(change) {
+			engine.emit({type: 'instances', ...change});
+			// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
+			void writeSshConfig(paths, reachable(instances)).catch(() => {});
+		},
+	});
+	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
+	const shop: Workshop = {
+		paths,
+		instances,
+		images: options.images ?? createImageStore({paths}),
+		waitForAnswer: waitForSsh,
+		tryAnswer: ssh => readBanner({...ssh, timeoutMs: 500}),
+		clientKey: () => clientKey(paths),
+		hostKey: generateHostKey,
+		now: () => new Date(),
+		random: Math.random,
+		uuid: randomUUID,
+		...options.workshop,
+	};
+	const engine = new LocalEngine({
+		shop,
+		driver,
+		instances,
+		operations,
+		settings,
+		host,
+		version: options.version ?? process.env['DROVER_VERSION'] ?? 'development',
+		lookEveryMs: options.lookEveryMs ?? 10_000,
+	});
+	await engine.open();
+	return engine;
+}
+
+/** The driver that the settings name. One that this version does not have is answered with the one it has. */
+async function currentDriver(settings: Settings, paths: Paths): Promise<Driver> {
+	const name: DriverName = parseDriverName(settings.get('local.driver').value) ?? 'qemu';
+	const driver = (await loadDriver(name, paths)) ?? (await loadDriver('qemu', paths));
+	if (driver === undefined) throw new Error('no driver was built');
+	return driver;
+}
+
+function reachable(instances: Instances) {
+	return instances.all().flatMap(entry => {
+		if (entry.stored.kind !== 'record') return [];
+		const {record} = entry.stored;
+		if (record.ssh.port === undefined || record.deleted) return [];
+		return [
+			{
+				name: record.name,
+				id: record.id,
+				host: '127.0.0.1',
+				port: record.ssh.port,
+				user: record.ssh.user,
+				hostKey: record.ssh.hostKey,
+			},
+		];
+	});
+}

@@ -1,0 +1,91 @@
+import {access, constants, stat} from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
+import {formatSize, gibibyte} from '../model/sizes.ts';
+import type {Paths} from '../state/paths.ts';
+import type {DoctorCheck, DriverInfo, HostFacts} from './engine.ts';
+
+/** What a person should know before the first launch. Looks only; changes nothing, and needs no network. */
+export async function examine(
+	paths: Paths,
+	host: HostFacts,
+	drivers: readonly DriverInfo[],
+	environment = process.env,
+): Promise<DoctorCheck[]> {
+	const current = drivers.find(driver => driver.current);
+	return [
+		...(current ? [driverCheck(current)] : []),
+		await program('OpenSSH client', 'ssh', 'shell and exec use it', 'openssh-client', environment),
+		await program('Image tools', 'qemu-img', 'disks are made with it', 'qemu-utils', environment),
+		memory(host),
+		disk(host),
+		await privacy('Data directory', paths.data),
+		await privacy('Sockets', paths.runtime),
+	];
+}
+
+function driverCheck(driver: DriverInfo): DoctorCheck {
+	const {health} = driver;
+	const isSlow = health.usable && health.accelerator === 'tcg';
+	return {
+		title: `Driver ${driver.name}`,
+		verdict: health.usable ? (isSlow ? 'warning' : 'ok') : 'problem',
+		text: health.summary,
+		...(health.remedy === undefined ? {} : {remedy: health.remedy}),
+	};
+}
+
+async function program(
+	title: string,
+	name: string,
+	use: string,
+	packageName: string,
+	environment: NodeJS.ProcessEnv,
+): Promise<DoctorCheck> {
+	for (const directory of (environment['PATH'] ?? '').split(path.delimiter).filter(Boolean)) {
+		const file = path.join(directory, name);
+		const isThere = await access(file, constants.X_OK).then(
+			() => true,
+			() => false,
+		);
+		if (isThere) return {title, verdict: 'ok', text: file};
+	}
+	return {
+		title,
+		verdict: 'problem',
+		text: `${name} is not installed; ${use}`,
+		remedy: `Install the package ${packageName} (Debian, Ubuntu: sudo apt-get install ${packageName}).`,
+	};
+}
+
+function memory(host: HostFacts): DoctorCheck {
+	const isLow = host.memoryAvailable < gibibyte;
+	return {
+		title: 'Memory',
+		verdict: isLow ? 'warning' : 'ok',
+		text: `${formatSize(host.memoryAvailable)} of ${formatSize(host.memoryTotal)} available`,
+		...(isLow ? {remedy: 'Launch with less memory (--memory 256M), or end something.'} : {}),
+	};
+}
+
+function disk(host: HostFacts): DoctorCheck {
+	const isLow = host.diskFree < 5 * gibibyte;
+	return {
+		title: 'Disk',
+		verdict: isLow ? 'warning' : 'ok',
+		text: `${formatSize(host.diskFree)} free where instances are kept`,
+		...(isLow ? {remedy: 'Free some space, or set DROVER_HOME to a directory on a larger disk.'} : {}),
+	};
+}
+
+async function privacy(title: string, directory: string): Promise<DoctorCheck> {
+	const found = await stat(directory).catch(() => undefined);
+	if (!found) return {title, verdict: 'ok', text: `${directory} (not made yet)`};
+	const isOpen = process.platform !== 'win32' && (found.mode & 0o077) !== 0;
+	return {
+		title,
+		verdict: isOpen ? 'warning' : 'ok',
+		text: isOpen ? `${directory} can be entered by other users` : directory,
+		...(isOpen ? {remedy: `chmod 700 ${directory}`} : {}),
+	};
+}

@@ -1,0 +1,56 @@
+import {readdir} from 'node:fs/promises';
+import {capabilities} from '../drivers/capabilities.ts';
+import type {Driver} from '../drivers/driver.ts';
+import {driversOn, platformProblem} from '../drivers/platforms.ts';
+import {loadDriver, unbuiltHealth} from '../drivers/registry.ts';
+import {type DriverName, driverNames, type ScopeName, scopeNames, scopeOf} from '../model/driver-name.ts';
+import {nameProblem} from '../model/names.ts';
+import {type Paths, scopeDirectory} from '../state/paths.ts';
+import type {DriverInfo} from './engine.ts';
+import type {Host} from './setting-keys.ts';
+
+/** What clients are told of one driver. `current` is the driver object in use, so that its probes are not run twice. */
+export async function driverInfo(
+	name: DriverName,
+	{current, paths, host, again = false}: {current: Driver; paths: Paths; host: Host; again?: boolean},
+): Promise<DriverInfo> {
+	const problem = platformProblem(name, host.platform);
+	const driver = name === current.name ? current : problem === undefined ? await loadDriver(name, paths) : undefined;
+	const health =
+		problem === undefined
+			? await (driver?.health({again}) ?? unbuiltHealth(name))
+			: {installed: false, usable: false, summary: problem, checkedAt: Date.now()};
+	return {
+		name,
+		supported: problem === undefined,
+		...(problem === undefined ? {} : {unsupportedReason: problem}),
+		current: name === current.name,
+		health,
+		capabilities: capabilities(name, host.platform),
+		scope: scopeOf(name),
+		instances: await countInstances(paths, scopeOf(name)),
+	};
+}
+
+/** All drivers there are: this platform's first, in the order they are offered. */
+export async function allDrivers(options: Parameters<typeof driverInfo>[1]): Promise<DriverInfo[]> {
+	const here = driversOn(options.host.platform);
+	const order = [...here, ...driverNames.filter(name => !here.includes(name))];
+	return Promise.all(order.map(name => driverInfo(name, options)));
+}
+
+/** How many instances a scope holds, the deleted and the broken ones included. */
+export async function countInstances(paths: Paths, scope: ScopeName): Promise<number> {
+	const names = await readdir(scopeDirectory(paths, scope)).catch(() => []);
+	return names.filter(name => nameProblem(name) === undefined).length;
+}
+
+/** Scopes other than the current one that hold instances. */
+export async function elsewhere(paths: Paths, current: ScopeName): Promise<Array<{scope: ScopeName; count: number}>> {
+	const counts = await Promise.all(
+		scopeNames
+			.filter(scope => scope !== current)
+			.map(async scope => ({scope, count: await countInstances(paths, scope)})),
+	);
+	return counts.filter(({count}) => count > 0);
+}

@@ -1,0 +1,46 @@
+import {open} from 'node:fs/promises';
+import path from 'node:path';
+import {errorData} from '../model/errors.ts';
+import type {InstanceDetail} from '../model/instance.ts';
+import type {Entry, Instances} from './instances.ts';
+
+/** Milliseconds a guest may take to answer questions about itself; `list` never asks. */
+const guestTimeoutMs = 3000;
+
+/** All that is known of an instance; the guest is asked only when told to, and its silence is no failure. */
+export async function guestDetail(instances: Instances, entry: Entry, runtime: boolean): Promise<InstanceDetail> {
+	const {view, stored} = entry;
+	if (stored.kind === 'broken') return {...view, directory: stored.directory, mac: ''};
+	const {record} = stored;
+	const place = instances.place(entry);
+	const isAlive = entry.observation?.power === 'running';
+	const facts = isAlive ? await instances.driver.inspect(record, place).catch(() => ({})) : {};
+	const detail: InstanceDetail = {
+		...view,
+		directory: place.directory,
+		mac: record.hardware.mac,
+		...facts,
+		...(record.suspended ? {suspended: record.suspended} : {}),
+	};
+	if (!runtime || !isAlive || record.deleted) return detail;
+	try {
+		const guest = await instances.driver.guestFacts(record, place, AbortSignal.timeout(guestTimeoutMs));
+		return {...detail, guest};
+	} catch (error) {
+		return {...detail, guestError: errorData(error)};
+	}
+}
+
+/** The end of what the guest wrote to its console, at most 256 KiB; empty when there is nothing. */
+export async function tailConsole(directory: string): Promise<string> {
+	const handle = await open(path.join(directory, 'console.log'), 'r').catch(() => undefined);
+	if (!handle) return '';
+	try {
+		const {size} = await handle.stat();
+		const length = Math.min(size, 256 * 1024);
+		const {buffer} = await handle.read(Buffer.alloc(length), 0, length, size - length);
+		return buffer.toString('utf8');
+	} finally {
+		await handle.close();
+	}
+}

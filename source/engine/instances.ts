@@ -1,0 +1,258 @@
+import type {Driver, InstancePlace, WorkContext} from '../drivers/driver.ts';
+import type {ScopeName} from '../model/driver-name.ts';
+import {DroverError} from '../model/errors.ts';
+import type {InstanceRecord, InstanceView, Observation, RecordChange} from '../model/instance.ts';
+import {plainLine} from '../model/text.ts';
+import {appendEvent} from '../state/event-log.ts';
+import {type Paths, socketDirectory} from '../state/paths.ts';
+import {changeRecord, type RecordStore, type StoredRecord} from '../state/records.ts';
+import {abandoned, type ItemWork} from './operations.ts';
+import {brokenView, looksSame, viewOf, type WorkInHand} from './view.ts';
+
+/** One instance in the daemon's memory. Fields change only through {@link Instances}. */
+export type Entry = {
+	readonly name: string;
+	readonly scope: ScopeName;
+	stored: StoredRecord;
+	observation?: Observation;
+	view: InstanceView;
+	/** Work begun or queued on it, oldest first; the first is in hand. */
+	readonly work: WorkInHand[];
+	/** Ends when all work begun so far has ended. */
+	queue: Promise<void>;
+	/** Aborts the work in hand in favour of something stronger. */
+	interrupt?: (why: DroverError) => void;
+	watch?: {close(): void};
+	isGone?: boolean;
+};
+
+type Listener = (change: {changed: readonly InstanceView[]; removed: readonly string[]}) => void;
+
+/** The instances of the current scope: what is stored, what is observed, what is being done. */
+export class Instances {
+	readonly driver: Driver;
+	readonly #records: RecordStore;
+	readonly #paths: Paths;
+	readonly #onChange: Listener;
+	/** Somebody inside or outside the guest changed something drover had no hand in. */
+	onSurprise: (entry: Entry, before: Observation | undefined, what: string) => void = () => {};
+	readonly #entries = new Map<string, Entry>();
+	#changed = new Map<string, InstanceView>();
+	#removed = new Set<string>();
+	#flush: NodeJS.Immediate | undefined;
+
+	constructor(options: {driver: Driver; records: RecordStore; paths: Paths; onChange: Listener}) {
+		this.driver = options.driver;
+		this.#records = options.records;
+		this.#paths = options.paths;
+		this.#onChange = options.onChange;
+	}
+
+	async load(scope: ScopeName): Promise<void> {
+		for (const stored of await this.#records.load(scope)) {
+			this.#add(stored.kind === 'record' ? stored.record.name : stored.name, scope, stored);
+		}
+	}
+
+	all(): Entry[] {
+		return [...this.#entries.values()];
+	}
+
+	views(): InstanceView[] {
+		return this.all().map(entry => entry.view);
+	}
+
+	/** @throws DroverError `instance.missing` */
+	get(name: string): Entry {
+		const entry = this.#entries.get(name);
+		if (!entry) {
+			throw new DroverError('instance.missing', `instance "${plainLine(name).slice(0, 80)}" does not exist`, {
+				next: 'drover list shows the instances there are.',
+			});
+		}
+		return entry;
+	}
+
+	has(name: string): boolean {
+		return this.#entries.has(name);
+	}
+
+	/** @throws DroverError `instance.broken` */
+	record(entry: Entry): InstanceRecord {
+		if (entry.stored.kind === 'record') return entry.stored.record;
+		throw new DroverError('instance.broken', `instance "${entry.name}" cannot be used: ${entry.stored.reason}`, {
+			next: `Its files are in ${entry.stored.directory}; nothing was changed.`,
+		});
+	}
+
+	place(entry: Entry): InstancePlace {
+		const id = entry.stored.kind === 'record' ? entry.stored.record.id : '';
+		return {directory: this.#records.directory(entry.scope, entry.name), sockets: socketDirectory(this.#paths, id)};
+	}
+
+	/** Takes a name and keeps the first record. @throws DroverError `instance.exists` */
+	async create(record: InstanceRecord): Promise<Entry> {
+		await this.#records.create(record);
+		return this.#add(record.name, record.scope, {kind: 'record', record});
+	}
+
+	async update(entry: Entry, change: RecordChange): Promise<InstanceRecord> {
+		const record = changeRecord(this.record(entry), change);
+		await this.#records.save(record);
+		entry.stored = {kind: 'record', record};
+		this.#refreshView(entry);
+		return record;
+	}
+
+	/** Removes record and files; the hypervisor's part must be gone already. */
+	async remove(entry: Entry): Promise<void> {
+		const record = this.record(entry);
+		entry.watch?.close();
+		entry.isGone = true;
+		await this.#records.remove(entry.scope, entry.name, record.id);
+		this.#entries.delete(entry.name);
+		this.#changed.delete(entry.view.id);
+		this.#removed.add(entry.view.id);
+		this.#schedule();
+	}
+
+	/** Looks at one instance now. */
+	async observe(entry: Entry, what = ''): Promise<Observation | undefined> {
+		if (entry.stored.kind !== 'record' || entry.isGone) return undefined;
+		const before = entry.observation;
+		const observation = await this.driver.observe(entry.stored.record, this.place(entry));
+		if (entry.isGone) return undefined;
+		entry.observation = observation;
+		this.#watch(entry);
+		this.#refreshView(entry);
+		if (entry.work.length === 0 && before !== undefined && before.power !== observation.power) {
+			this.onSurprise(entry, before, what);
+		}
+		return observation;
+	}
+
+	async observeAll(): Promise<void> {
+		await Promise.all(this.all().map(entry => this.observe(entry)));
+	}
+
+	/**
+	 * Runs a piece of work on an instance when earlier work on it has ended; shows it in the instance's view meanwhile.
+	 * @param interrupt ends the work in hand first: used by what cuts the power
+	 */
+	async exclusive(
+		entry: Entry,
+		kind: string,
+		item: ItemWork,
+		run: (work: WorkContext) => Promise<void>,
+		interrupt = false,
+	): Promise<void> {
+		const hand: WorkInHand = {id: item.operation, kind, stage: 'queued', isQueued: true};
+		const before = entry.queue;
+		let release!: () => void;
+		entry.queue = before.then(() => new Promise<void>(resolve => (release = resolve)));
+		entry.work.push(hand);
+		if (interrupt) {
+			entry.interrupt?.(new DroverError('operation.cancelled', `ended by ${kind} on the same instance`));
+		} else if (entry.work.length > 1) {
+			item.progress(`queued after ${entry.work[0]!.kind}`);
+		}
+		await before;
+		const show = (stage: string, percent?: number) => {
+			const at = entry.work.findIndex(other => other.id === hand.id && other.kind === kind);
+			if (at < 0) return;
+			entry.work[at] = {id: hand.id, kind, stage, isQueued: false, ...(percent === undefined ? {} : {percent})};
+			this.#refreshView(entry);
+		};
+		const own = new AbortController();
+		entry.interrupt = why => own.abort(why);
+		const signal = AbortSignal.any([item.signal, own.signal]);
+		try {
+			signal.throwIfAborted();
+			if (entry.isGone) throw new DroverError('instance.missing', `instance "${entry.name}" does not exist any more`);
+			show(kind);
+			await run({
+				signal,
+				progress(stage, percent) {
+					item.progress(stage, percent);
+					show(stage, percent);
+				},
+				log: item.log,
+				update: change => this.update(entry, change),
+			});
+		} finally {
+			const at = entry.work.findIndex(other => other.id === hand.id && other.kind === kind);
+			if (at >= 0) entry.work.splice(at, 1);
+			delete entry.interrupt;
+			release();
+			if (!entry.isGone && signal.reason !== abandoned) await this.observe(entry);
+		}
+	}
+
+	/** Waits until all work begun so far on an instance has ended, however it ended. */
+	async settled(entry: Entry): Promise<void> {
+		await entry.queue;
+	}
+
+	/** Adds a line to an instance's history. */
+	async tell(entry: Entry, what: string, by?: string): Promise<void> {
+		const event = {at: new Date().toISOString(), what: plainLine(what), ...(by === undefined ? {} : {by})};
+		await appendEvent(this.place(entry).directory, event);
+	}
+
+	close(): void {
+		for (const entry of this.#entries.values()) entry.watch?.close();
+		clearImmediate(this.#flush);
+	}
+
+	#add(name: string, scope: ScopeName, stored: StoredRecord): Entry {
+		const entry: Entry = {
+			name,
+			scope,
+			stored,
+			work: [],
+			queue: Promise.resolve(),
+			view: this.#viewOf(stored),
+		};
+		this.#entries.set(name, entry);
+		this.#changed.set(entry.view.id, entry.view);
+		this.#schedule();
+		return entry;
+	}
+
+	#viewOf(stored: StoredRecord, entry?: Entry): InstanceView {
+		if (stored.kind === 'broken') return brokenView(stored, this.driver.name);
+		return viewOf(stored.record, this.driver.name, entry?.observation, entry?.work[0]);
+	}
+
+	#refreshView(entry: Entry): void {
+		const view = this.#viewOf(entry.stored, entry);
+		if (looksSame(view, entry.view)) return;
+		entry.view = view;
+		if (entry.isGone) return;
+		this.#changed.set(view.id, view);
+		this.#schedule();
+	}
+
+	#watch(entry: Entry): void {
+		const isAlive =
+			entry.observation !== undefined && !['off', 'suspended', 'unusable'].includes(entry.observation.power);
+		if (isAlive && entry.watch === undefined && entry.stored.kind === 'record') {
+			entry.watch = this.driver.watch(entry.stored.record, this.place(entry), event => {
+				void this.observe(entry, event.what);
+			});
+		} else if (!isAlive && entry.watch !== undefined) {
+			entry.watch.close();
+			delete entry.watch;
+		}
+	}
+
+	#schedule(): void {
+		this.#flush ??= setImmediate(() => {
+			this.#flush = undefined;
+			const change = {changed: [...this.#changed.values()], removed: [...this.#removed]};
+			this.#changed = new Map();
+			this.#removed = new Set();
+			this.#onChange(change);
+		});
+	}
+}

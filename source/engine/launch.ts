@@ -1,0 +1,193 @@
+import {mkdir, readFile, writeFile} from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
+import type {WorkContext} from '../drivers/driver.ts';
+import {seedFiles} from '../guest/seed.ts';
+import type {CachedImage, ResolvedImage} from '../images/image.ts';
+import type {DriverName} from '../model/driver-name.ts';
+import {scopeOf} from '../model/driver-name.ts';
+import {DroverError} from '../model/errors.ts';
+import type {ActionOptions, InstanceRecord} from '../model/instance.ts';
+import {checkName, generateName} from '../model/names.ts';
+import {formatSize, limits} from '../model/sizes.ts';
+import type {LaunchRequest} from './engine.ts';
+import type {Entry, Instances} from './instances.ts';
+import {abandoned} from './operations.ts';
+import {awaitAnswer, type Workshop} from './workshop.ts';
+
+const cloudInitName = 'cloud-init.yaml';
+const hostKeyName = 'ssh_host_ed25519_key';
+
+export const defaultImage = 'micro';
+
+/** Checks the sizes of a request. @throws DroverError `instance.invalid` */
+export function checkRequest(request: LaunchRequest): void {
+	const {cpus, memory, disk} = request;
+	if (cpus !== undefined && (!Number.isSafeInteger(cpus) || cpus < 1)) {
+		throw new DroverError('instance.invalid', `Invalid CPU count ${cpus}: need a whole number, at least 1.`);
+	}
+	if (memory !== undefined && memory < limits.memoryMinimum) {
+		throw new DroverError(
+			'instance.invalid',
+			`Invalid memory size ${formatSize(memory)}: need at least ${formatSize(limits.memoryMinimum)}.`,
+		);
+	}
+	if (disk !== undefined && disk < limits.diskMinimum) {
+		throw new DroverError(
+			'instance.invalid',
+			`Invalid disk size ${formatSize(disk)}: need at least ${formatSize(limits.diskMinimum)}.`,
+		);
+	}
+}
+
+/** Takes the name and writes down what is wanted; the work itself is {@link launch}. Nothing is left when it throws. */
+export async function prepareLaunch(
+	shop: Workshop,
+	request: LaunchRequest,
+	image: ResolvedImage,
+	driver: DriverName,
+	isTaken: (name: string) => boolean,
+): Promise<Entry> {
+	checkRequest(request);
+	const name = request.name ?? generateName(isTaken, shop.random);
+	checkName(name);
+	const taken = isTaken(name);
+	if (taken) {
+		throw new DroverError('instance.exists', `instance "${name}" already exists`, {
+			next: 'Choose another name; a deleted instance keeps its name until it is purged.',
+		});
+	}
+	// Says no to a cloud-config that cannot be read before anything exists.
+	await seedFiles({
+		id: 'check',
+		name,
+		user: image.user,
+		clientKey: 'check',
+		hostKey: {private: '', public: ''},
+		...(request.cloudInit === undefined ? {} : {cloudInit: request.cloudInit}),
+	});
+	const hostKey = await shop.hostKey();
+	const options: ActionOptions = request.answerTimeout === undefined ? {} : {answerTimeout: request.answerTimeout};
+	const now = shop.now().toISOString();
+	const record: InstanceRecord = {
+		schema: 1,
+		id: shop.uuid(),
+		name,
+		scope: scopeOf(driver),
+		createdAt: now,
+		createdBy: request.by,
+		phase: 'creating',
+		image: {query: image.query, release: image.release, os: image.os, hash: ''},
+		hardware: {
+			arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+			cpus: request.cpus ?? limits.cpusDefault,
+			memory: request.memory ?? image.memoryDefault,
+			// Not asked for: the default, or what the image needs, which is known once it is there.
+			disk: request.disk ?? limits.diskDefault,
+			mac: freeMac(shop.instances, shop.random),
+		},
+		ssh: {user: image.user, hostKey: hostKey.public},
+		desired: 'running',
+		intent: {action: 'launch', options, by: request.by, at: now},
+	};
+	const entry = await shop.instances.create(record);
+	try {
+		const {directory} = shop.instances.place(entry);
+		const secret = {mode: 0o600, flag: 'wx'} as const;
+		await writeFile(path.join(directory, hostKeyName), hostKey.private, secret);
+		if (request.cloudInit !== undefined)
+			await writeFile(path.join(directory, cloudInitName), request.cloudInit, secret);
+	} catch (error) {
+		await shop.instances.remove(entry);
+		throw error;
+	}
+	return entry;
+}
+
+/** From a record to a guest that answers. Whatever fails before the guest runs undoes the launch. */
+export async function launch(shop: Workshop, entry: Entry, image: ResolvedImage, work: WorkContext): Promise<void> {
+	const {instances} = shop;
+	const {intent} = instances.record(entry);
+	const place = instances.place(entry);
+	try {
+		const cached = await shop.images.fetch(image, work);
+		await fitDisk(instances, entry, cached, work);
+		work.signal.throwIfAborted();
+		work.progress('creating');
+		await mkdir(place.sockets, {recursive: true, mode: 0o700});
+		const record = await work.update({image: {...instances.record(entry).image, hash: cached.hash}});
+		const seed = await readSeed(shop, record, place.directory);
+		await instances.driver.create(record, place, {imagePath: cached.path, imageFormat: cached.format, seed}, work);
+		work.progress('starting');
+		await instances.driver.start(instances.record(entry), place, work);
+	} catch (error) {
+		await undo(shop, entry, work, error);
+		throw error;
+	}
+	try {
+		await awaitAnswer(shop, entry, work, intent?.options.answerTimeout);
+	} catch (error) {
+		const isTimeout = error instanceof DroverError && error.code === 'guest.unanswered';
+		if (isTimeout) await work.update({phase: 'ready', intent: undefined});
+		else await undo(shop, entry, work, error);
+		throw error;
+	}
+	await work.update({phase: 'ready', intent: undefined});
+	await instances.tell(entry, `launched from ${instances.record(entry).image.query}`, intent?.by);
+}
+
+async function fitDisk(instances: Instances, entry: Entry, image: CachedImage, work: WorkContext): Promise<void> {
+	const {hardware} = instances.record(entry);
+	if (hardware.disk >= image.virtualSize) return;
+	if (hardware.disk !== limits.diskDefault) {
+		throw new DroverError(
+			'instance.invalid',
+			`The disk of ${formatSize(hardware.disk)} is smaller than this image, which needs ${formatSize(image.virtualSize)}.`,
+			{next: `Ask for --disk ${Math.ceil(image.virtualSize / 2 ** 20)}M or more.`},
+		);
+	}
+	await work.update({hardware: {...hardware, disk: image.virtualSize}});
+}
+
+async function readSeed(shop: Workshop, record: InstanceRecord, directory: string) {
+	const [hostKey, cloudInit] = await Promise.all([
+		readFile(path.join(directory, hostKeyName), 'utf8'),
+		readFile(path.join(directory, cloudInitName), 'utf8').catch(() => undefined),
+	]);
+	const {public: clientKey} = await shop.clientKey();
+	return seedFiles({
+		id: record.id,
+		name: record.name,
+		user: record.ssh.user,
+		clientKey,
+		hostKey: {private: hostKey, public: record.ssh.hostKey},
+		...(cloudInit === undefined ? {} : {cloudInit}),
+	});
+}
+
+/** Leaves nothing behind, unless the daemon is ending: then the next one takes the launch up. */
+async function undo(shop: Workshop, entry: Entry, work: WorkContext, why: unknown): Promise<void> {
+	if (work.signal.reason === abandoned) return;
+	work.log(`undoing the launch: ${why instanceof Error ? why.message : String(why)}`);
+	// The work's own signal may be what ended the launch; cleaning up must not stop at it.
+	const calm: WorkContext = {...work, signal: new AbortController().signal};
+	const {instances} = shop;
+	await instances.driver.destroy(instances.record(entry), instances.place(entry), calm);
+	await instances.remove(entry);
+}
+
+/** A MAC address of QEMU's range that no instance has. */
+function freeMac(instances: Instances, random: () => number): string {
+	const taken = new Set(
+		instances.all().flatMap(entry => (entry.stored.kind === 'record' ? [entry.stored.record.hardware.mac] : [])),
+	);
+	for (;;) {
+		const octets = Array.from({length: 3}, () =>
+			Math.floor(random() * 256)
+				.toString(16)
+				.padStart(2, '0'),
+		);
+		const mac = ['52', '54', '00', ...octets].join(':');
+		if (!taken.has(mac)) return mac;
+	}
+}

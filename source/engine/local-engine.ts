@@ -1,0 +1,258 @@
+import {EventEmitter} from 'node:events';
+import type {Driver} from '../drivers/driver.ts';
+import {sshAccess} from '../guest/ssh-config.ts';
+import {scopeOf} from '../model/driver-name.ts';
+import {DroverError} from '../model/errors.ts';
+import type {InstanceDetail, InstanceView, Observation} from '../model/instance.ts';
+import {isUp} from '../model/state.ts';
+import {plainText} from '../model/text.ts';
+import {readEvents} from '../state/event-log.ts';
+import {Actions} from './actions.ts';
+import {DelayedStops} from './delayed-stops.ts';
+import {examine} from './doctor.ts';
+import {allDrivers, driverInfo, elsewhere} from './driver-info.ts';
+import type {ActRequest, Engine, EngineEvent, LaunchRequest, Notice, Overview} from './engine.ts';
+import {guestDetail, tailConsole} from './guest-detail.ts';
+import {hostFacts} from './host.ts';
+import type {Entry, Instances} from './instances.ts';
+import type {Operations} from './operations.ts';
+import type {Host} from './setting-keys.ts';
+import type {Settings} from './settings-desk.ts';
+import {inOrder} from './view.ts';
+import type {Workshop} from './workshop.ts';
+
+export type EngineParts = {
+	readonly shop: Workshop;
+	readonly driver: Driver;
+	readonly instances: Instances;
+	readonly operations: Operations;
+	readonly settings: Settings;
+	readonly host: Host;
+	readonly version: string;
+	/** Milliseconds between two looks at all instances; the net below the drivers' events. */
+	readonly lookEveryMs: number;
+};
+
+/** The engine itself: everything drover does, in this process. Clients of the daemon reach it through the socket. */
+export class LocalEngine implements Engine {
+	readonly #parts: EngineParts;
+	readonly #emitter = new EventEmitter().setMaxListeners(0);
+	readonly #actions: Actions;
+	readonly #delayed: DelayedStops;
+	readonly #notices: Notice[] = [];
+	readonly #startedAt = Date.now();
+	#look: NodeJS.Timeout | undefined;
+	#isClosed = false;
+
+	constructor(parts: EngineParts) {
+		this.#parts = parts;
+		this.#actions = new Actions(parts, {delayChanged: entry => this.#delayed.follow(entry)});
+		this.#delayed = new DelayedStops({
+			now: () => parts.shop.now().getTime(),
+			stop: entry => this.#actions.stopNow(entry),
+			warn: (entry, minutes) => this.#actions.warn(entry, minutes),
+		});
+		parts.instances.onSurprise = (entry, before, what) => void this.#surprised(entry, before, what);
+	}
+
+	/** Looks at everything once and takes up what an earlier daemon left. Call it once, before anything else. */
+	async open(): Promise<void> {
+		const {instances, driver, settings, lookEveryMs} = this.#parts;
+		await instances.load(scopeOf(driver.name));
+		await instances.observeAll();
+		for (const text of settings.problems) this.#notice('warning', text);
+		for (const entry of instances.all()) this.#delayed.follow(entry);
+		await this.#actions.takeUp();
+		const look = () => {
+			this.#look = setTimeout(() => {
+				void this.refresh().finally(() => {
+					if (!this.#isClosed) look();
+				});
+			}, lookEveryMs);
+		};
+		look();
+	}
+
+	/** Whether the daemon may end: nothing is under way and nothing is due. */
+	isIdle(): boolean {
+		return !this.#parts.operations.isBusy && this.#delayed.isEmpty;
+	}
+
+	async overview(): Promise<Overview> {
+		const {shop, operations, settings, instances, driver} = this.#parts;
+		const [info, views, host, others] = await Promise.all([
+			driverInfo(driver.name, {current: driver, paths: shop.paths, host: this.#parts.host}),
+			this.list(),
+			hostFacts(shop.paths.data),
+			elsewhere(shop.paths, scopeOf(driver.name)),
+		]);
+		return {
+			driver: {...info, instances: instances.all().length},
+			instances: views,
+			operations: operations.all(),
+			notices: this.#notices,
+			host,
+			elsewhere: others,
+			settings: Object.fromEntries(settings.all().map(({key, value}) => [key, value])),
+			daemon: {version: this.#parts.version, pid: process.pid, startedAt: this.#startedAt},
+		};
+	}
+
+	async list(): Promise<readonly InstanceView[]> {
+		return inOrder(this.#parts.instances.views(), this.#parts.settings.primaryName());
+	}
+
+	async info({names, runtime}: {names: readonly string[]; runtime: boolean}): Promise<readonly InstanceDetail[]> {
+		const {instances} = this.#parts;
+		const views = names.length === 0 ? await this.list() : names.map(name => instances.get(name).view);
+		return Promise.all(views.map(view => guestDetail(instances, instances.get(view.name), runtime)));
+	}
+
+	launch(request: LaunchRequest) {
+		return this.#actions.launch(request);
+	}
+
+	act(request: ActRequest) {
+		return this.#actions.act(request);
+	}
+
+	async operations() {
+		return this.#parts.operations.all();
+	}
+
+	async operation({id}: {id: string}) {
+		return this.#parts.operations.get(id);
+	}
+
+	wait({id, timeoutSeconds}: {id: string; timeoutSeconds?: number}) {
+		return this.#parts.operations.wait(id, timeoutSeconds);
+	}
+
+	async cancel({id, by}: {id: string; by: string}) {
+		return this.#parts.operations.cancel(id, by);
+	}
+
+	async operationLog({id}: {id: string}) {
+		return this.#parts.operations.log(id);
+	}
+
+	async ssh({name}: {name: string}) {
+		const {instances, shop} = this.#parts;
+		const entry = instances.get(name);
+		const record = instances.record(entry);
+		const {view} = entry;
+		if (!isUp(view.state) || view.ssh === undefined) {
+			throw new DroverError(
+				record.deleted ? 'instance.deleted' : 'instance.state',
+				record.deleted ? `instance "${name}" is deleted` : `instance "${name}" is not running (${view.state})`,
+				{next: record.deleted ? `drover recover ${name} brings it back.` : `drover start ${name} starts it.`},
+			);
+		}
+		return sshAccess(shop.paths, {
+			name,
+			id: record.id,
+			host: view.ssh.host,
+			port: view.ssh.port,
+			user: record.ssh.user,
+			hostKey: record.ssh.hostKey,
+		});
+	}
+
+	async instanceEvents({name}: {name: string}) {
+		const {instances} = this.#parts;
+		return readEvents(instances.place(instances.get(name)).directory);
+	}
+
+	async consoleLog({name, lines}: {name: string; lines: number}) {
+		const {instances} = this.#parts;
+		const entry = instances.get(name);
+		const text = await tailConsole(instances.place(entry).directory);
+		return plainText(text)
+			.trimEnd()
+			.split('\n')
+			.slice(-Math.max(1, Math.min(lines, 2000)));
+	}
+
+	drivers() {
+		return this.#allDrivers(false);
+	}
+
+	async doctor({again}: {again: boolean}) {
+		const began = performance.now();
+		const {shop} = this.#parts;
+		const [drivers, host] = await Promise.all([this.#allDrivers(again), hostFacts(shop.paths.data)]);
+		const checks = await examine(shop.paths, host, drivers);
+		if (again) this.#emit({type: 'overview', reason: 'the drivers were examined again'});
+		return {drivers, checks, tookMs: Math.round(performance.now() - began)};
+	}
+
+	find({query}: {query: string}) {
+		return this.#parts.shop.images.find(query);
+	}
+
+	async settings() {
+		return this.#parts.settings.all();
+	}
+
+	async get({key}: {key: string}) {
+		return this.#parts.settings.get(key);
+	}
+
+	async set({key, value}: {key: string; value: string; by: string}) {
+		const changed = this.#parts.settings.set(key, value);
+		this.#emit({type: 'overview', reason: `${key} was set`});
+		return changed;
+	}
+
+	async refresh() {
+		await this.#parts.instances.observeAll();
+		await this.#actions.answerers();
+	}
+
+	subscribe(listener: (event: EngineEvent) => void) {
+		this.#emitter.on('event', listener);
+		return {close: () => void this.#emitter.off('event', listener)};
+	}
+
+	async close() {
+		this.#isClosed = true;
+		clearTimeout(this.#look);
+		this.#delayed.close();
+		this.#parts.operations.abandon();
+		await Promise.all(this.#parts.instances.all().map(entry => this.#parts.instances.settled(entry)));
+		this.#parts.instances.close();
+		this.#emitter.removeAllListeners();
+	}
+
+	/** Called by the parts: passes on what happened. */
+	emit(event: EngineEvent): void {
+		this.#emit(event);
+	}
+
+	#emit(event: EngineEvent): void {
+		this.#emitter.emit('event', event);
+	}
+
+	async #allDrivers(again: boolean) {
+		const {driver, shop, host, instances} = this.#parts;
+		const all = await allDrivers({current: driver, paths: shop.paths, host, again});
+		return all.map(info => (info.current ? {...info, instances: instances.all().length} : info));
+	}
+
+	#notice(level: Notice['level'], text: string): void {
+		const notice: Notice = {id: String(this.#notices.length + 1), at: Date.now(), level, text};
+		this.#notices.push(notice);
+		if (this.#notices.length > 200) this.#notices.shift();
+		this.#emit({type: 'notice', notice});
+	}
+
+	/** A guest powered itself off, or its process was killed: the record follows, and the history says so. */
+	async #surprised(entry: Entry, before: Observation | undefined, what: string): Promise<void> {
+		const {instances} = this.#parts;
+		const power = entry.observation?.power;
+		if (before?.power !== 'running' || power !== 'off') return;
+		await instances.update(entry, {desired: 'stopped', shutdownAt: undefined, unanswered: undefined});
+		await instances.tell(entry, what === '' ? 'found powered off' : what);
+		this.#delayed.follow(entry);
+	}
+}

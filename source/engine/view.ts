@@ -1,0 +1,121 @@
+import type {DriverName} from '../model/driver-name.ts';
+import type {InstanceRecord, InstanceView, Observation} from '../model/instance.ts';
+import type {InstanceState} from '../model/state.ts';
+import type {StoredRecord} from '../state/records.ts';
+
+/** The operation at work on an instance, as far as its display goes. */
+export type WorkInHand = {
+	readonly id: string;
+	readonly kind: string;
+	readonly stage: string;
+	readonly percent?: number;
+	/** Waits for earlier work on the same instance, so it does not show in the state yet. */
+	readonly isQueued: boolean;
+};
+
+/** Record + observation + work under way -> the state a person sees, with the reason where one is needed. */
+export function deriveState(
+	record: InstanceRecord,
+	observation: Observation | undefined,
+	work: WorkInHand | undefined,
+): {state: InstanceState; reason?: string} {
+	if (record.deleted) return {state: 'Deleted'};
+	const kind = work?.isQueued === false ? work.kind : undefined;
+	if (kind === 'launch' || kind === 'start') return {state: 'Starting'};
+	if (kind === 'restart') return {state: 'Restarting'};
+	if (kind === 'suspend') return {state: 'Suspending'};
+	if (record.phase === 'creating') return {state: 'Unknown', reason: 'its launch was cut short and is being taken up'};
+	switch (observation?.power) {
+		case undefined:
+			return {state: 'Unknown', reason: 'not looked at yet'};
+		case 'off':
+			return record.suspended ? {state: 'Suspended'} : {state: 'Stopped'};
+		case 'suspended':
+			return {state: 'Suspended'};
+		case 'running':
+			if (record.unanswered) return {state: 'Unknown', reason: record.unanswered.reason};
+			return {state: record.shutdownAt ? 'Delayed Shutdown' : 'Running'};
+		case 'paused':
+			return {state: 'Unknown', reason: observation.reason ?? 'its processors are paused'};
+		case 'loading':
+			return {state: 'Unknown', reason: observation.reason ?? 'its memory is being loaded'};
+		case 'unresponsive':
+			return {state: 'Unknown', reason: observation.reason ?? 'the hypervisor does not answer'};
+		case 'unusable':
+			return {state: 'Broken', reason: observation.reason ?? 'its files cannot be used'};
+	}
+}
+
+/** What clients are shown of a record that can be read. */
+export function viewOf(
+	record: InstanceRecord,
+	driver: DriverName,
+	observation: Observation | undefined,
+	work: WorkInHand | undefined,
+): InstanceView {
+	const {state, reason} = deriveState(record, observation, work);
+	const isAlive = observation?.power === 'running';
+	return {
+		id: record.id,
+		name: record.name,
+		scope: record.scope,
+		driver,
+		state,
+		...(reason === undefined ? {} : {reason}),
+		...(record.suspended ? {suspendedBy: record.suspended.by} : {}),
+		image: record.image,
+		cpus: record.hardware.cpus,
+		memory: record.hardware.memory,
+		disk: record.hardware.disk,
+		ipv4: isAlive ? observation.ipv4 : [],
+		...(isAlive && observation.ssh ? {ssh: {...observation.ssh, user: record.ssh.user}} : {}),
+		createdAt: record.createdAt,
+		createdBy: record.createdBy,
+		...(isAlive && observation.runningSince !== undefined ? {runningSince: observation.runningSince} : {}),
+		observedAt: observation?.observedAt ?? 0,
+		...(record.shutdownAt === undefined ? {} : {shutdownAt: record.shutdownAt}),
+		...(work
+			? {
+					operation: {
+						id: work.id,
+						kind: work.kind,
+						stage: work.stage,
+						...(work.percent === undefined ? {} : {percent: work.percent}),
+					},
+				}
+			: {}),
+	};
+}
+
+/** What clients are shown where a record cannot be read: the row stays, with the reason. */
+export function brokenView(stored: Extract<StoredRecord, {kind: 'broken'}>, driver: DriverName): InstanceView {
+	return {
+		id: `broken-${stored.scope}-${stored.name}`,
+		name: stored.name,
+		scope: stored.scope,
+		driver,
+		state: 'Broken',
+		reason: `${stored.reason} (${stored.directory}${stored.hasLastGood ? '; the last good copy is instance.json.last there' : ''})`,
+		image: {query: '', release: '', os: '', hash: ''},
+		cpus: 0,
+		memory: 0,
+		disk: 0,
+		ipv4: [],
+		createdAt: '',
+		createdBy: '',
+		observedAt: 0,
+	};
+}
+
+/** Order of `list`: the primary first, then by name. */
+export function inOrder(views: readonly InstanceView[], primary: string): InstanceView[] {
+	return [...views].sort((a, b) => {
+		if (a.name === primary || b.name === primary) return a.name === primary ? (b.name === primary ? 0 : -1) : 1;
+		return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+	});
+}
+
+/** Whether a client would see a difference; the time of looking is none. */
+export function looksSame(a: InstanceView, b: InstanceView): boolean {
+	return JSON.stringify({...a, observedAt: 0}) === JSON.stringify({...b, observedAt: 0});
+}
