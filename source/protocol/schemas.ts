@@ -1,0 +1,88 @@
+import * as v from 'valibot';
+import {type Engine, type EngineMethod, engineActions} from '../engine/engine.ts';
+import {DroverError} from '../model/errors.ts';
+import {isRecord} from './messages.ts';
+
+/*
+ * The shape of what clients send. Only the shape: whether a name is a name and a size is big enough, the engine says,
+ * in better words. Unknown keys are refused, since ignoring one would do something else than what was asked for.
+ */
+
+type Request<Method extends EngineMethod> = Parameters<Engine[Method]> extends [infer R] ? R : undefined;
+
+const text = v.pipe(v.string(), v.maxLength(4096));
+const names = v.pipe(v.array(text), v.maxLength(20_000));
+const number = v.pipe(v.number(), v.finite());
+const nothing = v.undefined();
+const key = v.exactOptional;
+
+const actionOptions = v.strictObject({
+	force: key(v.boolean()),
+	delayMinutes: key(number),
+	cancelDelayed: key(v.boolean()),
+	purge: key(v.boolean()),
+	discardMemory: key(v.boolean()),
+	answerTimeout: key(number),
+});
+
+const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Request<Method>>} = {
+	overview: nothing,
+	list: nothing,
+	info: v.strictObject({names, runtime: v.boolean()}),
+	launch: v.strictObject({
+		image: key(text),
+		name: key(text),
+		cpus: key(number),
+		memory: key(number),
+		disk: key(number),
+		cloudInit: key(v.pipe(v.string(), v.maxLength(2 ** 20))),
+		networks: key(names),
+		bridged: key(v.boolean()),
+		answerTimeout: key(number),
+		by: text,
+	}),
+	act: v.strictObject({action: v.picklist(engineActions), names, options: key(actionOptions), by: text}),
+	operations: nothing,
+	operation: v.strictObject({id: text}),
+	wait: v.strictObject({id: text, timeoutSeconds: key(number)}),
+	cancel: v.strictObject({id: text, by: text}),
+	operationLog: v.strictObject({id: text}),
+	ssh: v.strictObject({name: text}),
+	instanceEvents: v.strictObject({name: text}),
+	consoleLog: v.strictObject({name: text, lines: v.pipe(number, v.integer(), v.minValue(0), v.maxValue(100_000))}),
+	drivers: nothing,
+	doctor: v.strictObject({again: v.boolean()}),
+	find: v.strictObject({query: text}),
+	settings: nothing,
+	get: v.strictObject({key: text}),
+	set: v.strictObject({key: text, value: text, by: text}),
+	refresh: nothing,
+};
+
+const handover = v.strictObject({force: v.boolean()});
+
+/**
+ * The request of a method as it was sent, checked.
+ * @throws DroverError `usage.invalid` naming the first part that does not fit
+ */
+export function checkedRequest<Method extends EngineMethod>(method: Method, request: unknown): Request<Method> {
+	return checked(schemas[method] as v.GenericSchema<unknown, Request<Method>>, method, request);
+}
+
+export function checkedHandover(request: unknown): v.InferOutput<typeof handover> {
+	return checked(handover, 'handover', request);
+}
+
+function checked<Output>(schema: v.GenericSchema<unknown, Output>, method: string, request: unknown): Output {
+	const result = v.safeParse(schema, request, {abortEarly: true});
+	if (result.success) return result.output;
+	const [issue] = result.issues;
+	const where = issue === undefined ? '' : v.getDotPath(issue);
+	const what = where === null || where === '' ? 'it' : JSON.stringify(where.slice(0, 80));
+	const found = isRecord(request) || Array.isArray(request) ? '' : `, not ${typeof request}`;
+	throw new DroverError(
+		'usage.invalid',
+		`The request ${method} is not understood: ${what} should be ${String(issue?.expected ?? 'something else').slice(0, 120)}${found}.`,
+		{next: 'Check that drover and its daemon are of the same version: drover version.'},
+	);
+}

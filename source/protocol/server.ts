@@ -1,0 +1,80 @@
+import {chmodSync} from 'node:fs';
+import {createServer, type Server, type Socket} from 'node:net';
+import type {Duplex} from 'node:stream';
+import type {Engine} from '../engine/engine.ts';
+import {DroverError} from '../model/errors.ts';
+import {ClientSession, type SessionHost} from './session.ts';
+
+/** Clients at once. Beyond it newcomers are hung up on: it takes a runaway script to get there. */
+const clientLimit = 256;
+
+export type ServerHost = {
+	/** The user the daemon runs as. */
+	readonly user: string;
+	/** Asked by a client to make way. Answers whether it will; if so, `serve`'s caller closes everything afterwards. */
+	handover(request: {force: boolean; version: string; build: string}): boolean;
+	log(line: string): void;
+};
+
+export type EngineServer = {
+	/** Clients that are connected now. */
+	readonly clients: number;
+	/** Stops accepting, sends what is on its way, hangs up. Removes the socket. */
+	close(): Promise<void>;
+	/** Called when the number of clients has changed. */
+	onClients(listener: (count: number) => void): void;
+};
+
+/**
+ * Lets clients use the engine through a socket that only its user can open.
+ * @throws DroverError `host.failed` when the socket cannot be made
+ */
+export async function serve(engine: Engine, socketPath: string, host: ServerHost): Promise<EngineServer> {
+	const sessions = new Set<ClientSession>();
+	let listener: (count: number) => void = () => {};
+	const sessionHost: SessionHost = {...host, engine};
+	const server = createServer(socket => {
+		const session = new ClientSession(socket, sessionHost);
+		sessions.add(session);
+		listener(sessions.size);
+		void session.ended.then(() => {
+			sessions.delete(session);
+			listener(sessions.size);
+		});
+	});
+	server.maxConnections = clientLimit;
+	await listen(server, socketPath);
+	return {
+		get clients() {
+			return sessions.size;
+		},
+		onClients(newListener) {
+			listener = newListener;
+		},
+		async close() {
+			const hasClosed = new Promise<void>(resolve => server.close(() => resolve()));
+			await Promise.all([...sessions].map(session => session.close()));
+			await hasClosed;
+		},
+	};
+}
+
+/** Serves one client over any stream of bytes, for instance the ends of an ssh connection. */
+export function serveStream(engine: Engine, stream: Duplex, host: ServerHost): {readonly ended: Promise<void>} {
+	return new ClientSession(stream as Socket, {...host, engine});
+}
+
+async function listen(server: Server, socketPath: string) {
+	try {
+		await new Promise<void>((resolve, reject) => {
+			server.once('error', reject);
+			server.listen(socketPath, resolve);
+		});
+		chmodSync(socketPath, 0o600);
+	} catch (error) {
+		throw new DroverError('host.failed', `The socket ${socketPath} cannot be opened, so drover cannot be reached.`, {
+			next: 'Check that its directory can be written to and that no other program uses it.',
+			cause: error,
+		});
+	}
+}
