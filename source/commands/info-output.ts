@@ -1,0 +1,164 @@
+import type {InstanceDetail} from '../model/instance.ts';
+import {humanSize} from '../model/sizes.ts';
+import {isUp} from '../model/state.ts';
+import {plainLine} from '../model/text.ts';
+import {csvLine, wrap} from './formats.ts';
+import {imageTitle} from './image-title.ts';
+
+/** There are none yet: drivers that can have snapshots say how many, as in Multipass. */
+const snapshotCount = '0';
+
+/** What the formats share: texts made safe, and nothing where nothing is known. */
+function facts(detail: InstanceDetail) {
+	const {guest} = detail;
+	const disks = Object.entries(guest?.disks ?? {}).map(([name, use]) => ({name: plainLine(name), ...use}));
+	return {
+		ipv4: detail.ipv4.map(plainLine),
+		hash: plainLine(detail.image.hash).replace(/^sha256:/, ''),
+		imageRelease: plainLine(detail.image.release),
+		release: plainLine(guest?.release ?? ''),
+		cpus: isUp(detail.state) ? String(guest?.cpus ?? detail.cpus) : '',
+		load: guest?.load ?? [],
+		disks,
+		memory: guest?.memory,
+	};
+}
+
+/** `{"errors": [], "info": {…}}` with Multipass's keys and types: texts for processors and disks, numbers for memory. */
+export function infoData(details: readonly InstanceDetail[], hasSnapshots: boolean) {
+	return {errors: [], info: Object.fromEntries(details.map(detail => [detail.name, entry(detail, hasSnapshots)]))};
+}
+
+function entry(detail: InstanceDetail, hasSnapshots: boolean) {
+	const {ipv4, hash, imageRelease, release, cpus, load, disks, memory} = facts(detail);
+	return {
+		state: detail.state,
+		image_hash: hash,
+		image_release: imageRelease,
+		release,
+		cpu_count: cpus,
+		...(hasSnapshots ? {snapshot_count: snapshotCount} : {}),
+		load,
+		disks:
+			disks.length === 0
+				? {sda1: {}}
+				: Object.fromEntries(disks.map(({name, used, total}) => [name, {used: String(used), total: String(total)}])),
+		memory: memory === undefined ? {} : {used: memory.used, total: memory.total},
+		ipv4,
+		mounts: {},
+		...own(detail),
+	};
+}
+
+/** What Multipass has no word for; absent where there is nothing to say. */
+function own(detail: InstanceDetail) {
+	return {
+		...(detail.reason === undefined ? {} : {reason: plainLine(detail.reason)}),
+		...(detail.ssh === undefined ? {} : {ssh: {...detail.ssh, host: plainLine(detail.ssh.host)}}),
+		...(detail.shutdownAt === undefined ? {} : {shutdown_at: plainLine(detail.shutdownAt)}),
+	};
+}
+
+/** As JSON, but with the other key names and places that YAML has in Multipass. */
+export function infoYamlData(details: readonly InstanceDetail[], hasSnapshots: boolean) {
+	return {
+		errors: [null],
+		...Object.fromEntries(details.map(detail => [detail.name, [yamlEntry(detail, hasSnapshots)]])),
+	};
+}
+
+function yamlEntry(detail: InstanceDetail, hasSnapshots: boolean) {
+	const {ipv4, hash, imageRelease, release, cpus, load, disks, memory} = facts(detail);
+	return {
+		state: detail.state,
+		...(hasSnapshots ? {snapshot_count: Number(snapshotCount)} : {}),
+		image_hash: hash,
+		image_release: imageRelease || null,
+		release: release || null,
+		cpu_count: cpus === '' ? null : Number(cpus),
+		...(load.length === 0 ? {} : {load}),
+		disks:
+			disks.length === 0
+				? [{sda1: {used: null, total: null}}]
+				: disks.map(({name, used, total}) => ({[name]: {used, total}})),
+		memory: {usage: memory?.used ?? null, total: memory?.total ?? null},
+		ipv4,
+		mounts: null,
+		...own(detail),
+	};
+}
+
+export function infoCsv(details: readonly InstanceDetail[], hasSnapshots: boolean): string {
+	const head =
+		'Name,State,Ipv4,Ipv6,Release,Image hash,Image release,Load,Disk usage,Disk total,Memory usage,Memory total,Mounts,AllIPv4,CPU(s)';
+	const lines = details.map(detail => {
+		const {ipv4, hash, imageRelease, release, cpus, load, disks, memory} = facts(detail);
+		return csvLine([
+			detail.name,
+			detail.state,
+			ipv4[0] ?? '',
+			'',
+			release,
+			hash,
+			imageRelease,
+			loadText(load),
+			disks[0] === undefined ? '' : String(disks[0].used),
+			disks[0] === undefined ? '' : String(disks[0].total),
+			memory === undefined ? '' : String(memory.used),
+			memory === undefined ? '' : String(memory.total),
+			'',
+			ipv4.join(';'),
+			cpus,
+			...(hasSnapshots ? [snapshotCount] : []),
+		]);
+	});
+	return `${head}${hasSnapshots ? ',Snapshots' : ''}\n${lines.join('')}`;
+}
+
+const indent = 16;
+
+/** One block an instance: keys in 16 columns, `--` for what is not known. */
+export function infoTable(details: readonly InstanceDetail[], hasSnapshots: boolean): string {
+	if (details.length === 0) return 'No instances found.\n';
+	return details.map(detail => block(detail, hasSnapshots)).join('\n');
+}
+
+function block(detail: InstanceDetail, hasSnapshots: boolean): string {
+	const {ipv4, hash, release, cpus, load, disks, memory} = facts(detail);
+	const use = ({used, total}: {used: number; total: number}) => `${humanSize(used)} out of ${humanSize(total)}`;
+	const title = imageTitle(detail.image);
+	const sentences: Array<readonly [string, string | undefined]> = [
+		['Reason:', detail.reason],
+		['Stops at:', detail.shutdownAt],
+		['Guest:', detail.guestError?.message],
+		['Directory:', detail.state === 'Broken' ? detail.directory : undefined],
+	];
+	const rows: Array<readonly [string, readonly string[]]> = [
+		['Name:', [detail.name]],
+		['State:', [detail.state]],
+		...(hasSnapshots ? [['Snapshots:', [snapshotCount]] as const] : []),
+		['IPv4:', ipv4],
+		['Release:', release === '' ? [] : [release]],
+		['Image hash:', hash === '' ? [] : [`${hash.slice(0, 12)}${title === '' ? '' : ` (${title})`}`]],
+		['CPU(s):', cpus === '' ? [] : [cpus]],
+		['Load:', load.length === 0 ? [] : [loadText(load)]],
+		['Disk usage:', disks.map(disk => (disks.length > 1 ? `${use(disk)} (${disk.name})` : use(disk)))],
+		['Memory usage:', memory === undefined ? [] : [use(memory)]],
+		['Mounts:', []],
+		...(detail.ssh === undefined
+			? []
+			: [['SSH:', [plainLine(`${detail.ssh.user}@${detail.ssh.host} port ${detail.ssh.port}`)]] as const]),
+		...sentences.flatMap(([key, text]) =>
+			text === undefined ? [] : [[key, wrap(plainLine(text), 80 - indent)] as const],
+		),
+	];
+	return rows
+		.flatMap(([key, lines]) =>
+			(lines.length === 0 ? ['--'] : lines).map((line, index) => `${(index === 0 ? key : '').padEnd(indent)}${line}\n`),
+		)
+		.join('');
+}
+
+function loadText(load: readonly number[]): string {
+	return load.map(value => value.toFixed(2)).join(' ');
+}

@@ -1,0 +1,70 @@
+import type {LaunchRequest} from '../engine/engine.ts';
+import {DroverError} from '../model/errors.ts';
+import {parseSize} from '../model/sizes.ts';
+import {plainLine} from '../model/text.ts';
+import type {CommandArguments, CommandContext} from './command.ts';
+import {followLaunch} from './launch-follow.ts';
+import {checkNetworkSpec} from './network-spec.ts';
+import {answerTimeout, atMost, timeoutOf, usageError, wholeNumber} from './parse.ts';
+
+/** What can be told wrong without anyone's help is, before the daemon is asked. */
+export async function run(args: CommandArguments, context: CommandContext): Promise<number> {
+	atMost(args, 1);
+	const [image] = args.positionals;
+	if (image !== undefined) checkImage(image);
+	const name = args.value('name');
+	const cpus = cpusOf(args.value('cpus'));
+	const memory = sizeOf(args.value('memory') ?? args.value('mem'), 'memory');
+	const disk = sizeOf(args.value('disk'), 'disk');
+	const timeout = timeoutOf(args);
+	for (const spec of args.values('network')) checkNetworkSpec(spec);
+	const source = args.value('cloud-init');
+	const {readCloudInit} = source === undefined ? {readCloudInit: undefined} : await import('./cloud-init.ts');
+	const cloudInit = await readCloudInit?.(source!, context);
+	if (args.has('mount')) throw new DroverError('driver.incapable', 'mounts are not in this version of drover.');
+	if (args.has('network') || args.has('bridged')) await refuseNetworks(context);
+	const request: LaunchRequest = {
+		by: context.user,
+		...(image === undefined ? {} : {image}),
+		...(name === undefined ? {} : {name}),
+		...(cpus === undefined ? {} : {cpus}),
+		...(memory === undefined ? {} : {memory}),
+		...(disk === undefined ? {} : {disk}),
+		...(cloudInit === undefined ? {} : {cloudInit}),
+		...answerTimeout(timeout),
+	};
+	await followLaunch(request, timeout, context);
+	return 0;
+}
+
+/** `remote:image` has one colon; addresses are the engine's to judge. */
+function checkImage(image: string): void {
+	if (!image.includes('://') && image.split(':').length > 2) {
+		throw usageError(`Invalid remote or image: ${JSON.stringify(plainLine(image).slice(0, 100))}.`);
+	}
+}
+
+function cpusOf(text: string | undefined): number | undefined {
+	if (text === undefined) return undefined;
+	const cpus = wholeNumber(text);
+	if (cpus === undefined || cpus < 1) {
+		throw usageError(`Invalid CPU count ${JSON.stringify(text)}: it must be a positive whole number.`);
+	}
+	return cpus;
+}
+
+function sizeOf(text: string | undefined, what: string): number | undefined {
+	if (text === undefined) return undefined;
+	const bytes = parseSize(text);
+	if (bytes === undefined) {
+		throw usageError(`${JSON.stringify(text)} is not a valid ${what} size.`, 'Write it like 512M, 1.5G or 1073741824.');
+	}
+	return bytes;
+}
+
+async function refuseNetworks(context: CommandContext): Promise<never> {
+	const engine = await context.engine();
+	const answer = (await engine.overview()).driver.capabilities.extraNetworks;
+	if (answer.can === 'no') throw new DroverError('driver.incapable', `extra networks are ${answer.reason}.`);
+	throw new DroverError('driver.incapable', 'extra networks are not in this version of drover.');
+}

@@ -1,0 +1,364 @@
+import type {ArgumentSpec, CommandSpec, OptionSpec} from './command.ts';
+
+const anyFormat: OptionSpec = {
+	long: 'format',
+	value: '<format>',
+	help: 'Output in the requested format. Valid formats are: table (default), json, csv and yaml',
+};
+const nestedFormat: OptionSpec = {
+	long: 'format',
+	value: '<format>',
+	help: 'Output in the requested format. Valid formats are: table (default), json and yaml',
+};
+const timeout: OptionSpec = {
+	long: 'timeout',
+	value: '<timeout>',
+	help: 'Maximum time, in seconds, to wait for the command to complete. The operation goes on in the background beyond that. By default, instance startup is limited to 5 minutes.',
+};
+const all = (help: string): OptionSpec => ({long: 'all', help});
+const instance: ArgumentSpec = {name: 'name', help: 'Name of the instance'};
+const primaryWithout = 'If omitted, and without the --all option, the primary instance is assumed.';
+
+/** Every command there is: parsing, help and the loading of a command's file are made from this table. */
+export const commandTable: readonly CommandSpec[] = [
+	{
+		name: 'launch',
+		usage: '[options] [<image> | <url>]',
+		summary: 'Create and start an instance',
+		description: 'Create and start a new instance.',
+		options: [
+			{long: 'cpus', short: 'c', value: '<cpus>', help: 'Number of CPUs to allocate. Minimum: 1, default: 1.'},
+			{
+				long: 'disk',
+				short: 'd',
+				value: '<disk>',
+				help: 'Disk space to allocate. Positive integers, in bytes, or decimals, with K, M, G suffix. Minimum: 512M, default: 5G.',
+			},
+			{
+				long: 'memory',
+				short: 'm',
+				value: '<memory>',
+				help: 'Amount of memory to allocate. Positive integers, in bytes, or decimals, with K, M, G suffix. Minimum: 128M, default: 1G.',
+			},
+			{long: 'mem', value: '<memory>', hidden: true, help: 'The same as --memory'},
+			{
+				long: 'name',
+				short: 'n',
+				value: '<name>',
+				help: 'Name for the instance: letters, digits and hyphens; it starts with a letter and ends with a letter or a digit. Default: two words by chance.',
+			},
+			{
+				long: 'cloud-init',
+				value: '<file> | <url>',
+				help: "Path or URL to a user-data cloud-init configuration, or '-' for stdin",
+			},
+			{
+				long: 'network',
+				value: '<spec>',
+				repeatable: true,
+				help: 'Add a network interface to the instance: a network\'s name, or "name=<name>[,mode=auto|manual][,mac=<address>]". Only where the driver can; not in this version.',
+			},
+			{long: 'bridged', help: 'Adds one "--network bridged" network. Only where the driver can; not in this version.'},
+			{
+				long: 'mount',
+				value: '<local-path>:<instance-path>',
+				repeatable: true,
+				help: 'Mount a local directory inside the instance. Not in this version.',
+			},
+			timeout,
+		],
+		arguments: [
+			{
+				name: 'image',
+				help: 'What to launch: a name from "drover find", or the address of a disk image (http://, https:// or file://). If omitted, micro is used.',
+			},
+		],
+		load: () => import('./launch.ts'),
+	},
+	{
+		name: 'list',
+		aliases: ['ls'],
+		usage: '[options]',
+		summary: 'List all instances',
+		description: 'List all instances of the current driver, the deleted ones included.',
+		options: [
+			{long: 'snapshots', help: 'List all available snapshots. Not in this version.'},
+			anyFormat,
+			{long: 'no-ipv4', hidden: true, help: 'Do not ask for IPv4 addresses'},
+		],
+		load: () => import('./list.ts'),
+	},
+	{
+		name: 'info',
+		usage: '[options] [<name> ...]',
+		summary: 'Display information about instances',
+		options: [
+			{long: 'snapshots', help: 'Display the snapshots of the instances. Not in this version.'},
+			anyFormat,
+			{long: 'no-runtime-information', hidden: true, help: 'Do not ask the guests'},
+		],
+		arguments: [{name: 'name', help: 'Names of instances to display. If omitted, all instances are shown.'}],
+		load: () => import('./info.ts'),
+	},
+	{
+		name: 'start',
+		usage: '[options] [<name> ...]',
+		summary: 'Start instances',
+		description:
+			'Start the named instances. Exits with return code 0 when the instances start, or with an error code if any fail to start.',
+		options: [all('Start all instances'), timeout],
+		arguments: [
+			{
+				name: 'name',
+				help: `Names of instances to start. ${primaryWithout} If the primary instance does not exist, it is launched.`,
+			},
+		],
+		load: () => import('./start.ts'),
+	},
+	{
+		name: 'stop',
+		usage: '[options] [<name> ...]',
+		summary: 'Stop running instances',
+		description: 'Stop the named instances. Exits with return code 0 if successful.',
+		options: [
+			all('Stop all instances'),
+			{long: 'time', short: 't', value: '<time>', help: 'Time from now, in minutes, to delay the stop'},
+			{long: 'cancel', short: 'c', help: 'Cancel a pending delayed stop'},
+			{
+				long: 'force',
+				help: 'Cut the power at once. Warning: what the instance has not written to its disk is lost, and so is the saved memory of a suspended one.',
+			},
+		],
+		arguments: [{name: 'name', help: `Names of instances to stop. ${primaryWithout}`}],
+		load: () => import('./stop.ts'),
+	},
+	{
+		name: 'restart',
+		usage: '[options] [<name> ...]',
+		summary: 'Restart instances',
+		description:
+			'Restart the named instances. Exits with return code 0 when the instances restart, or with an error code if any fail to restart.',
+		options: [all('Restart all instances'), timeout],
+		arguments: [{name: 'name', help: `Names of instances to restart. ${primaryWithout}`}],
+		load: () => import('./restart.ts'),
+	},
+	{
+		name: 'suspend',
+		usage: '[options] [<name> ...]',
+		summary: 'Suspend running instances',
+		description: 'Suspend the named instances, if running. Exits with return code 0 if successful.',
+		options: [all('Suspend all instances')],
+		arguments: [{name: 'name', help: `Names of instances to suspend. ${primaryWithout}`}],
+		load: () => import('./suspend.ts'),
+	},
+	{
+		name: 'delete',
+		usage: '[options] <name> [<name> ...]',
+		summary: 'Delete instances',
+		description:
+			'Delete instances. They can be purged immediately or later on, with the "purge" command. Until they are purged, they can be recovered with the "recover" command.',
+		options: [
+			all('Delete all instances'),
+			{long: 'purge', short: 'p', help: 'Permanently delete the instances, including all their data'},
+		],
+		arguments: [{name: 'name', help: 'Names of instances to delete'}],
+		load: () => import('./delete.ts'),
+	},
+	{
+		name: 'recover',
+		usage: '[options] <name> [<name> ...]',
+		summary: 'Recover deleted instances',
+		description: 'Recover deleted instances so they can be used again.',
+		options: [all('Recover all deleted instances')],
+		arguments: [{name: 'name', help: 'Names of instances to recover'}],
+		load: () => import('./recover.ts'),
+	},
+	{
+		name: 'purge',
+		usage: '[options]',
+		summary: 'Purge all deleted instances permanently',
+		description: 'Purge all deleted instances permanently, including all their data.',
+		load: () => import('./purge.ts'),
+	},
+	{
+		name: 'shell',
+		aliases: ['sh', 'connect'],
+		usage: '[options] [<name>]',
+		summary: 'Open a shell on an instance',
+		description: 'Open a shell prompt on the instance.',
+		options: [timeout],
+		arguments: [
+			{
+				name: 'name',
+				help: 'Name of the instance. If omitted, the primary instance is assumed, and launched when it does not exist. An instance that is not running is started.',
+			},
+		],
+		load: () => import('./shell.ts'),
+	},
+	{
+		name: 'exec',
+		usage: '[options] <name> [--] <command>',
+		summary: 'Run a command on an instance',
+		options: [
+			{long: 'working-directory', short: 'd', value: '<dir>', help: 'Change to <dir> before execution'},
+			{
+				long: 'no-map-working-directory',
+				short: 'n',
+				help: 'Do not map the host execution path to a mounted path. There are no mounts in this version, so it never is.',
+			},
+		],
+		arguments: [
+			{name: 'name', help: 'Name of instance to execute the command on'},
+			{name: 'command', help: 'Command to execute on the instance, with its arguments'},
+		],
+		unknownOption:
+			'Options of the command itself go after "--", like this: drover exec <name> -- <command> <arguments>',
+		load: () => import('./exec.ts'),
+	},
+	{
+		name: 'console',
+		usage: '[options] <name>',
+		summary: 'Show what an instance wrote to its console',
+		options: [{long: 'lines', short: 'l', value: '<lines>', help: 'How many of the last lines. Default: 100.'}],
+		arguments: [instance],
+		load: () => import('./console.ts'),
+	},
+	{
+		name: 'events',
+		usage: '[options] <name>',
+		summary: 'Show the history of an instance',
+		options: [nestedFormat],
+		arguments: [instance],
+		load: () => import('./events.ts'),
+	},
+	{
+		name: 'operations',
+		usage: '[options] [log <id> | wait <id> | cancel <id>]',
+		summary: 'List, follow or cancel work under way',
+		description:
+			'Work that was begun by any client goes on without it. Without arguments, lists what is under way and what ended lately.',
+		options: [
+			nestedFormat,
+			{long: 'timeout', value: '<timeout>', help: 'For wait: maximum time, in seconds, to wait for the end.'},
+		],
+		arguments: [
+			{name: 'log', help: 'Show the log of the operation'},
+			{name: 'wait', help: 'Follow the operation to its end'},
+			{name: 'cancel', help: 'Cancel the operation; what it has done is cleaned up'},
+		],
+		load: () => import('./operations.ts'),
+	},
+	{
+		name: 'find',
+		usage: '[options] [<string>]',
+		summary: 'Display images to launch instances from',
+		description:
+			'Lists available images matching <string> for creating instances from. With no search string, lists all images.',
+		options: [
+			{long: 'show-unsupported', help: 'Show unsupported images as well'},
+			{long: 'only-images', help: 'Show only images'},
+			{long: 'only-blueprints', hidden: true, help: 'There are no blueprints'},
+			anyFormat,
+			{long: 'force-update', help: 'Force the image information to update from the network'},
+		],
+		arguments: [{name: 'string', help: 'Part of a name, an alias or a release'}],
+		load: () => import('./find.ts'),
+	},
+	{
+		name: 'get',
+		usage: '[options] [<key>]',
+		summary: 'Get a configuration setting',
+		description:
+			'Get the configuration setting corresponding to the given key. "drover get --keys" lists the keys there are.',
+		options: [
+			{
+				long: 'raw',
+				help: 'Output in raw format: this affects only the representation of empty values (i.e. "" instead of "<empty>").',
+			},
+			{
+				long: 'keys',
+				help: 'List available settings keys: the whole list, or just <key>, if provided and a valid key.',
+			},
+		],
+		arguments: [{name: 'key', help: 'Setting key, for example local.driver or local.<name>.memory'}],
+		load: () => import('./get.ts'),
+	},
+	{
+		name: 'set',
+		usage: '[options] <key>[=<value>]',
+		summary: 'Set a configuration setting',
+		description:
+			'Set, to the given value, the configuration setting corresponding to the given key. "drover get --keys" lists the keys there are.',
+		arguments: [
+			{
+				name: 'keyval',
+				help: 'A key, or a key and its value. If only the key is given, the value will be prompted for.',
+			},
+		],
+		load: () => import('./set.ts'),
+	},
+	{
+		name: 'drivers',
+		usage: '[options]',
+		summary: 'Show what can run instances here, and what it can do',
+		options: [nestedFormat],
+		load: () => import('./drivers.ts'),
+	},
+	{
+		name: 'doctor',
+		usage: '[options]',
+		summary: 'Check what drover needs on this host',
+		options: [nestedFormat],
+		load: () => import('./doctor.ts'),
+	},
+	{
+		name: 'version',
+		usage: '[options]',
+		summary: 'Show version details',
+		description: 'Display version information about drover and, when it runs, its daemon.',
+		options: [anyFormat],
+		load: () => import('./version.ts'),
+	},
+	{
+		name: 'help',
+		usage: '[options] [<command> | keys]',
+		summary: 'Display help about a command',
+		description: 'Displays help for a command, or the keys of the dashboard.',
+		options: [{long: 'json', help: 'For keys: output as JSON'}],
+		arguments: [{name: 'command', help: 'Name of command to display help for; "keys" for the keys of the dashboard'}],
+		load: () => import('./help.ts'),
+	},
+];
+
+/** Commands of Multipass that this version does not have, with what it does not have. */
+const absent: Readonly<Record<string, string>> = {
+	mount: 'mounts are',
+	umount: 'mounts are',
+	unmount: 'mounts are',
+	transfer: 'copying files is',
+	'copy-files': 'copying files is',
+	networks: 'extra networks are',
+	snapshot: 'snapshots are',
+	restore: 'snapshots are',
+	clone: 'cloning is',
+	alias: 'aliases are',
+	aliases: 'aliases are',
+	unalias: 'aliases are',
+	prefer: 'aliases are',
+	authenticate: 'a passphrase is',
+	auth: 'a passphrase is',
+	'wait-ready': 'waiting for the daemon is',
+	zones: 'availability zones are',
+	'enable-zones': 'availability zones are',
+	'disable-zones': 'availability zones are',
+};
+
+export function findCommand(name: string): CommandSpec | undefined {
+	return commandTable.find(spec => spec.name === name || spec.aliases?.includes(name));
+}
+
+/** The sentence about a known command that this version does not have. */
+export function absence(name: string): string | undefined {
+	const what = Object.hasOwn(absent, name) ? absent[name] : undefined;
+	return what === undefined ? undefined : `${what} not in this version of drover.`;
+}
