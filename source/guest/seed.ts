@@ -1,4 +1,4 @@
-import type {YAMLSeq} from 'yaml';
+import type {YAMLMap, YAMLSeq} from 'yaml';
 import {type CloudConfig, cloudConfigText, problem, readCloudConfig} from './cloud-config.ts';
 import type {KeyPair} from './openssh-key.ts';
 
@@ -75,42 +75,42 @@ async function addDrover(
 		seq.flow = false;
 		return seq;
 	};
-	const isPresent = (path: readonly string[]) =>
-		document.hasIn(path) ? value(document.getIn(path, true)) !== null : false;
-	const map = (key: string) => {
-		const found = root.get(key, true);
-		if (found === undefined || value(found) === null) root.set(key, document.createNode({}));
+	/** The mapping at a key, likewise. */
+	const map = (parent: YAMLMap, key: string): YAMLMap => {
+		const found = parent.get(key, true);
+		if (found === undefined || value(found) === null) parent.set(key, document.createNode({}));
 		else if (!isMap(found)) throw problem(`"${key}" must be a mapping`);
-		const node = root.get(key, true);
-		if (isMap(node)) node.flow = false;
+		const node = parent.get(key, true) as unknown as YAMLMap;
+		node.flow = false;
+		return node;
 	};
+	const isPresent = (parent: YAMLMap, key: string) => parent.has(key) && value(parent.get(key, true)) !== null;
 
 	// drover logs in as the default user: that one must stay the one it knows.
 	const advice = `Add a user of your own to the list "users" instead; drover needs ${user}.`;
-	if (isPresent(['user'])) throw problem('"user" gives the default user another name', advice);
-	map('system_info');
-	if (isPresent(['system_info', 'default_user', 'name'])) {
+	if (isPresent(root, 'user')) throw problem('"user" gives the default user another name', advice);
+	const defaultUser = map(map(root, 'system_info'), 'default_user');
+	if (isPresent(defaultUser, 'name')) {
 		throw problem('"system_info" gives the default user another name', advice);
 	}
-	const defaultUser: ReadonlyArray<readonly [string, unknown]> = [
-		['name', user],
-		['lock_passwd', plain('true')],
-		['shell', '/bin/bash'],
-		['sudo', ['ALL=(ALL) NOPASSWD:ALL']],
-	];
-	for (const [key, preset] of defaultUser) {
-		if (!isPresent(['system_info', 'default_user', key]))
-			document.setIn(['system_info', 'default_user', key], document.createNode(preset));
+	const presets = {
+		name: user,
+		lock_passwd: plain('true'),
+		shell: '/bin/bash',
+		sudo: ['ALL=(ALL) NOPASSWD:ALL'],
+	};
+	for (const [key, preset] of Object.entries(presets)) {
+		if (!isPresent(defaultUser, key)) defaultUser.set(key, document.createNode(preset));
 	}
 
 	const users = list('users');
 	if (!users.items.some(item => value(item) === 'default')) users.add(document.createNode('default'));
 	list('ssh_authorized_keys').add(document.createNode(`${clientKey} drover`));
 
-	if (!isPresent(['ssh_deletekeys'])) root.set('ssh_deletekeys', plain('true'));
-	if (!isPresent(['ssh_genkeytypes'])) root.set('ssh_genkeytypes', document.createNode(['ed25519']));
-	map('ssh_keys');
-	if (isPresent(['ssh_keys', 'ed25519_private']) || isPresent(['ssh_keys', 'ed25519_public'])) {
+	if (!isPresent(root, 'ssh_deletekeys')) root.set('ssh_deletekeys', plain('true'));
+	if (!isPresent(root, 'ssh_genkeytypes')) root.set('ssh_genkeytypes', document.createNode(['ed25519']));
+	const keys = map(root, 'ssh_keys');
+	if (isPresent(keys, 'ed25519_private') || isPresent(keys, 'ed25519_public')) {
 		throw problem(
 			'"ssh_keys" has an ed25519 key, but drover gives each instance one itself, to verify it by',
 			'Leave ed25519_private and ed25519_public out; keys of other types may stay.',
@@ -118,8 +118,8 @@ async function addDrover(
 	}
 	const block = new Scalar(hostKey.private);
 	block.type = Scalar.BLOCK_LITERAL;
-	document.setIn(['ssh_keys', 'ed25519_private'], block);
-	document.setIn(['ssh_keys', 'ed25519_public'], document.createNode(hostKey.public));
+	keys.set('ed25519_private', block);
+	keys.set('ed25519_public', document.createNode(hostKey.public));
 
 	function plain(text: string) {
 		const scalar = new Scalar(text);
