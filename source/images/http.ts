@@ -1,0 +1,122 @@
+import {causeText, DroverError} from '../model/errors.ts';
+import {plainLine} from '../model/text.ts';
+import {throwIfCancelled} from './run.ts';
+
+/** How often a server may send us elsewhere. */
+const maximumRedirects = 5;
+
+export type Times = {
+	/** Milliseconds a server may take to begin its answer. */
+	readonly answer: number;
+	/** Milliseconds without a byte after which a download counts as interrupted. */
+	readonly stall: number;
+	/** Milliseconds to wait before each new attempt; their number is the number of new attempts. */
+	readonly retries: readonly number[];
+};
+
+export const defaultTimes: Times = {answer: 30_000, stall: 60_000, retries: [1000, 3000, 10_000]};
+
+/** The network failed, or the server did for the moment: another attempt may succeed. */
+export class Interrupted extends Error {}
+
+/**
+ * An address that can be fetched from.
+ * @throws DroverError `image.unusable`
+ */
+export function checkedUrl(query: string): URL {
+	let url: URL;
+	try {
+		url = new URL(query);
+	} catch {
+		throw new DroverError('image.unusable', `${plainLine(query).slice(0, 200)} is not a valid address.`, {
+			next: 'Write it as https://host/path/image.qcow2.',
+		});
+	}
+	if (url.username !== '' || url.password !== '') {
+		throw new DroverError('image.unusable', 'An image’s address must not hold a user name or password.', {
+			next: 'Download the image yourself and launch it from file:///path/to/image.qcow2.',
+		});
+	}
+	url.hash = '';
+	return url;
+}
+
+/**
+ * One request, redirects followed.
+ * @throws Interrupted; DroverError `image.download`, `operation.cancelled`
+ */
+export async function request(
+	start: URL,
+	options: {method: 'GET' | 'HEAD'; headers?: Record<string, string>; signal: AbortSignal; answerTimeout: number},
+): Promise<Response> {
+	let url = start;
+	for (let count = 0; count <= maximumRedirects; count++) {
+		const response = await once(url, options);
+		const location = response.headers.get('location');
+		if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
+		await response.body?.cancel();
+		url = redirected(url, location, start);
+	}
+	throw new DroverError('image.download', `${start.host} redirects too often.`, {next: 'Check the address.'});
+}
+
+async function once(
+	url: URL,
+	options: {method: string; headers?: Record<string, string>; signal: AbortSignal; answerTimeout: number},
+): Promise<Response> {
+	const late = new AbortController();
+	const timer = setTimeout(() => late.abort(new Error('no answer')), options.answerTimeout);
+	try {
+		return await fetch(url, {
+			method: options.method,
+			redirect: 'manual',
+			// The bytes as they are: their number is compared, and compression gains nothing here.
+			headers: {'accept-encoding': 'identity', 'user-agent': 'drover', ...options.headers},
+			signal: AbortSignal.any([options.signal, late.signal]),
+		});
+	} catch (error) {
+		throwIfCancelled(options.signal);
+		throw new Interrupted(
+			late.signal.aborted ? `${url.host} does not answer` : `${url.host} cannot be reached: ${networkCause(error)}`,
+			{cause: error},
+		);
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+function redirected(from: URL, location: string, start: URL): URL {
+	const failed = (why: string) =>
+		new DroverError('image.download', `${start.host} redirects ${why}.`, {next: 'Check the address.'});
+	let target: URL;
+	try {
+		target = new URL(location, from);
+	} catch {
+		throw failed('to something that is not an address');
+	}
+	if (target.protocol !== 'https:' && target.protocol !== 'http:') {
+		throw failed(`to ${plainLine(target.protocol)}, which is not followed`);
+	}
+	if (from.protocol === 'https:' && target.protocol === 'http:') {
+		throw failed('from https to http, which would not be safe');
+	}
+	if (target.username !== '' || target.password !== '') throw failed('to an address with a password');
+	return target;
+}
+
+/** What went wrong below, which fetch hides behind "fetch failed". */
+export function networkCause(error: unknown): string {
+	const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+	const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+	const words: Readonly<Record<string, string>> = {
+		ENOTFOUND: 'its name is not known',
+		EAI_AGAIN: 'its name cannot be looked up',
+		ECONNREFUSED: 'it refuses the connection',
+		ECONNRESET: 'the connection was cut',
+		UND_ERR_SOCKET: 'the connection was cut',
+		ETIMEDOUT: 'it does not answer',
+		ENETUNREACH: 'there is no network',
+		EHOSTUNREACH: 'there is no way to it',
+	};
+	return (code !== undefined && words[code]) || causeText(cause);
+}
