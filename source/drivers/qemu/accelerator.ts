@@ -1,0 +1,164 @@
+import {randomBytes} from 'node:crypto';
+import {access, constants, mkdir, mkdtemp, readFile, rm, stat, writeFile} from 'node:fs/promises';
+import {cpus, loadavg, tmpdir} from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import {writeAtomic} from '../../state/atomic.ts';
+import type {Accelerator} from './hardware.ts';
+import {probeFirmware} from './probe-firmware.ts';
+import {lastLine, run} from './programs.ts';
+
+export type AcceleratorVerdict = {
+	readonly accelerator: Accelerator;
+	/** Why there is no hardware acceleration; absent when there is. */
+	readonly reason?: string;
+	readonly remedy?: string;
+};
+
+/** The files the static part looks at, so that a test can show it others. */
+export type ProbeHost = {
+	readonly kvmDevice: string;
+	readonly softwareKvmModule: string;
+	readonly cpuInfo: string;
+	readonly bootId: string;
+	readonly architecture: string;
+	readonly platform: NodeJS.Platform;
+};
+
+export const thisHost: ProbeHost = {
+	kvmDevice: '/dev/kvm',
+	softwareKvmModule: '/sys/module/kvm_pvm',
+	cpuInfo: '/proc/cpuinfo',
+	bootId: '/proc/sys/kernel/random/boot_id',
+	architecture: process.arch,
+	platform: process.platform,
+};
+
+/** How long the firmware may take. Hardware needs a fraction of it; software behind `/dev/kvm` many times as long. */
+const timeLimitMs = 1500;
+const secondTimeLimitMs = 2200;
+
+export type ProbeInput = {
+	/** Absolute path of `qemu-system-x86_64`. */
+	readonly program: string;
+	readonly version: string;
+	/** Directory of the cached verdict. */
+	readonly cache: string;
+	readonly host?: ProbeHost;
+	/** Forget the cached verdict. */
+	readonly again?: boolean;
+};
+
+/**
+ * Finds out how guests can be run. `/dev/kvm` that opens, answers and makes machines proves nothing: nested and
+ * emulating implementations do so too, and then run guests at a thousandth of the speed or not at all. So it is measured,
+ * with the processor model that guests get. The verdict is kept until the host boots, QEMU or the device changes.
+ */
+export async function probeAccelerator(input: ProbeInput): Promise<AcceleratorVerdict> {
+	const host = input.host ?? thisHost;
+	const candidate: Accelerator | undefined =
+		host.platform === 'linux' ? 'kvm' : host.platform === 'darwin' ? 'hvf' : undefined;
+	if (candidate === undefined) return {accelerator: 'tcg', reason: `not known on ${host.platform}`};
+	const problem = await staticProblem(candidate, host);
+	if (problem) return {accelerator: 'tcg', ...problem};
+	const key = await cacheKey(input.version, host);
+	const file = path.join(input.cache, 'qemu-accelerator.json');
+	const cached = input.again ? undefined : await readVerdict(file, key);
+	if (cached) return cached;
+	const reason = await measure(input.program, candidate);
+	const verdict: AcceleratorVerdict =
+		reason === undefined ? {accelerator: candidate} : {accelerator: 'tcg', reason: `${candidate}: ${reason}`};
+	await mkdir(input.cache, {recursive: true, mode: 0o700})
+		.then(() => writeAtomic(file, JSON.stringify({key, verdict})))
+		// A verdict that cannot be kept is found again next time.
+		.catch(() => {});
+	return verdict;
+}
+
+async function staticProblem(
+	candidate: Accelerator,
+	host: ProbeHost,
+): Promise<{reason: string; remedy?: string} | undefined> {
+	if (host.architecture !== 'x64') return {reason: `this host's processor is ${host.architecture}, not x86_64`};
+	if (candidate !== 'kvm') return undefined;
+	try {
+		await access(host.kvmDevice, constants.R_OK | constants.W_OK);
+	} catch (error) {
+		const code = (error as NodeJS.ErrnoException).code;
+		if (code === 'EACCES' || code === 'EPERM') {
+			return {
+				reason: `${host.kvmDevice} may not be used by this user`,
+				remedy: 'sudo usermod -aG kvm "$USER", then log in again',
+			};
+		}
+		return {
+			reason: `there is no ${host.kvmDevice}`,
+			remedy: 'Turn on virtualization in the firmware (or nested virtualization, on a virtual host).',
+		};
+	}
+	if (await stat(host.softwareKvmModule).catch(() => undefined)) {
+		return {reason: `${host.kvmDevice} is software (kvm_pvm), slower than QEMU's own emulation`};
+	}
+	const information = await readFile(host.cpuInfo, 'utf8').catch(() => undefined);
+	if (information !== undefined && !/^flags\s*:.*\b(?:vmx|svm)\b/m.test(information)) {
+		return {reason: `${host.kvmDevice} is there, but the processor has neither vmx nor svm`};
+	}
+	return undefined;
+}
+
+/** @returns why it cannot be used, `undefined` when it can */
+async function measure(program: string, accelerator: Accelerator): Promise<string | undefined> {
+	const first = await runProbe(program, accelerator, timeLimitMs);
+	// A host that is busy with other things is given a second, longer chance.
+	const isBusy = (loadavg()[0] ?? 0) > 2 * cpus().length;
+	return first.isTooSlow && isBusy ? (await runProbe(program, accelerator, secondTimeLimitMs)).problem : first.problem;
+}
+
+/** Runs the firmware once. `tcg` always works, which is how the probe itself can be tested. */
+export async function runProbe(
+	program: string,
+	accelerator: Accelerator,
+	timeoutMs: number,
+): Promise<{problem?: string; isTooSlow: boolean}> {
+	const directory = await mkdtemp(path.join(tmpdir(), `drover-probe-${randomBytes(3).toString('hex')}-`));
+	try {
+		const firmware = path.join(directory, 'firmware');
+		await writeFile(firmware, probeFirmware());
+		const processor = accelerator === 'tcg' ? 'qemu64' : 'host';
+		const args = [
+			...['-accel', accelerator, '-cpu', processor, '-machine', 'pc', '-m', '16', '-nodefaults', '-no-user-config'],
+			...['-display', 'none', '-no-reboot', '-bios', firmware, '-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
+		];
+		// A QEMU that aborts (some accelerators make it) would leave a core file; the script is constant.
+		const result = await run('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', program, ...args], {timeoutMs});
+		// 0x31 << 1 | 1: what the exit device makes of the firmware's last word.
+		if (result.code === 99) return {isTooSlow: false};
+		if (result.timedOut) return {problem: 'too slow to be hardware', isTooSlow: true};
+		if (result.endedBy !== undefined) return {problem: `QEMU ended with ${result.endedBy}`, isTooSlow: false};
+		return {problem: lastLine(result.stderr) || `QEMU ended with code ${result.code}`, isTooSlow: false};
+	} finally {
+		await rm(directory, {recursive: true, force: true});
+	}
+}
+
+async function cacheKey(version: string, host: ProbeHost): Promise<string> {
+	const bootId = (await readFile(host.bootId, 'utf8').catch(() => '')).trim();
+	const device = await stat(host.kvmDevice).catch(() => undefined);
+	return `${bootId} ${version} ${device ? `${device.dev}:${device.ino}:${device.mode}` : '-'}`;
+}
+
+async function readVerdict(file: string, key: string): Promise<AcceleratorVerdict | undefined> {
+	const v = await import('valibot');
+	const schema = v.object({
+		key: v.literal(key),
+		verdict: v.object({accelerator: v.picklist(['kvm', 'hvf', 'tcg']), reason: v.optional(v.string())}),
+	});
+	try {
+		const {verdict} = v.parse(schema, JSON.parse(await readFile(file, 'utf8')));
+		return verdict.reason === undefined
+			? {accelerator: verdict.accelerator}
+			: {accelerator: verdict.accelerator, reason: verdict.reason};
+	} catch {
+		return undefined;
+	}
+}

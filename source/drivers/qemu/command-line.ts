@@ -1,0 +1,76 @@
+import process from 'node:process';
+import type {InstanceRecord} from '../../model/instance.ts';
+import {fileNames, type InstanceFiles} from './files.ts';
+import {type Accelerator, checkHardware, memoryMebibytes, pciSlots} from './hardware.ts';
+
+export type CommandLineInput = {
+	/** With `hardware.machine` and `ssh.port` set. */
+	readonly record: InstanceRecord;
+	readonly files: InstanceFiles;
+	readonly accelerator: Accelerator;
+	/** Wait for a memory image instead of booting. */
+	readonly incoming?: boolean;
+	readonly platform?: NodeJS.Platform;
+};
+
+/**
+ * The arguments of `qemu-system-x86_64` for an instance; its working directory must be the instance's. The layout is
+ * the one libvirt makes of the domain XML beside this file: that is what lets the two exchange memory images.
+ * @throws DroverError `instance.invalid`
+ */
+export function commandLine({
+	record,
+	files,
+	accelerator,
+	incoming = false,
+	platform = process.platform,
+}: CommandLineInput): string[] {
+	checkHardware(record);
+	const {hardware, ssh} = record;
+	const memory = memoryMebibytes(record);
+	// memfd is Linux's; what the guest sees is the same either way.
+	const backend =
+		platform === 'linux'
+			? `memory-backend-memfd,id=pc.ram,share=on,x-use-canonical-path-for-ramblock-id=false,size=${memory}M`
+			: `memory-backend-ram,id=pc.ram,x-use-canonical-path-for-ramblock-id=false,size=${memory}M`;
+	const slot = (name: keyof typeof pciSlots) => `bus=pci.0,addr=0x${pciSlots[name].toString(16)}`;
+	const socket = (id: string, path: string) => `socket,id=${id},path=${optionValue(path)},server=on,wait=off`;
+	return [
+		...['-name', record.name, '-uuid', record.id],
+		...['-machine', `${hardware.machine},usb=off,dump-guest-core=off,memory-backend=pc.ram`],
+		// Without a limit the translation cache grows to a multiple of a small guest's memory; 64 MiB cost no speed.
+		...['-accel', accelerator === 'tcg' ? 'tcg,tb-size=64' : accelerator],
+		...['-cpu', accelerator === 'tcg' ? 'qemu64,hypervisor=on,lahf-lm=on' : 'host'],
+		...['-m', String(memory), '-object', backend],
+		...['-smp', `${hardware.cpus},sockets=${hardware.cpus},cores=1,threads=1`],
+		...['-display', 'none', '-no-user-config', '-nodefaults', '-rtc', 'base=utc', '-boot', 'strict=on'],
+		...['-device', `virtio-serial-pci,id=virtio-serial0,${slot('serial')}`],
+		...['-blockdev', `driver=file,filename=${fileNames.disk},node-name=disk0-file,discard=unmap`],
+		...['-blockdev', 'driver=qcow2,node-name=disk0,file=disk0-file,discard=unmap'],
+		...['-device', `virtio-blk-pci,${slot('disk')},drive=disk0,id=virtio-disk0,bootindex=1`],
+		...['-blockdev', `driver=file,filename=${fileNames.seed},node-name=seed0-file,read-only=on`],
+		...['-blockdev', 'driver=raw,node-name=seed0,file=seed0-file,read-only=on'],
+		...['-device', `virtio-blk-pci,${slot('seed')},drive=seed0,id=virtio-disk1`],
+		...['-chardev', `${socket('charserial0', files.serial)},logfile=${fileNames.console},logappend=on`],
+		...['-device', 'isa-serial,chardev=charserial0,id=serial0,index=0'],
+		...['-chardev', socket('charchannel0', files.agent)],
+		...[
+			'-device',
+			'virtserialport,bus=virtio-serial0.0,nr=1,chardev=charchannel0,id=channel0,name=org.qemu.guest_agent.0',
+		],
+		...['-device', `virtio-balloon-pci,id=balloon0,${slot('balloon')}`],
+		...['-object', 'rng-random,id=objrng0,filename=/dev/urandom'],
+		...['-device', `virtio-rng-pci,rng=objrng0,id=rng0,${slot('random')}`],
+		...['-netdev', `user,id=n0,hostfwd=tcp:127.0.0.1:${ssh.port}-:22`],
+		...['-device', `virtio-net-pci,netdev=n0,id=net0,romfile=,mac=${hardware.mac},${slot('network')}`],
+		...['-chardev', socket('monitor0', files.monitor), '-mon', 'chardev=monitor0,mode=control'],
+		...['-chardev', socket('monitor1', files.watchMonitor), '-mon', 'chardev=monitor1,mode=control'],
+		...['-pidfile', fileNames.pid],
+		...(incoming ? ['-incoming', 'defer'] : []),
+	];
+}
+
+/** QEMU takes its options apart at commas; a doubled one stands for itself. */
+function optionValue(text: string): string {
+	return text.replaceAll(',', ',,');
+}

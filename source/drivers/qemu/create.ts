@@ -1,0 +1,93 @@
+import {chmod, open, rename, rm} from 'node:fs/promises';
+import {DroverError} from '../../model/errors.ts';
+import {formatSize} from '../../model/sizes.ts';
+import {syncDirectory, writeAtomic} from '../../state/atomic.ts';
+import {makePrivate} from '../../state/paths.ts';
+import type {CreateInput} from '../driver.ts';
+import type {Job} from './context.ts';
+import {checkHardware} from './hardware.ts';
+import {checkCancelled} from './lanes.ts';
+import {lastLine, run} from './programs.ts';
+import {asObject} from './qmp.ts';
+import {exists} from './saved-memory.ts';
+
+/** Makes the disk, an overlay over the cached image, and the seed. What is there already is kept. */
+export async function create(job: Job, input: CreateInput): Promise<void> {
+	const {files, place, record, work} = job;
+	checkHardware(record);
+	const {imageProgram} = await job.host.require();
+	makePrivate(place.directory);
+	work.progress('making the disk');
+	if (!(await exists(files.disk))) {
+		await checkImage(job, imageProgram, input);
+		await makeOverlay(job, imageProgram, input);
+	}
+	checkCancelled(job.signal);
+	if (!(await exists(files.seed))) {
+		const {nocloudIso} = await import('../../guest/iso.ts');
+		await writeAtomic(files.seed, nocloudIso(input.seed));
+	}
+}
+
+/** @throws DroverError `image.unusable`, `instance.invalid` */
+async function checkImage(job: Job, imageProgram: string, {imagePath, imageFormat}: CreateInput): Promise<void> {
+	const result = await run(imageProgram, ['info', '--output=json', '-f', imageFormat, imagePath], {
+		timeoutMs: 30_000,
+		signal: job.signal,
+	});
+	checkCancelled(job.signal);
+	if (result.code !== 0) throw unusable(lastLine(result.stderr));
+	const information = parseJson(result.stdout);
+	const size = information['virtual-size'];
+	if (typeof size !== 'number') throw unusable('qemu-img does not tell its size');
+	// An image that refers to other files would let its maker read this host's.
+	const data = asObject(asObject(information['format-specific'])['data']);
+	if (information['backing-filename'] !== undefined || data['data-file'] !== undefined) {
+		throw unusable('it refers to another file');
+	}
+	if (job.record.hardware.disk < size) {
+		throw new DroverError(
+			'instance.invalid',
+			`The disk of ${formatSize(job.record.hardware.disk)} is smaller than the image, which has ${formatSize(size)}.`,
+			{next: `Ask for a disk of at least ${formatSize(size)}.`},
+		);
+	}
+}
+
+async function makeOverlay(job: Job, imageProgram: string, {imagePath, imageFormat}: CreateInput): Promise<void> {
+	const {files, place, record, signal} = job;
+	const part = `${files.disk}.part`;
+	await rm(part, {force: true});
+	const result = await run(
+		imageProgram,
+		['create', '-q', '-f', 'qcow2', '-F', imageFormat, '-b', imagePath, part, String(record.hardware.disk)],
+		{timeoutMs: 60_000, cwd: place.directory, signal},
+	);
+	if (signal.aborted || result.code !== 0) {
+		await rm(part, {force: true});
+		checkCancelled(signal);
+		if (/No space left on device/.test(result.stderr)) {
+			throw new DroverError('host.disk-full', 'There is no space left to make the disk.', {
+				next: 'Free some disk space and try again.',
+			});
+		}
+		throw new DroverError('driver.failed', `qemu-img could not make the disk: ${lastLine(result.stderr)}.`);
+	}
+	await chmod(part, 0o600);
+	const handle = await open(part, 'r');
+	await handle.sync().finally(() => handle.close());
+	await rename(part, files.disk);
+	await syncDirectory(place.directory);
+}
+
+function unusable(why: string): DroverError {
+	return new DroverError('image.unusable', `The image cannot be used: ${why}.`, {next: 'Choose another image.'});
+}
+
+function parseJson(text: string): Readonly<Record<string, unknown>> {
+	try {
+		return asObject(JSON.parse(text));
+	} catch {
+		return {};
+	}
+}

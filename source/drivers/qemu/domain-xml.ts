@@ -1,0 +1,96 @@
+import type {InstanceRecord, SuspendStamp} from '../../model/instance.ts';
+import type {InstanceFiles} from './files.ts';
+import {type Accelerator, checkHardware, memoryMebibytes, pciSlots} from './hardware.ts';
+
+export type DomainInput = {
+	/** With `hardware.machine` and `ssh.port` set. */
+	readonly record: InstanceRecord;
+	readonly files: InstanceFiles;
+	readonly accelerator: Accelerator;
+	/** Absolute path of the QEMU program. */
+	readonly emulator: string;
+	/** Who owns disk and seed: libvirt is told to leave them to their owner. */
+	readonly owner: {readonly uid: number; readonly gid: number};
+	/** Kept in the document, so that a memory image tells by itself what it belongs to. */
+	readonly stamp?: SuspendStamp;
+};
+
+const stampNamespace = 'urn:drover:suspend:1';
+
+/**
+ * The machine of `command-line.ts` in libvirt's words, device by device at the same addresses.
+ * @throws DroverError `instance.invalid`
+ */
+export function domainXml({record, files, accelerator, emulator, owner, stamp}: DomainInput): string {
+	checkHardware(record);
+	const {hardware} = record;
+	const address = (slot: number) =>
+		`<address type='pci' domain='0x0000' bus='0x00' slot='0x${slot.toString(16).padStart(2, '0')}' function='0x0'/>`;
+	const type = accelerator === 'tcg' ? 'qemu' : accelerator;
+	const processor =
+		accelerator === 'tcg'
+			? "<cpu mode='custom' match='exact' check='none'><model fallback='allow'>qemu64</model><feature policy='require' name='hypervisor'/><feature policy='require' name='lahf_lm'/></cpu>"
+			: "<cpu mode='host-passthrough' check='none'/>";
+	return `<domain type='${type}' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>${escapeXml(record.name)}</name>
+  <uuid>${record.id}</uuid>
+${stamp === undefined ? '' : `  <metadata><drover:stamp xmlns:drover='${stampNamespace}'>${escapeXml(JSON.stringify(stamp))}</drover:stamp></metadata>\n`}  <memory unit='MiB'>${memoryMebibytes(record)}</memory>
+  <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
+  <vcpu>${hardware.cpus}</vcpu>
+  <os><type arch='${hardware.arch}' machine='${hardware.machine}'>hvm</type><boot dev='hd'/></os>
+  <features><acpi/><apic/></features>
+  ${processor}
+  <clock offset='utc'/>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <emulator>${escapeXml(emulator)}</emulator>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/><source file='${escapeXml(files.disk)}'/><target dev='vda' bus='virtio'/>${address(pciSlots.disk)}</disk>
+    <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${escapeXml(files.seed)}'/><target dev='vdb' bus='virtio'/><readonly/>${address(pciSlots.seed)}</disk>
+    <controller type='usb' model='none'/>
+    <controller type='pci' index='0' model='pci-root'/>
+    <controller type='virtio-serial' index='0'>${address(pciSlots.serial)}</controller>
+    <serial type='unix'><source mode='bind' path='${escapeXml(files.serial)}'/><log file='${escapeXml(files.console)}' append='on'/><target type='isa-serial' port='0'><model name='isa-serial'/></target></serial>
+    <channel type='unix'><source mode='bind' path='${escapeXml(files.agent)}'/><target type='virtio' name='org.qemu.guest_agent.0'/><address type='virtio-serial' controller='0' bus='0' port='1'/></channel>
+    <memballoon model='virtio'>${address(pciSlots.balloon)}</memballoon>
+    <rng model='virtio'><backend model='random'>/dev/urandom</backend>${address(pciSlots.random)}</rng>
+  </devices>
+  <seclabel type='static' model='dac' relabel='no'><label>+${owner.uid}:+${owner.gid}</label></seclabel>
+  <qemu:commandline>
+    <qemu:arg value='-netdev'/>
+    <qemu:arg value='user,id=n0,hostfwd=tcp:127.0.0.1:${record.ssh.port}-:22'/>
+    <qemu:arg value='-device'/>
+    <qemu:arg value='virtio-net-pci,netdev=n0,id=net0,romfile=,mac=${hardware.mac},bus=pci.0,addr=0x${pciSlots.network.toString(16)}'/>
+  </qemu:commandline>
+</domain>
+`;
+}
+
+/** The stamp a document of ours carries, unchecked JSON; `undefined` when it has none. */
+export function stampIn(xml: string): unknown {
+	const match = /<drover:stamp xmlns:drover='urn:drover:suspend:1'>([^<]*)<\/drover:stamp>/.exec(xml);
+	if (!match) return undefined;
+	try {
+		return JSON.parse(unescapeXml(match[1]!));
+	} catch {
+		return undefined;
+	}
+}
+
+const entities: Readonly<Record<string, string>> = {
+	'&': '&amp;',
+	'<': '&lt;',
+	'>': '&gt;',
+	"'": '&apos;',
+	'"': '&quot;',
+};
+const characters = Object.fromEntries(Object.entries(entities).map(([character, entity]) => [entity, character]));
+
+function escapeXml(text: string): string {
+	return text.replace(/[&<>'"]/g, character => entities[character]!);
+}
+
+function unescapeXml(text: string): string {
+	return text.replace(/&(?:amp|lt|gt|apos|quot);/g, entity => characters[entity]!);
+}

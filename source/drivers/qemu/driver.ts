@@ -1,0 +1,82 @@
+import {rm} from 'node:fs/promises';
+import type {InstanceRecord} from '../../model/instance.ts';
+import type {Paths} from '../../state/paths.ts';
+import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
+import type {ProbeHost} from './accelerator.ts';
+import {type Job, jobOf, type Shared} from './context.ts';
+import {create} from './create.ts';
+import {filesOf} from './files.ts';
+import {guestFacts, setClock, withAgent} from './guest.ts';
+import {QemuHostProbe} from './host.ts';
+import {Lanes} from './lanes.ts';
+import {Monitors} from './monitors.ts';
+import {observe} from './observe.ts';
+import {Ports} from './ports.ts';
+import {acceleratorOf, findProcess} from './process.ts';
+import {start} from './start.ts';
+import {powerOff, reboot, stop} from './stop.ts';
+import {suspend} from './suspend.ts';
+import {watch} from './watch.ts';
+
+export type QemuDriverOptions = {
+	readonly paths: Pick<Paths, 'cache'>;
+	/** Default `qemu-system-x86_64`; a name that is looked for in `PATH`, or an absolute path. */
+	readonly program?: string;
+	/** Default `qemu-img`. */
+	readonly imageProgram?: string;
+	/** The host's files that tell about acceleration; default: the real ones. */
+	readonly host?: ProbeHost;
+};
+
+/**
+ * Runs instances with QEMU alone: one detached process each, reached over its monitors. Nothing about a running
+ * instance is kept in memory, so that the next daemon finds everything again.
+ */
+export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver {
+	const shared: Shared = {
+		host: new QemuHostProbe({cache: paths.cache, ...options}),
+		monitors: new Monitors(),
+		lanes: new Lanes(),
+		ports: new Ports(),
+	};
+	const inLane = <T>(record: InstanceRecord, place: InstancePlace, work: WorkContext, act: (job: Job) => Promise<T>) =>
+		shared.lanes.run(record.id, work.signal, signal => act(jobOf(shared, record, place, work, signal)));
+	const takingOver = (record: InstanceRecord, place: InstancePlace, work: WorkContext) =>
+		shared.lanes.takeOver(record.id, work.signal, signal => powerOff(jobOf(shared, record, place, work, signal)));
+
+	return {
+		name: 'qemu',
+		health: ({again = false} = {}) => shared.host.health(again),
+		create: (record, place, input, work) => inLane(record, place, work, job => create(job, input)),
+		start: (record, place, work) => inLane(record, place, work, start),
+		awake: (_record, place, work) => awake(place, work),
+		stop: (record, place, {timeoutMs}, work) => inLane(record, place, work, job => stop(job, timeoutMs)),
+		powerOff: takingOver,
+		reboot: (record, place, work) => inLane(record, place, work, reboot),
+		suspend: (record, place, {by}, work) => inLane(record, place, work, job => suspend(job, by)),
+		async destroy(record, place, work) {
+			await takingOver(record, place, work);
+			await rm(place.sockets, {recursive: true, force: true});
+		},
+		observe: (record, place) => observe(shared, record, place),
+		async inspect(record, place) {
+			const found = await findProcess(record.id, filesOf(place));
+			return found ? {pid: found.pid, accelerator: acceleratorOf(found)} : {};
+		},
+		guestFacts: (_record, place, signal) => guestFacts(filesOf(place), signal),
+		watch: (record, place, listener) => watch(shared, record, place, listener),
+	};
+}
+
+async function awake(place: InstancePlace, work: WorkContext): Promise<void> {
+	for (let attempt = 1; attempt <= 2; attempt++) {
+		try {
+			await withAgent(filesOf(place), {timeoutMs: 3000, signal: work.signal}, setClock);
+			work.log('The guest’s clock was set.');
+			return;
+		} catch (error) {
+			if (work.signal.aborted) return;
+			work.log(`The guest’s clock could not be set (attempt ${attempt}): ${(error as Error).message}.`);
+		}
+	}
+}

@@ -1,0 +1,68 @@
+import {createHash} from 'node:crypto';
+import {DroverError} from '../../model/errors.ts';
+import type {InstanceRecord} from '../../model/instance.ts';
+import {nameProblem} from '../../model/names.ts';
+import {mebibyte} from '../../model/sizes.ts';
+
+export type Accelerator = 'kvm' | 'hvf' | 'tcg';
+
+/** Where the devices sit on the PCI bus. A saved memory image can be loaded only by a machine that has the same ones. */
+export const pciSlots = {
+	serial: 0x2,
+	disk: 0x3,
+	seed: 0x4,
+	balloon: 0x5,
+	random: 0x6,
+	network: 0x10,
+} as const;
+
+/**
+ * A digest over everything the guest finds plugged in. The QEMU and the libvirt driver describe the same machine, so a
+ * memory image of the one is fit for the other exactly when this is equal.
+ */
+export function devicesDigest(record: InstanceRecord): string {
+	const {mac} = record.hardware;
+	const devices = [
+		`virtio-serial-pci@${pciSlots.serial}`,
+		'virtserialport:org.qemu.guest_agent.0',
+		`virtio-blk-pci@${pciSlots.disk}:disk`,
+		`virtio-blk-pci@${pciSlots.seed}:seed`,
+		`virtio-balloon-pci@${pciSlots.balloon}`,
+		`virtio-rng-pci@${pciSlots.random}`,
+		`virtio-net-pci@${pciSlots.network}:${mac}`,
+		'isa-serial@0',
+		'memory:memfd',
+	];
+	return createHash('sha256').update(devices.join('\n')).digest('hex');
+}
+
+/** Guest memory in whole MiB, as the hypervisor is told. */
+export function memoryMebibytes(record: InstanceRecord): number {
+	return Math.floor(record.hardware.memory / mebibyte);
+}
+
+/**
+ * Looks once more at what goes into a command line or an XML document, whoever has looked before.
+ * @throws DroverError `instance.invalid`
+ */
+export function checkHardware(record: InstanceRecord): void {
+	const {hardware} = record;
+	const problem =
+		nameProblem(record.name) ??
+		(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(record.id) ? undefined : 'its id is not a UUID') ??
+		(/^[\da-f]{2}(?::[\da-f]{2}){5}$/.test(hardware.mac) ? undefined : 'its MAC address is not one') ??
+		(isCount(hardware.cpus, 1024) ? undefined : 'its number of processors is not usable') ??
+		(isCount(memoryMebibytes(record), 2 ** 24) ? undefined : 'its memory size is not usable') ??
+		(isCount(hardware.disk, Number.MAX_SAFE_INTEGER) ? undefined : 'its disk size is not usable') ??
+		(hardware.machine === undefined || /^[\w.-]{1,64}$/.test(hardware.machine)
+			? undefined
+			: 'its machine type is not one') ??
+		(record.ssh.port === undefined || isCount(record.ssh.port, 65_535) ? undefined : 'its port is not one') ??
+		(hardware.arch === 'x86_64' ? undefined : `this version of drover runs x86_64 guests, not ${hardware.arch}`);
+	if (problem === undefined) return;
+	throw new DroverError('instance.invalid', `The instance cannot be run: ${problem}.`);
+}
+
+function isCount(value: number, maximum: number): boolean {
+	return Number.isSafeInteger(value) && value >= 1 && value <= maximum;
+}

@@ -1,0 +1,166 @@
+import {readFile} from 'node:fs/promises';
+import process from 'node:process';
+import {DroverError} from '../../model/errors.ts';
+import type {DriverHealth} from '../driver.ts';
+import {type AcceleratorVerdict, type ProbeHost, probeAccelerator} from './accelerator.ts';
+import {findProgram, lastLine, run} from './programs.ts';
+
+export type QemuHostOptions = {
+	/** Where the verdict about acceleration is kept. */
+	readonly cache: string;
+	/** Default `qemu-system-x86_64`; a name that is looked for in `PATH`, or an absolute path. */
+	readonly program?: string;
+	/** Default `qemu-img`. */
+	readonly imageProgram?: string;
+	readonly host?: ProbeHost;
+};
+
+/** What is known of the installed QEMU. */
+export type QemuHost = {
+	readonly program: string;
+	readonly imageProgram: string;
+	readonly version: string;
+	readonly verdict: AcceleratorVerdict;
+};
+
+/** `set-action` (6.0) is the youngest of the commands that are used. */
+const oldestMajor = 6;
+
+type Finding = {readonly health: DriverHealth; readonly found?: QemuHost};
+
+/** Looks for QEMU and remembers what it found for as long as it is there. */
+export class QemuHostProbe {
+	readonly #options: QemuHostOptions;
+	#finding: Promise<Finding> | undefined;
+	#machines: Promise<readonly string[]> | undefined;
+
+	constructor(options: QemuHostOptions) {
+		this.#options = options;
+	}
+
+	async health(again = false): Promise<DriverHealth> {
+		return (await this.#look(again)).health;
+	}
+
+	/** @throws DroverError `driver.not-installed`, `driver.unusable` */
+	async require(): Promise<QemuHost> {
+		const {health, found} = await this.#look(false);
+		if (found) return found;
+		throw new DroverError(health.installed ? 'driver.unusable' : 'driver.not-installed', health.summary, {
+			next: health.remedy,
+		});
+	}
+
+	/**
+	 * The newest versioned machine type of the kind drover uses: `pc-i440fx-7.2`.
+	 * @throws DroverError `driver.unusable`
+	 */
+	async newestMachine(): Promise<string> {
+		const machines = await this.#listMachines();
+		const newest = newestOf(machines);
+		if (newest !== undefined) return newest;
+		throw new DroverError('driver.unusable', 'This QEMU has no machine of the kind pc-i440fx.', {
+			next: 'Install the distribution’s full QEMU for x86_64.',
+		});
+	}
+
+	async hasMachine(name: string): Promise<boolean> {
+		return (await this.#listMachines()).includes(name);
+	}
+
+	async #listMachines(): Promise<readonly string[]> {
+		const {program} = await this.require();
+		// An answer that could not be had is not kept.
+		if (this.#machines && (await this.#machines).length === 0) this.#machines = undefined;
+		this.#machines ??= run(program, ['-machine', 'help'], {timeoutMs: 5000}).then(result =>
+			result.stdout.split('\n').flatMap(line => /^([\w.-]+)\s/.exec(line)?.[1] ?? []),
+		);
+		return this.#machines;
+	}
+
+	async #look(again: boolean): Promise<Finding> {
+		// What was not found is looked for each time: it may have been installed meanwhile.
+		if (again || (this.#finding && !(await this.#finding).found)) this.#finding = undefined;
+		if (again) this.#machines = undefined;
+		this.#finding ??= look(this.#options, again);
+		return this.#finding;
+	}
+}
+
+async function look(options: QemuHostOptions, again: boolean): Promise<Finding> {
+	const checkedAt = Date.now();
+	const no = (summary: string, installed: boolean, remedy: string, version?: string): Finding => ({
+		health: {installed, usable: false, summary, remedy, checkedAt, ...(version === undefined ? {} : {version})},
+	});
+	try {
+		const [program, imageProgram] = await Promise.all([
+			findProgram(options.program ?? 'qemu-system-x86_64'),
+			findProgram(options.imageProgram ?? 'qemu-img'),
+		]);
+		if (program === undefined) return no('QEMU is not installed.', false, await installRemedy());
+		if (imageProgram === undefined) {
+			return no('QEMU is installed, but qemu-img is not.', false, await installRemedy());
+		}
+		const answer = await run(program, ['--version'], {timeoutMs: 2000});
+		const version = /version (\d+(?:\.\d+){1,2})/.exec(answer.stdout)?.[1];
+		if (version === undefined) {
+			const why = answer.timedOut ? 'it does not answer' : lastLine(answer.stderr) || 'it does not tell its version';
+			return no(`QEMU is installed, but cannot be run: ${why}.`, true, await installRemedy());
+		}
+		if (Number.parseInt(version, 10) < oldestMajor) {
+			return no(`QEMU ${version} is too old, ${oldestMajor}.0 is needed.`, true, 'Install a newer QEMU.', version);
+		}
+		const verdict = await probeAccelerator({
+			program,
+			version,
+			cache: options.cache,
+			again,
+			...(options.host === undefined ? {} : {host: options.host}),
+		});
+		const how =
+			verdict.accelerator === 'tcg'
+				? `software emulation: ${verdict.reason ?? 'no accelerator'}`
+				: `hardware acceleration (${verdict.accelerator})`;
+		return {
+			health: {
+				installed: true,
+				usable: true,
+				version,
+				accelerator: verdict.accelerator,
+				summary: `QEMU ${version}, ${how}.`,
+				...(verdict.remedy === undefined ? {} : {remedy: verdict.remedy}),
+				checkedAt,
+			},
+			found: {program, imageProgram, version, verdict},
+		};
+	} catch (error) {
+		return no(`QEMU could not be looked at: ${lastLine(String(error))}.`, false, await installRemedy());
+	}
+}
+
+/** The highest `pc-i440fx-X.Y`; numbers, not texts, are compared. */
+export function newestOf(machines: readonly string[]): string | undefined {
+	const versions = machines.flatMap(name => {
+		const match = /^pc-i440fx-(\d+)\.(\d+)$/.exec(name);
+		return match ? [{name, rank: Number(match[1]) * 1000 + Number(match[2])}] : [];
+	});
+	return versions.sort((a, b) => b.rank - a.rank)[0]?.name;
+}
+
+const remedies: ReadonlyArray<readonly [RegExp, string]> = [
+	[/debian|ubuntu/, 'sudo apt-get install qemu-system-x86 qemu-utils'],
+	[/fedora|rhel|centos/, 'sudo dnf install qemu-system-x86-core qemu-img'],
+	[/suse/, 'sudo zypper install qemu-x86 qemu-tools'],
+	[/arch/, 'sudo pacman -S qemu-base'],
+	[/alpine/, 'sudo apk add qemu-system-x86_64 qemu-img'],
+];
+
+async function installRemedy(): Promise<string> {
+	if (process.platform === 'darwin') return 'brew install qemu';
+	const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
+	const family = [...release.matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].map(match => match[1]).join(' ');
+	return (
+		remedies.find(([pattern]) => pattern.test(family))?.[1] ??
+		'Install QEMU for x86_64 and qemu-img with the package manager of this system.'
+	);
+}

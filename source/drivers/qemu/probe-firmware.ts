@@ -1,0 +1,13 @@
+import {gunzipSync} from 'node:zlib';
+
+/**
+ * A firmware of 64 KiB that goes from the reset vector into long mode with paging, takes a page fault, reloads CR3,
+ * runs CPUID and RDTSC and fifty million loop iterations with memory traffic, and then writes 0x31 to port 0xf4.
+ * It does what a kernel does first, so that an accelerator that only pretends to be one fails it or runs out of time.
+ */
+export function probeFirmware(): Buffer {
+	return gunzipSync(Buffer.from(packed, 'base64'));
+}
+
+const packed =
+	'H4sIAAAAAAACA+3QMWsTYRgH8OeaCBla3jgoHQRDJOAkPT9Bx0x+jPsEujkEMokQBN26uXawY6KCJyjVqY4Zg4hIRCm0LoVyvkk6+BWE3w/uff939/D+j7so68l8Uk++vI3H96pU3BwWqVdvF6lfV8s7kaIT1bQbm5l30Y0o61lsR5wdHl9b3bZ6ETnltbW3Tnkdxyp11qkXqbcYf+ql/mK6mk/9+WwUUaf7O1Hk271ct5PnR7lx+SIX7m4Kc9n+pixPnQ0PpzeKFNWT9mCRH7//0V3F7zlWx+3B17zvrtO3nGKSiluDB3m8/PUm8ilPW83H1Jvn5rJOL1M5G51ebDXtwepd8/nRn6NyfFk83Dq6Xr0+j9/nPy/zQd31x+/HcPyhMzypnsWVpsnLwclmf361H7yK23E3FzZp9dEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAD/g2W+Tv/5DX8BYmJ9xgAAAQA=';
