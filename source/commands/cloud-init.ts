@@ -5,8 +5,8 @@ import {plainLine} from '../model/text.ts';
 import type {CommandContext} from './command.ts';
 import {usageError} from './parse.ts';
 
-/** Far more than any configuration needs; a disk image given by mistake is not read whole. */
-const limit = 4 * 2 ** 20;
+/** Bytes. As much as the daemon takes, and far more than any configuration needs; a disk image given by mistake is not read whole. */
+const limit = 2 ** 20;
 
 /**
  * Reads a cloud-config from a file, an address or stdin (`-`) and checks that it is YAML with something in it.
@@ -75,12 +75,21 @@ export async function checkCloudInit(text: string): Promise<void> {
 		const {line} = lineCounter.linePos(fault.pos[0]);
 		throw usageError(`Could not load cloud-init configuration: line ${line}: ${plainLine(fault.message)}`);
 	}
-	const data: unknown = document.toJS({maxAliasCount: 100});
+	const data = toData(() => document.toJS({maxAliasCount: 100}));
 	if (data === null) throw usageError('Could not load cloud-init configuration: there is nothing in it.');
 	if (typeof data !== 'object' || Array.isArray(data)) {
 		throw usageError(
 			'Could not load cloud-init configuration: it must be a map of keys and values.',
 			'It begins with "#cloud-config" and has lines like "packages: [curl]".',
 		);
+	}
+}
+
+/** @throws DroverError `usage.invalid` when aliases are unknown, or would unfold without end */
+function toData(unfold: () => unknown): unknown {
+	try {
+		return unfold();
+	} catch (error) {
+		throw usageError(`Could not load cloud-init configuration: ${causeText(error)}`);
 	}
 }

@@ -36,6 +36,16 @@ export type CommandContext = {
 	run(program: string, argv: readonly string[]): Promise<number>;
 	/** Calls `listener` on Ctrl-C instead of ending the process, until the returned function is called. */
 	onInterrupt(listener: () => void): () => void;
+	/** The keys of the dashboard. */
+	keys(): Promise<readonly KeyLine[]>;
+};
+
+export type KeyLine = {
+	readonly id: string;
+	readonly keys: readonly string[];
+	readonly title: string;
+	/** The screens on which it is understood. */
+	readonly where: readonly string[];
 };
 
 export type OptionSpec = {

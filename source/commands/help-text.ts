@@ -34,11 +34,7 @@ export function commandHelp(spec: CommandSpec): string {
 	const options = [...commonOptions, ...(spec.options ?? [])].filter(option => !option.hidden);
 	const aliases = spec.aliases ? [`Other names: ${spec.aliases.join(', ')}`] : [];
 	const parts = [
-		[
-			`Usage: drover ${spec.name} ${spec.usage}`,
-			...wrap(spec.description ?? `${spec.summary}.`, width),
-			...aliases,
-		],
+		[`Usage: drover ${spec.name} ${spec.usage}`, ...wrap(spec.description ?? `${spec.summary}.`, width), ...aliases],
 		[
 			'Options:',
 			...entries(

@@ -105,3 +105,11 @@ const answerDefault = 300;
 export function answerTimeout(timeout: number | undefined): {answerTimeout?: number} {
 	return timeout !== undefined && timeout > answerDefault ? {answerTimeout: timeout} : {};
 }
+
+/** The one instance a command is about. @throws DroverError `usage.invalid` */
+export function oneName(args: CommandArguments): string {
+	const [name] = args.positionals;
+	if (name === undefined) throw usageError('Name argument is required.');
+	atMost(args, 1);
+	return name;
+}

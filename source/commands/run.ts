@@ -67,7 +67,10 @@ function splitGlobal(argv: readonly string[]): {
 		if (/^-v+$/.test(argument)) verbosity += argument.length - 1;
 		else if (argument === '--verbose') verbosity++;
 		else if (argument.startsWith('-') && argument !== '-') {
-			throw usageError(`Unknown option '${plainLine(argument).replace(/^-+/, '').slice(0, 80)}'.`, 'Try "drover help".');
+			throw usageError(
+				`Unknown option '${plainLine(argument).replace(/^-+/, '').slice(0, 80)}'.`,
+				'Try "drover help".',
+			);
 		} else return {verbosity, command: argument, rest: argv.slice(index + 1)};
 	}
 	return {verbosity, rest: []};

@@ -1,0 +1,70 @@
+import {enableCompileCache} from 'node:module';
+import path from 'node:path';
+import process from 'node:process';
+import {errorData, exitCodeOf} from './model/errors.ts';
+import {locate, makePrivate, type Paths} from './state/paths.ts';
+
+/** Sorts out what is wanted and loads no more than that. @returns the exit code */
+async function main(argv: readonly string[]): Promise<number> {
+	const paths = locate();
+	cacheCode(paths);
+	if (argv[0] === 'daemon') {
+		const {runDaemon} = await import('./protocol/daemon.ts');
+		await runDaemon(paths);
+		return 0;
+	}
+	const isBare = argv.every(argument => /^-v+$|^--verbose$/.test(argument));
+	if (isBare && process.stdin.isTTY && process.stdout.isTTY) return dashboard(paths);
+	return command(paths, argv);
+}
+
+/** Compiled code is kept for the next start; where that is not possible, starting is slower and nothing else. */
+function cacheCode(paths: Paths) {
+	try {
+		makePrivate(paths.cache);
+		enableCompileCache(path.join(paths.cache, 'code'));
+	} catch {}
+}
+
+async function dashboard(paths: Paths): Promise<number> {
+	const [{runDashboard}, {connect}, {userName}] = await Promise.all([
+		import('./components/run-dashboard.tsx'),
+		import('./protocol/connect.ts'),
+		import('./commands/process-context.ts'),
+	]);
+	return (await runDashboard({connect: () => connect(paths), user: userName()})) ?? 0;
+}
+
+async function command(paths: Paths, argv: readonly string[]): Promise<number> {
+	const [{runCommand}, {processContext}] = await Promise.all([
+		import('./commands/run.ts'),
+		import('./commands/process-context.ts'),
+	]);
+	const context = processContext({
+		async connect(options) {
+			const {connect} = await import('./protocol/connect.ts');
+			return connect(paths, options);
+		},
+		async keys() {
+			const {keyTable} = await import('./components/keys/registry.ts');
+			return keyTable();
+		},
+	});
+	// Who reads us may stop reading, as `head` does: then there is nothing left to do.
+	process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+		process.exit(error.code === 'EPIPE' ? 141 : 2);
+	});
+	const code = await runCommand(argv, context);
+	await context.closeEngine();
+	return code;
+}
+
+try {
+	const code = await main(process.argv.slice(2));
+	// Whatever may still be open must not keep a finished command, but its last lines must be out.
+	process.stdout.write('', () => process.exit(code));
+} catch (error) {
+	const data = errorData(error);
+	process.stderr.write(`drover failed: ${data.message}\n${data.next === undefined ? '' : `${data.next}\n`}`);
+	process.exit(exitCodeOf(data.code));
+}

@@ -1,0 +1,114 @@
+import {constants, userInfo} from 'node:os';
+import process from 'node:process';
+import type {Connection, Engine} from '../engine/engine.ts';
+import type {CommandContext, Input, KeyLine, Output} from './command.ts';
+import {usageError} from './parse.ts';
+
+export type ProcessContextOptions = {
+	connect(options: {start: boolean}): Promise<Connection>;
+	keys(): Promise<readonly KeyLine[]>;
+};
+
+/** The context of a command that was called from a shell: this process. */
+export function processContext({connect, keys}: ProcessContextOptions): CommandContext {
+	let connection: Promise<Connection> | undefined;
+	return {
+		async engine({start = true} = {}): Promise<Engine> {
+			connection ??= connect({start});
+			return (await connection).engine;
+		},
+		async closeEngine() {
+			const open = connection;
+			connection = undefined;
+			const found = await open?.catch(() => undefined);
+			await found?.engine.close();
+		},
+		stdout: output(process.stdout),
+		stderr: output(process.stderr),
+		stdin: input(process.stdin),
+		env: process.env,
+		cwd: process.cwd(),
+		user: userName(),
+		run: runProgram,
+		onInterrupt(listener) {
+			process.on('SIGINT', listener);
+			return () => process.off('SIGINT', listener);
+		},
+		keys,
+	};
+}
+
+function output(stream: NodeJS.WriteStream): Output {
+	return {
+		write: text => stream.write(text),
+		get isTTY() {
+			return stream.isTTY === true;
+		},
+		get columns() {
+			return stream.columns;
+		},
+	};
+}
+
+function input(stream: NodeJS.ReadStream): Input {
+	return {
+		get isTTY() {
+			return stream.isTTY === true;
+		},
+		async read(limit) {
+			const chunks: Buffer[] = [];
+			let length = 0;
+			for await (const chunk of stream) {
+				length += (chunk as Buffer).length;
+				if (length > limit) throw usageError(`What comes on stdin is longer than ${limit / 2 ** 20} MiB.`);
+				chunks.push(chunk as Buffer);
+			}
+			return Buffer.concat(chunks).toString('utf8');
+		},
+		async readLine() {
+			const {createInterface} = await import('node:readline');
+			const reader = createInterface({input: stream});
+			try {
+				for await (const line of reader) return line;
+				return undefined;
+			} finally {
+				reader.close();
+			}
+		},
+	};
+}
+
+/** Who asks, for the records. */
+export function userName(): string {
+	// `userInfo` reads the user data base, which the common case need not wait for.
+	const name = process.env['USER'] || process.env['LOGNAME'] || process.env['USERNAME'];
+	if (name) return name.slice(0, 100);
+	try {
+		return userInfo().username;
+	} catch {
+		return String(process.getuid?.() ?? 'unknown');
+	}
+}
+
+const passedOn = ['SIGTERM', 'SIGHUP'] as const;
+
+async function runProgram(program: string, argv: readonly string[]): Promise<number> {
+	const {spawn} = await import('node:child_process');
+	// The terminal sends Ctrl-C and Ctrl-\ to both of us; the one it is meant for decides.
+	const ignore = () => {};
+	const child = spawn(program, argv, {stdio: 'inherit'});
+	const pass = (signal: NodeJS.Signals) => void child.kill(signal);
+	process.on('SIGINT', ignore).on('SIGQUIT', ignore);
+	for (const signal of passedOn) process.on(signal, pass);
+	try {
+		return await new Promise<number>((resolve, reject) => {
+			child.once('error', reject);
+			child.once('exit', (code, signal) => {
+				resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+			});
+		});
+	} finally {
+		process.off('SIGINT', ignore).off('SIGQUIT', ignore);
+		for (const signal of passedOn) process.off(signal, pass);
+	}
+}

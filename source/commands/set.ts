@@ -1,0 +1,43 @@
+import {DroverError} from '../model/errors.ts';
+import type {CommandArguments, CommandContext} from './command.ts';
+import {parseInstanceKey, settingError} from './instance-setting.ts';
+import {usageError} from './parse.ts';
+
+export async function run(args: CommandArguments, context: CommandContext): Promise<number> {
+	const [argument, ...more] = args.positionals;
+	if (argument === undefined || more.length > 0)
+		throw usageError('Need exactly one key-value pair (in <key>=<value> form).');
+	const [key = '', given, ...rest] = argument.split('=');
+	if (rest.length > 0 || key === '') {
+		throw usageError(`Bad key-value format ${JSON.stringify(argument.slice(0, 100))}.`, 'Write it as <key>=<value>.');
+	}
+	const instance = parseInstanceKey(key);
+	if (instance !== undefined) {
+		const {name, property} = instance;
+		throw new DroverError(
+			'driver.incapable',
+			`Cannot update instance settings; instance: ${name}; reason: changing ${property} is not in this version of drover.`,
+		);
+	}
+	const value = given ?? (await ask(key, context));
+	const engine = await context.engine();
+	try {
+		await engine.set({key, value, by: context.user});
+	} catch (error) {
+		throw settingError(key, error);
+	}
+	return 0;
+}
+
+async function ask(key: string, context: CommandContext): Promise<string> {
+	if (!context.stdin.isTTY || !context.stdout.isTTY) {
+		throw usageError(
+			`No value is given for ${key}, and there is no terminal to ask on.`,
+			`Use "drover set ${key}=<value>".`,
+		);
+	}
+	context.stdout.write(`New value for ${key}: `);
+	const line = await context.stdin.readLine();
+	if (line === undefined) throw usageError(`No value was given for ${key}.`);
+	return line;
+}

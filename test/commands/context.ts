@@ -1,0 +1,67 @@
+import type {CommandContext} from '../../source/commands/command.ts';
+import {runCommand} from '../../source/commands/run.ts';
+import {keyTable} from '../../source/components/keys/registry.ts';
+import type {Engine} from '../../source/engine/engine.ts';
+import {DroverError} from '../../source/model/errors.ts';
+import {FakeEngine} from '../support/fake-engine.ts';
+
+export type Outcome = {
+	readonly code: number;
+	readonly out: string;
+	readonly err: string;
+	/** How often the daemon was connected to. */
+	readonly connections: number;
+	readonly ran: ReadonlyArray<{program: string; argv: readonly string[]}>;
+};
+
+export type Setting = {
+	readonly engine?: Engine;
+	/** No daemon runs; it is started unless that is not wanted. */
+	readonly isDaemonAway?: boolean;
+	readonly isTTY?: boolean;
+	readonly columns?: number;
+	readonly stdin?: string;
+	readonly cwd?: string;
+	/** The exit code of what is run. */
+	readonly exit?: number;
+	/** Gets what a Ctrl-C would call. */
+	readonly interrupt?: (press: () => void) => void;
+};
+
+/** Runs one command line in process, against an engine in memory, and gives what came out. */
+export async function drover(argv: readonly string[], setting: Setting = {}): Promise<Outcome> {
+	const {engine = new FakeEngine(), isTTY = false, columns = 80} = setting;
+	let out = '';
+	let err = '';
+	let connections = 0;
+	const ran: Array<{program: string; argv: readonly string[]}> = [];
+	const context: CommandContext = {
+		async engine({start = true} = {}) {
+			connections++;
+			if (setting.isDaemonAway && !start) throw new DroverError('daemon.unreachable', 'No drover daemon is running.');
+			return engine;
+		},
+		async closeEngine() {},
+		stdout: {write: text => void (out += text), isTTY, columns},
+		stderr: {write: text => void (err += text), isTTY, columns},
+		stdin: {
+			isTTY,
+			read: async () => setting.stdin ?? '',
+			readLine: async () => setting.stdin?.split('\n')[0],
+		},
+		env: {},
+		cwd: setting.cwd ?? '/',
+		user: 'kim',
+		async run(program, programArgv) {
+			ran.push({program, argv: programArgv});
+			return setting.exit ?? 0;
+		},
+		onInterrupt(listener) {
+			setting.interrupt?.(listener);
+			return () => {};
+		},
+		keys: async () => keyTable(),
+	};
+	const code = await runCommand(argv, context);
+	return {code, out, err, connections, ran};
+}
