@@ -68,12 +68,12 @@ export class Actions {
 	}
 
 	/** Tells the users of a guest that it will be stopped. */
-	warn(entry: Entry, minutes: number): void {
+	async warn(entry: Entry, minutes: number): Promise<void> {
 		const {shop, instances} = this.#parts;
 		if (entry.view.ssh === undefined) return;
 		const record = instances.record(entry);
 		const {host, port, user} = entry.view.ssh;
-		const access = sshAccess(shop.paths, {
+		const access = await sshAccess(shop.paths, {
 			name: record.name,
 			id: record.id,
 			host,
@@ -152,7 +152,7 @@ export class Actions {
 		} finally {
 			this.#delayChanged(entry);
 		}
-		if (isDelay && options.delayMinutes) this.warn(entry, options.delayMinutes);
+		if (isDelay && options.delayMinutes) void this.warn(entry, options.delayMinutes).catch(() => {});
 	}
 
 	#begin(

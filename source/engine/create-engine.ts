@@ -7,7 +7,6 @@ import {readBanner, waitForSsh} from '../guest/answer.ts';
 import {clientKey, generateHostKey} from '../guest/keys.ts';
 import {writeSshConfig} from '../guest/ssh-config.ts';
 import type {ImageStore} from '../images/image.ts';
-import {createImageStore} from '../images/store.ts';
 import {type DriverName, parseDriverName} from '../model/driver-name.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
@@ -49,9 +48,9 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	const shop: Workshop = {
 		paths,
 		instances,
-		images: options.images ?? createImageStore({paths}),
+		images: options.images ?? (await import('../images/store.ts')).createImageStore({paths}),
 		waitForAnswer: waitForSsh,
-		tryAnswer: ssh => readBanner({...ssh, timeoutMs: 500}),
+		tryAnswer: ssh => readBanner({...ssh, timeoutMs: 500, signal: new AbortController().signal}).catch(() => undefined),
 		clientKey: () => clientKey(paths),
 		hostKey: generateHostKey,
 		now: () => new Date(),

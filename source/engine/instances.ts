@@ -20,6 +20,8 @@ export type Entry = {
 	readonly work: WorkInHand[];
 	/** Ends when all work begun so far has ended. */
 	queue: Promise<void>;
+	/** Ends when all changes of the record made so far are on disk, or have failed. */
+	saving: Promise<unknown>;
 	/** Aborts the work in hand in favour of something stronger. */
 	interrupt?: (why: DroverError) => void;
 	watch?: {close(): void};
@@ -96,12 +98,18 @@ export class Instances {
 		return this.#add(record.name, record.scope, {kind: 'record', record});
 	}
 
-	async update(entry: Entry, change: RecordChange): Promise<InstanceRecord> {
-		const record = changeRecord(this.record(entry), change);
-		await this.#records.save(record);
-		entry.stored = {kind: 'record', record};
-		this.#refreshView(entry);
-		return record;
+	/** One after another, so that no change is lost to another that was under way. */
+	update(entry: Entry, change: RecordChange): Promise<InstanceRecord> {
+		const save = async () => {
+			const record = changeRecord(this.record(entry), change);
+			await this.#records.save(record);
+			entry.stored = {kind: 'record', record};
+			this.#refreshView(entry);
+			return record;
+		};
+		const saved = entry.saving.then(save);
+		entry.saving = saved.catch(() => {});
+		return saved;
 	}
 
 	/** Removes record and files; the hypervisor's part must be gone already. */
@@ -156,6 +164,7 @@ export class Instances {
 		} else if (entry.work.length > 1) {
 			item.progress(`queued after ${entry.work[0]!.kind}`);
 		}
+		// The work before ends in its own way; this one only waits for it.
 		await before;
 		const show = (stage: string, percent?: number) => {
 			const at = entry.work.findIndex(other => other.id === hand.id && other.kind === kind);
@@ -180,11 +189,13 @@ export class Instances {
 				update: change => this.update(entry, change),
 			});
 		} finally {
+			delete entry.interrupt;
+			// Looked at while the work still stands there: what it changed is no surprise.
+			if (!entry.isGone && item.signal.reason !== abandoned) await this.observe(entry);
 			const at = entry.work.findIndex(other => other.id === hand.id && other.kind === kind);
 			if (at >= 0) entry.work.splice(at, 1);
-			delete entry.interrupt;
+			this.#refreshView(entry);
 			release();
-			if (!entry.isGone && signal.reason !== abandoned) await this.observe(entry);
 		}
 	}
 
@@ -211,6 +222,7 @@ export class Instances {
 			stored,
 			work: [],
 			queue: Promise.resolve(),
+			saving: Promise.resolve(),
 			view: this.#viewOf(stored),
 		};
 		this.#entries.set(name, entry);

@@ -2,7 +2,7 @@ import {mkdir, readFile, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import type {WorkContext} from '../drivers/driver.ts';
-import {seedFiles} from '../guest/seed.ts';
+import {checkCloudConfig, seedFiles} from '../guest/seed.ts';
 import type {CachedImage, ResolvedImage} from '../images/image.ts';
 import type {DriverName} from '../model/driver-name.ts';
 import {scopeOf} from '../model/driver-name.ts';
@@ -58,14 +58,7 @@ export async function prepareLaunch(
 		});
 	}
 	// Says no to a cloud-config that cannot be read before anything exists.
-	await seedFiles({
-		id: 'check',
-		name,
-		user: image.user,
-		clientKey: 'check',
-		hostKey: {private: '', public: ''},
-		...(request.cloudInit === undefined ? {} : {cloudInit: request.cloudInit}),
-	});
+	if (request.cloudInit !== undefined) await checkCloudConfig(request.cloudInit, image.user);
 	const hostKey = await shop.hostKey();
 	const options: ActionOptions = request.answerTimeout === undefined ? {} : {answerTimeout: request.answerTimeout};
 	const now = shop.now().toISOString();

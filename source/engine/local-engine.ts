@@ -50,9 +50,9 @@ export class LocalEngine implements Engine {
 		this.#delayed = new DelayedStops({
 			now: () => parts.shop.now().getTime(),
 			stop: entry => this.#actions.stopNow(entry),
-			warn: (entry, minutes) => this.#actions.warn(entry, minutes),
+			warn: (entry, minutes) => void this.#actions.warn(entry, minutes).catch(() => {}),
 		});
-		parts.instances.onSurprise = (entry, before, what) => void this.#surprised(entry, before, what);
+		parts.instances.onSurprise = (entry, before, what) => void this.#surprised(entry, before, what).catch(() => {});
 	}
 
 	/** Looks at everything once and takes up what an earlier daemon left. Call it once, before anything else. */
@@ -250,7 +250,7 @@ export class LocalEngine implements Engine {
 	async #surprised(entry: Entry, before: Observation | undefined, what: string): Promise<void> {
 		const {instances} = this.#parts;
 		const power = entry.observation?.power;
-		if (before?.power !== 'running' || power !== 'off') return;
+		if (this.#isClosed || before?.power !== 'running' || power !== 'off') return;
 		await instances.update(entry, {desired: 'stopped', shutdownAt: undefined, unanswered: undefined});
 		await instances.tell(entry, what === '' ? 'found powered off' : what);
 		this.#delayed.follow(entry);

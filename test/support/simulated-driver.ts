@@ -1,0 +1,148 @@
+import {mkdir, rm, writeFile} from 'node:fs/promises';
+import path from 'node:path';
+import type {Driver, DriverEvent, DriverHealth, InstancePlace, WorkContext} from '../../source/drivers/driver.ts';
+import {DroverError} from '../../source/model/errors.ts';
+import type {InstanceRecord, Observation, SuspendStamp} from '../../source/model/instance.ts';
+
+type Machine = {power: 'running' | 'paused'; bootId: string; listeners: Set<(event: DriverEvent) => void>};
+type Method = 'create' | 'start' | 'stop' | 'powerOff' | 'reboot' | 'suspend' | 'destroy' | 'awake' | 'guestFacts';
+
+/**
+ * A hypervisor in memory that outlives engines, as real ones do. `before` lets a test fail, delay or hang a step;
+ * a step that is aborted while it hangs throws as a real driver would.
+ */
+export class SimulatedHypervisor {
+	readonly machines = new Map<string, Machine>();
+	readonly calls: string[] = [];
+	readonly before = new Map<Method, (record: InstanceRecord) => void | Promise<void>>();
+	/** Ids whose hypervisor process does not answer. */
+	readonly unresponsive = new Set<string>();
+	health: DriverHealth = {
+		installed: true,
+		usable: true,
+		version: '1.0',
+		accelerator: 'tcg',
+		summary: 'simulated',
+		checkedAt: 0,
+	};
+	#boots = 0;
+
+	/** The guest powers itself off, or its process is killed. */
+	vanish(id: string, what = 'the guest powered off') {
+		const machine = this.machines.get(id);
+		this.machines.delete(id);
+		for (const listener of machine?.listeners ?? []) listener({id, what});
+	}
+
+	bootIdOf(id: string): string | undefined {
+		return this.machines.get(id)?.bootId;
+	}
+
+	boot(id: string, bootId = `boot-${++this.#boots}`) {
+		this.machines.set(id, {power: 'running', bootId, listeners: new Set()});
+	}
+
+	driver(): Driver {
+		const step = async (method: Method, record: InstanceRecord, work?: WorkContext) => {
+			this.calls.push(`${method} ${record.name}`);
+			const hook = this.before.get(method)?.(record);
+			if (hook === undefined) return;
+			await (work === undefined ? hook : Promise.race([hook, aborted(work.signal)]));
+			work?.signal.throwIfAborted();
+		};
+		const disk = (place: InstancePlace) => path.join(place.directory, 'disk');
+		const state = (place: InstancePlace) => path.join(place.directory, 'state');
+		return {
+			name: 'qemu',
+			health: async () => this.health,
+			create: async (record, place, input, work) => {
+				await step('create', record, work);
+				await mkdir(place.directory, {recursive: true});
+				await writeFile(disk(place), input.seed['meta-data'] ?? '');
+			},
+			start: async (record, place, work) => {
+				await step('start', record, work);
+				if (this.machines.has(record.id)) return;
+				if (record.suspended) {
+					this.boot(record.id, record.suspended.devices);
+					await work.update({suspended: undefined});
+					await rm(state(place), {force: true});
+				} else {
+					this.boot(record.id);
+				}
+			},
+			awake: async (record, _place, work) => step('awake', record, work),
+			stop: async (record, _place, _options, work) => {
+				await step('stop', record, work);
+				this.machines.delete(record.id);
+			},
+			powerOff: async (record, place, work) => {
+				await step('powerOff', record, work);
+				this.machines.delete(record.id);
+				await rm(state(place), {force: true});
+				await work.update({suspended: undefined});
+			},
+			reboot: async (record, _place, work) => {
+				await step('reboot', record, work);
+				this.boot(record.id);
+			},
+			suspend: async (record, place, {by}, work) => {
+				await step('suspend', record, work);
+				const machine = this.machines.get(record.id);
+				if (!machine) {
+					if (record.suspended) return record.suspended;
+					throw new DroverError('driver.failed', 'there is nothing to suspend');
+				}
+				const stamp: SuspendStamp = {
+					driver: 'qemu',
+					version: '1.0',
+					machine: 'pc',
+					accelerator: 'tcg',
+					cpus: record.hardware.cpus,
+					memory: record.hardware.memory,
+					devices: machine.bootId,
+					disk: {bytes: 1, modifiedMs: 1},
+					size: 1,
+					at: new Date().toISOString(),
+					by,
+				};
+				await writeFile(state(place), machine.bootId);
+				await work.update({suspended: stamp});
+				this.machines.delete(record.id);
+				return stamp;
+			},
+			destroy: async (record, _place, work) => {
+				await step('destroy', record, work);
+				this.machines.delete(record.id);
+			},
+			observe: async record => this.#observe(record),
+			inspect: async () => ({pid: 4242, accelerator: 'tcg'}),
+			guestFacts: async record => {
+				await step('guestFacts', record);
+				return {release: 'Simulated 1', load: [0, 0, 0]};
+			},
+			watch: (record, _place, listener) => {
+				const machine = this.machines.get(record.id);
+				machine?.listeners.add(listener);
+				return {close: () => void machine?.listeners.delete(listener)};
+			},
+		};
+	}
+
+	#observe(record: InstanceRecord): Observation {
+		const machine = this.machines.get(record.id);
+		const observedAt = Date.now();
+		if (this.unresponsive.has(record.id)) {
+			return {power: 'unresponsive', reason: 'the hypervisor does not answer', observedAt, ipv4: []};
+		}
+		if (machine) return {power: machine.power, observedAt, ipv4: [], ssh: {host: '127.0.0.1', port: 22_000}};
+		return {power: record.suspended ? 'suspended' : 'off', observedAt, ipv4: []};
+	}
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+	return new Promise((_, reject) => {
+		if (signal.aborted) reject(signal.reason);
+		signal.addEventListener('abort', () => reject(signal.reason), {once: true});
+	});
+}
