@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto';
-import {mkdirSync, statSync} from 'node:fs';
+import {chmodSync, mkdirSync, statSync} from 'node:fs';
 import {homedir, tmpdir, userInfo} from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -114,13 +114,15 @@ export function socketDirectory(paths: Paths, id: string): string {
 }
 
 /**
- * Makes a directory (and what is above it) that only its owner can enter.
+ * Makes a directory (and what is above it) that only its owner can enter; one of ours that others can enter is closed.
  * @throws DroverError `host.failed` when it exists and belongs to someone else: in a shared `/tmp` that is an attack
  */
 export function makePrivate(directory: string): void {
 	mkdirSync(directory, {recursive: true, mode: 0o700});
 	const found = statSync(directory);
-	if (process.getuid && found.uid !== process.getuid()) {
+	const isOurs = process.getuid === undefined || found.uid === process.getuid();
+	if (isOurs && process.platform !== 'win32' && (found.mode & 0o077) !== 0) chmodSync(directory, 0o700);
+	if (!isOurs) {
 		throw new DroverError('host.failed', `${directory} belongs to another user, so drover does not use it.`, {
 			next: 'Remove it, or set DROVER_HOME to a directory of your own.',
 		});

@@ -29,7 +29,8 @@ export function simulatedImages(
 		},
 		async fetch(_image, work) {
 			work.progress('fetching', 10);
-			await hooks.beforeFetch?.(work.signal);
+			const held = hooks.beforeFetch?.(work.signal);
+			if (held) await Promise.race([held, aborted(work.signal)]);
 			makePrivate(paths.cache);
 			const file = path.join(paths.cache, 'image');
 			writeFileSync(file, 'image');
@@ -37,6 +38,10 @@ export function simulatedImages(
 		},
 		find: async () => [],
 	};
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+	return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), {once: true}));
 }
 
 /** The real engine over a simulated hypervisor. Guests answer at once unless `answers` says otherwise. */
