@@ -83,8 +83,17 @@ export function errorData(error: unknown): ErrorData {
 
 /** The first line of a thrown value's message. */
 export function causeText(error: unknown): string {
-	const text = error instanceof Error ? error.message : String(error);
+	const text = wordsOf(error);
 	return (text.split('\n')[0] ?? '').replace(/[\u0000-\u001F\u007F-\u009F]/g, ' ').slice(0, 500);
+}
+
+/** Anything can be thrown, also what has no text: telling of an error must not fail itself. */
+function wordsOf(error: unknown): string {
+	try {
+		return error instanceof Error ? error.message : String(error);
+	} catch {
+		return 'something that cannot be told';
+	}
 }
 
 /** The exit code of the command line for an error, as Multipass has it. */

@@ -21,9 +21,14 @@ export function checkName(name: string): void {
 	if (problem === undefined) return;
 	throw new DroverError(
 		'instance.name-invalid',
-		`Invalid instance name supplied: ${JSON.stringify(name.slice(0, 80))}: ${problem}.`,
+		`Invalid instance name supplied: ${quoted(name.slice(0, 80))}: ${problem}.`,
 		{next: 'Use letters, digits and hyphens, for example web-1.'},
 	);
+}
+
+/** A text in quotes, with what cannot be seen, or would steer a terminal, written out. */
+function quoted(text: string): string {
+	return JSON.stringify(text).replace(/\p{C}/gu, character => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
 
 const adjectives =
