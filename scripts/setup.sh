@@ -1,0 +1,156 @@
+#!/bin/sh
+# Sets up what is missing and says so, a line a step; does nothing, quickly, when nothing is missing.
+#   setup.sh start   npm packages, the built program, the hypervisor (without which the dashboard still opens)
+#   setup.sh test    the same, with what the tests need; a missing hypervisor is an error
+#   setup.sh build   npm packages and the built program
+set -eu
+
+mode=${1-}
+case $mode in
+	start | test | build) ;;
+	*) echo 'Usage: setup.sh start|test|build' >&2; exit 1 ;;
+esac
+case $0 in */*) cd "${0%/*}/.." ;; *) cd .. ;; esac
+log=.cache/setup.log
+
+fail() {
+	echo "drover: $*" >&2
+	exit 1
+}
+
+prepare_log() {
+	mkdir -p .cache 2>/dev/null && : > "$log" 2>/dev/null ||
+		fail "$PWD cannot be written to by $(id -un 2>/dev/null || id -u), so nothing can be set up here."
+}
+
+# step TITLE COMMAND...: one line with how long it took; the command's own output only when it fails.
+step() {
+	title=$1
+	shift
+	printf '%s ... ' "$title" >&2
+	begin=$(date +%s)
+	if "$@" </dev/null >"$log" 2>&1; then
+		echo "done ($(($(date +%s) - begin)) s)" >&2
+	else
+		echo 'failed' >&2
+		# The last lines hold the reason; notices of npm and where its own log is do not help.
+		grep -v -e '^npm notice' -e 'A complete log of this run' "$log" | tail -n 12 | sed 's/^/  /' >&2
+		return 1
+	fi
+}
+
+# Only one setup at a time in one checkout, where that can be had. The kernel frees it with the process.
+only_one() {
+	command -v flock >/dev/null 2>&1 || return 0
+	exec 9>.cache/setup.lock
+	flock -n 9 || { echo 'Waiting for another setup of this checkout ...' >&2; flock 9; }
+}
+
+# --- npm packages ---------------------------------------------------------------------------------------------------
+
+have_packages() {
+	if [ "$mode" = test ]; then
+		cmp -s package-lock.json node_modules/.drover-all && return 0
+		needed=node_modules/.bin/vitest
+	else
+		cmp -s package-lock.json node_modules/.drover-run && return 0
+		cmp -s package-lock.json node_modules/.drover-all && return 0
+		needed=node_modules/esbuild/package.json
+	fi
+	# Installed by hand: npm's own record is newer than what was asked for.
+	[ -e "$needed" ] && [ node_modules/.package-lock.json -nt package-lock.json ] || return 1
+	if [ -e node_modules/.bin/vitest ]; then cp package-lock.json node_modules/.drover-all 2>/dev/null
+	else cp package-lock.json node_modules/.drover-run 2>/dev/null; fi || true
+}
+
+install_packages() {
+	command -v npm >/dev/null 2>&1 || fail 'npm is missing: install Node.js 20 or newer with npm (apt-get install npm).'
+	prepare_log
+	only_one
+	have_packages && return 0
+	omit=--omit=dev; mark=node_modules/.drover-run
+	if [ "$mode" = test ] || [ -e node_modules/.bin/vitest ]; then omit=--include=dev; mark=node_modules/.drover-all; fi
+	# No package needs its install script (native parts come as packages of their own), and the warnings about engines
+	# are about npm's own Node: drover runs on the one that is among the packages.
+	step 'Installing npm packages' npm ci "$omit" --ignore-scripts --no-audit --no-fund --no-progress \
+		--loglevel=error --engine-strict=false ||
+		fail 'the npm packages could not be installed; check the network and try again.'
+	cp package-lock.json "$mark"
+}
+
+# --- the program ----------------------------------------------------------------------------------------------------
+
+find_node() {
+	for node in node_modules/node-linux-*/bin/node; do
+		[ -x "$node" ] && return 0
+	done
+	node=$(command -v node) || fail 'Node.js is missing.'
+	# Not a platform for which a Node comes with the packages.
+	"$node" -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 22 ? 0 : 1)' ||
+		fail "Node.js 22 or newer is needed, and $node is $("$node" --version)."
+}
+
+is_built() {
+	[ -e dist/drover.js ] &&
+		[ -z "$(find source scripts/build.mjs scripts/patches package.json package-lock.json -newer dist/drover.js 2>/dev/null | head -n 1)" ]
+}
+
+build_program() {
+	find_node
+	prepare_log
+	only_one
+	is_built && return 0
+	step 'Building drover' "$node" scripts/build.mjs || fail 'the program could not be built.'
+	# So that a file that is newer than the build by less than the clock's tick is not built again for ever.
+	touch dist/drover.js
+}
+
+# --- the hypervisor -------------------------------------------------------------------------------------------------
+
+# Debian packages of the programs that are missing.
+missing_packages() {
+	missing=
+	PATH=$PATH:/usr/sbin:/sbin
+	command -v qemu-system-x86_64 >/dev/null 2>&1 || missing="$missing qemu-system-x86"
+	command -v qemu-img >/dev/null 2>&1 || missing="$missing qemu-utils"
+	command -v ssh >/dev/null 2>&1 && command -v ssh-keygen >/dev/null 2>&1 || missing="$missing openssh-client"
+	command -v mke2fs >/dev/null 2>&1 && command -v debugfs >/dev/null 2>&1 || missing="$missing e2fsprogs"
+	[ -n "$missing" ]
+}
+
+install_hypervisor() {
+	if ! command -v apt-get >/dev/null 2>&1; then
+		echo "drover: QEMU or a tool of it is missing: install what has qemu-system-x86_64, qemu-img, ssh and mke2fs." >&2
+		return 1
+	fi
+	if [ "$(id -u)" = 0 ]; then as_root=
+	elif sudo -n true </dev/null >/dev/null 2>&1; then as_root='sudo -n'
+	else
+		echo "drover: QEMU or a tool of it is missing: run  sudo apt-get install --no-install-recommends$missing" >&2
+		return 1
+	fi
+	prepare_log
+	only_one
+	missing_packages || return 0
+	apt="env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0"
+	set -- /var/lib/apt/lists/*_Packages*
+	if [ ! -e "$1" ]; then
+		# One of several sources may be away; whether that matters shows in the next step.
+		step 'Reading package lists' $as_root $apt update || true
+	fi
+	# shellcheck disable=SC2086  # lists of words
+	step "Installing$missing" $as_root $apt install --no-install-recommends $missing && return 0
+	# The lists may be too old for what the servers have today.
+	# shellcheck disable=SC2086
+	step 'Reading package lists' $as_root $apt update &&
+		step "Installing$missing" $as_root $apt install --no-install-recommends $missing && return 0
+	echo "drover: apt-get could not install$missing (its reason is above)." >&2
+	return 1
+}
+
+have_packages || install_packages
+is_built || build_program
+if [ "$mode" != build ] && missing_packages; then
+	# The dashboard opens all the same: it tells what is missing and what can be done without.
+	install_hypervisor || [ "$mode" = start ] || exit 1
+fi
