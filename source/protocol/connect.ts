@@ -24,6 +24,9 @@ export type ConnectOptions = {
 /** A connection to a daemon, and which daemon it is. */
 export type DaemonConnection = Connection & {readonly daemon: Hello};
 
+/** An older client may start an older daemon once more in the moment between two. */
+const forcedHandovers = 2;
+
 /** Milliseconds between two looks for a daemon that somebody else is starting. */
 const pause = 10;
 
@@ -36,7 +39,7 @@ export async function connect(paths: Paths, options: ConnectOptions = {}): Promi
 	const {start = true, timeoutMs = 15_000, hello = ownHello(userName())} = options;
 	const deadline = performance.now() + timeoutMs;
 	const left = () => deadline - performance.now();
-	let isSettled = false;
+	let handovers = 0;
 	while (left() > 0) {
 		checkPrivate(paths.socket);
 		const socket = await tryOpen(paths.socket);
@@ -56,11 +59,13 @@ export async function connect(paths: Paths, options: ConnectOptions = {}): Promi
 			rpc.close();
 			throw outdated(hello, daemon);
 		}
-		// Asked once only: a daemon that would not go is used, and two programs of different builds never take turns.
+		// Asked a bounded number of times: programs of different builds must not go on ending each other's daemon.
 		const force = agreement === 'need-handover';
-		const isWanted = start && (force || (agreement === 'prefer-handover' && !isSettled));
-		isSettled = true;
-		if (isWanted && (await handOver(rpc, force, left()))) continue;
+		const isWanted = start && handovers < (force ? forcedHandovers : 1) && agreement !== 'use';
+		if (isWanted && (await handOver(rpc, force, left()))) {
+			handovers++;
+			continue;
+		}
 		if (force) {
 			rpc.close();
 			throw outdated(hello, daemon);
@@ -134,6 +139,7 @@ async function startOne(paths: Paths, command: readonly string[], limit: number)
 		return;
 	}
 	try {
+		// Another client may have started one while we waited for our turn.
 		if (await isListening(paths.socket)) return;
 		if ((await startDaemon(paths, command, limit)) === 'busy') await delay(pause);
 	} finally {
@@ -141,8 +147,8 @@ async function startOne(paths: Paths, command: readonly string[], limit: number)
 	}
 }
 
-/** Another client may have started one while we waited for our turn. */
-async function isListening(socketPath: string): Promise<boolean> {
+/** Whether a daemon is there, busy or not. */
+export async function isListening(socketPath: string): Promise<boolean> {
 	const socket = await tryOpen(socketPath);
 	socket?.destroy();
 	return socket !== undefined;

@@ -7,6 +7,7 @@ import {buildId, version} from '../model/build.ts';
 import {DroverError, errorData} from '../model/errors.ts';
 import {type Lock, lockHolder, takeLock} from '../state/lock.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
+import {isListening} from './connect.ts';
 import {type DaemonLog, openDaemonLog} from './daemon-log.ts';
 import {checkPrivate} from './private-place.ts';
 import {type EngineServer, serve} from './server.ts';
@@ -41,7 +42,7 @@ export async function runDaemon(paths: Paths, options: DaemonOptions = {}): Prom
 	try {
 		for (const directory of [paths.data, paths.runtime]) makePrivate(directory);
 		checkPrivate(paths.socket);
-		const lock = await waitForLock(paths.lock);
+		const lock = await waitForLock(paths);
 		if (lock === undefined) {
 			report({busy: true});
 			throw anotherRuns(paths);
@@ -136,11 +137,12 @@ function removeStaleSocket(socketPath: string) {
 	}
 }
 
-async function waitForLock(path: string): Promise<Lock | undefined> {
+/** `undefined` when another daemon is alive, or has not ended in time. One that ends stops listening first. */
+async function waitForLock(paths: Paths): Promise<Lock | undefined> {
 	const deadline = performance.now() + lockPatience;
 	for (;;) {
-		const lock = await takeLock(path);
-		if (lock !== undefined || performance.now() > deadline) return lock;
+		const lock = await takeLock(paths.lock);
+		if (lock !== undefined || performance.now() > deadline || (await isListening(paths.socket))) return lock;
 		await delay(20);
 	}
 }
