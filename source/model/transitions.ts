@@ -101,6 +101,10 @@ function decideRestart(state: InstanceState): Decision {
 			return go;
 		case 'Restarting':
 			return {kind: 'join'};
+		case 'Starting':
+			return refuse('it is still starting', 'Wait until it is running.');
+		case 'Suspending':
+			return refuse('it is being suspended', 'Wait until it is suspended, then start it.');
 		case 'Unknown':
 			return refuse('it is in an unknown state', 'Stop it (stop --force when it does not answer) and start it again.');
 		case 'Deleted':
