@@ -23,7 +23,7 @@ export type CloudConfig = {
  * @throws DroverError `usage.invalid` with the line where it goes wrong
  */
 export async function readCloudConfig(text: string): Promise<CloudConfig> {
-	const {isMap, parseDocument} = await import('yaml');
+	const {isMap, parseDocument, visit} = await import('yaml');
 	if (text.length > maximumLength) throw problem('it has more than 512 KiB');
 	const content = text.replace(/^\uFEFF/, '');
 	const lines = content.split('\n');
@@ -47,7 +47,12 @@ export async function readCloudConfig(text: string): Promise<CloudConfig> {
 	if (document.contents === null) throw problem('it is empty');
 	if (!isMap(document.contents)) throw problem('it must be a mapping, such as "packages: [htop]"');
 	const root = document.contents as YAMLMap;
-	root.flow = false;
+	// It means the same either way, and small readers know the block style only.
+	visit(document, {
+		Collection: (_, node) => {
+			node.flow = false;
+		},
+	});
 	return {document: document as unknown as Document, root, isTemplate};
 }
 

@@ -71,18 +71,14 @@ async function addDrover(
 		const found = root.get(key, true);
 		if (found === undefined || value(found) === null) root.set(key, document.createNode([]));
 		else if (!isSeq(found)) throw problem(`"${key}" must be a list`);
-		const seq = root.get(key, true) as unknown as YAMLSeq;
-		seq.flow = false;
-		return seq;
+		return root.get(key, true) as unknown as YAMLSeq;
 	};
 	/** The mapping at a key, likewise. */
 	const map = (parent: YAMLMap, key: string): YAMLMap => {
 		const found = parent.get(key, true);
 		if (found === undefined || value(found) === null) parent.set(key, document.createNode({}));
 		else if (!isMap(found)) throw problem(`"${key}" must be a mapping`);
-		const node = parent.get(key, true) as unknown as YAMLMap;
-		node.flow = false;
-		return node;
+		return parent.get(key, true) as unknown as YAMLMap;
 	};
 	const isPresent = (parent: YAMLMap, key: string) => parent.has(key) && value(parent.get(key, true)) !== null;
 

@@ -82,6 +82,7 @@ ssh_keys:
 		expect(merged.ssh_authorized_keys).toEqual(['ssh-rsa AAAA me', `${input.clientKey} drover`]);
 		expect(merged.packages).toEqual(['htop']);
 		// Small readers know the block style only.
+		expect(text).toContain('users:\n  - alice\n  - name: bob\n  - default\n');
 		expect(text).toContain(`\nssh_authorized_keys:\n  - ssh-rsa AAAA me\n  - ${input.clientKey} drover\n`);
 	});
 
