@@ -33,25 +33,28 @@ export function generalHelp(): string {
 export function commandHelp(spec: CommandSpec): string {
 	const options = [...commonOptions, ...(spec.options ?? [])].filter(option => !option.hidden);
 	const aliases = spec.aliases ? [`Other names: ${spec.aliases.join(', ')}`] : [];
+	const optionLines = options.map(({long, short, value, help}) => {
+		const name = `${short ? `-${short}, ` : ''}--${long}${value ? ` ${value}` : ''}`;
+		return [name, help] as const;
+	});
+	const argumentLines = (spec.arguments ?? []).map(({name, help}) => [name, help] as const);
+	const indent = indentOf([...optionLines, ...argumentLines]);
 	const parts = [
 		[`Usage: drover ${spec.name} ${spec.usage}`, ...wrap(spec.description ?? `${spec.summary}.`, width), ...aliases],
-		[
-			'Options:',
-			...entries(
-				options.map(({long, short, value, help}) => [
-					`${short ? `-${short}, ` : ''}--${long}${value ? ` ${value}` : ''}`,
-					help,
-				]),
-			),
-		],
+		['Options:', ...entries(optionLines, indent)],
 	];
-	if (spec.arguments) parts.push(['Arguments:', ...entries(spec.arguments.map(({name, help}) => [name, help]))]);
+	if (argumentLines.length > 0) parts.push(['Arguments:', ...entries(argumentLines, indent)]);
 	return `${parts.map(part => part.join('\n')).join('\n\n')}\n`;
 }
 
+type Entry = readonly [name: string, help: string];
+
+function indentOf(items: readonly Entry[]): number {
+	return Math.min(36, Math.max(...items.map(([name]) => name.length)) + 4);
+}
+
 /** Two columns within 80: what it is called, and what it does under it or beside it. */
-function entries(items: ReadonlyArray<readonly [string, string]>): string[] {
-	const indent = Math.min(36, Math.max(...items.map(([name]) => name.length)) + 4);
+function entries(items: readonly Entry[], indent = indentOf(items)): string[] {
 	return items.flatMap(([name, help]) => {
 		const [first = '', ...rest] = wrap(help, width - indent);
 		const pad = ' '.repeat(indent);

@@ -42,8 +42,20 @@ export async function drover(argv: readonly string[], setting: Setting = {}): Pr
 			return engine;
 		},
 		async closeEngine() {},
-		stdout: {write: text => void (out += text), isTTY, columns},
-		stderr: {write: text => void (err += text), isTTY, columns},
+		stdout: {
+			write(text) {
+				out += text;
+			},
+			isTTY,
+			columns,
+		},
+		stderr: {
+			write(text) {
+				err += text;
+			},
+			isTTY,
+			columns,
+		},
 		stdin: {
 			isTTY,
 			read: async () => setting.stdin ?? '',
