@@ -1,0 +1,15 @@
+import path from 'node:path';
+import {fileURLToPath} from 'node:url';
+import type {CachedImage, ImageWork} from '../../source/images/image.ts';
+import {createImageStore} from '../../source/images/store.ts';
+
+/** Shared by all test files and kept from run to run: building the image takes half a minute. */
+export const imageCache = fileURLToPath(new URL('../../node_modules/.cache/drover-test', import.meta.url));
+
+const silent: ImageWork = {signal: new AbortController().signal, progress() {}, log() {}};
+
+/** The micro image as users get it, built by the first test that asks. */
+export async function microImage(): Promise<CachedImage> {
+	const store = createImageStore({paths: {cache: path.join(imageCache)}});
+	return store.fetch(await store.resolve('micro'), silent);
+}
