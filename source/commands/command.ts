@@ -77,8 +77,6 @@ export type CommandSpec = {
 	readonly hidden?: boolean;
 	/** What an unknown option most likely means, instead of the usual sentence. */
 	readonly unknownOption?: string;
-	/** Loads the one file of the command. */
-	readonly load: () => Promise<{readonly run: CommandRun}>;
 };
 
 /** Returns the exit code. Refusals are thrown as `DroverError`. */

@@ -50,7 +50,7 @@ export function commandHelp(spec: CommandSpec): string {
 type Entry = readonly [name: string, help: string];
 
 function indentOf(items: readonly Entry[]): number {
-	return Math.min(36, Math.max(...items.map(([name]) => name.length)) + 4);
+	return Math.min(30, Math.max(...items.map(([name]) => name.length)) + 4);
 }
 
 /** Two columns within 80: what it is called, and what it does under it or beside it. */

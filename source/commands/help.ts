@@ -1,9 +1,10 @@
 import {plainLine} from '../model/text.ts';
+import {absence} from './absent.ts';
 import type {CommandArguments, CommandContext, KeyLine} from './command.ts';
 import {compactTable, jsonText} from './formats.ts';
 import {commandHelp, generalHelp} from './help-text.ts';
 import {atMost, usageError} from './parse.ts';
-import {absence, findCommand} from './table.ts';
+import {findCommand} from './table.ts';
 
 export async function run(args: CommandArguments, context: CommandContext): Promise<number> {
 	atMost(args, 1);

@@ -1,8 +1,10 @@
 import {DroverError, type ErrorData, errorData, exitCodeOf} from '../model/errors.ts';
 import {plainLine, plainText} from '../model/text.ts';
+import {absence} from './absent.ts';
 import {type CommandContext, EarlyExit} from './command.ts';
+import {loaders} from './loaders.ts';
 import {parseCommand, usageError} from './parse.ts';
-import {absence, findCommand} from './table.ts';
+import {findCommand} from './table.ts';
 
 /**
  * Runs one command line (without `node` and the script).
@@ -38,7 +40,7 @@ export async function runCommand(argv: readonly string[], context: CommandContex
 			context.stdout.write(commandHelp(spec));
 			return 0;
 		}
-		const {run} = await spec.load();
+		const {run} = await loaders[spec.name]!();
 		return await run(args, context);
 	} catch (error) {
 		if (error instanceof EarlyExit) {

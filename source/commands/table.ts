@@ -19,7 +19,7 @@ const all = (help: string): OptionSpec => ({long: 'all', help});
 const instance: ArgumentSpec = {name: 'name', help: 'Name of the instance'};
 const primaryWithout = 'If omitted, and without the --all option, the primary instance is assumed.';
 
-/** Every command there is: parsing, help and the loading of a command's file are made from this table. */
+/** Every command there is: parsing and help are made from this table. What each does is in the file of its name. */
 export const commandTable: readonly CommandSpec[] = [
 	{
 		name: 'launch',
@@ -56,7 +56,7 @@ export const commandTable: readonly CommandSpec[] = [
 				long: 'network',
 				value: '<spec>',
 				repeatable: true,
-				help: 'Add a network interface to the instance: a network\'s name, or "name=<name>[,mode=auto|manual][,mac=<address>]". Only where the driver can; not in this version.',
+				help: 'Add a network interface to the instance: a network\'s name, or "key=value,key=value" with the keys name, mode (auto or manual) and mac. Only where the driver can; not in this version.',
 			},
 			{long: 'bridged', help: 'Adds one "--network bridged" network. Only where the driver can; not in this version.'},
 			{
@@ -73,7 +73,6 @@ export const commandTable: readonly CommandSpec[] = [
 				help: 'What to launch: a name from "drover find", or the address of a disk image (http://, https:// or file://). If omitted, micro is used.',
 			},
 		],
-		load: () => import('./launch.ts'),
 	},
 	{
 		name: 'list',
@@ -86,7 +85,6 @@ export const commandTable: readonly CommandSpec[] = [
 			anyFormat,
 			{long: 'no-ipv4', hidden: true, help: 'Do not ask for IPv4 addresses'},
 		],
-		load: () => import('./list.ts'),
 	},
 	{
 		name: 'info',
@@ -98,7 +96,6 @@ export const commandTable: readonly CommandSpec[] = [
 			{long: 'no-runtime-information', hidden: true, help: 'Do not ask the guests'},
 		],
 		arguments: [{name: 'name', help: 'Names of instances to display. If omitted, all instances are shown.'}],
-		load: () => import('./info.ts'),
 	},
 	{
 		name: 'start',
@@ -113,7 +110,6 @@ export const commandTable: readonly CommandSpec[] = [
 				help: `Names of instances to start. ${primaryWithout} If the primary instance does not exist, it is launched.`,
 			},
 		],
-		load: () => import('./start.ts'),
 	},
 	{
 		name: 'stop',
@@ -130,7 +126,6 @@ export const commandTable: readonly CommandSpec[] = [
 			},
 		],
 		arguments: [{name: 'name', help: `Names of instances to stop. ${primaryWithout}`}],
-		load: () => import('./stop.ts'),
 	},
 	{
 		name: 'restart',
@@ -140,7 +135,6 @@ export const commandTable: readonly CommandSpec[] = [
 			'Restart the named instances. Exits with return code 0 when the instances restart, or with an error code if any fail to restart.',
 		options: [all('Restart all instances'), timeout],
 		arguments: [{name: 'name', help: `Names of instances to restart. ${primaryWithout}`}],
-		load: () => import('./restart.ts'),
 	},
 	{
 		name: 'suspend',
@@ -149,7 +143,6 @@ export const commandTable: readonly CommandSpec[] = [
 		description: 'Suspend the named instances, if running. Exits with return code 0 if successful.',
 		options: [all('Suspend all instances')],
 		arguments: [{name: 'name', help: `Names of instances to suspend. ${primaryWithout}`}],
-		load: () => import('./suspend.ts'),
 	},
 	{
 		name: 'delete',
@@ -162,7 +155,6 @@ export const commandTable: readonly CommandSpec[] = [
 			{long: 'purge', short: 'p', help: 'Permanently delete the instances, including all their data'},
 		],
 		arguments: [{name: 'name', help: 'Names of instances to delete'}],
-		load: () => import('./delete.ts'),
 	},
 	{
 		name: 'recover',
@@ -171,14 +163,12 @@ export const commandTable: readonly CommandSpec[] = [
 		description: 'Recover deleted instances so they can be used again.',
 		options: [all('Recover all deleted instances')],
 		arguments: [{name: 'name', help: 'Names of instances to recover'}],
-		load: () => import('./recover.ts'),
 	},
 	{
 		name: 'purge',
 		usage: '[options]',
 		summary: 'Purge all deleted instances permanently',
 		description: 'Purge all deleted instances permanently, including all their data.',
-		load: () => import('./purge.ts'),
 	},
 	{
 		name: 'shell',
@@ -193,7 +183,6 @@ export const commandTable: readonly CommandSpec[] = [
 				help: 'Name of the instance. If omitted, the primary instance is assumed, and launched when it does not exist. An instance that is not running is started.',
 			},
 		],
-		load: () => import('./shell.ts'),
 	},
 	{
 		name: 'exec',
@@ -213,7 +202,6 @@ export const commandTable: readonly CommandSpec[] = [
 		],
 		unknownOption:
 			'Options of the command itself go after "--", like this: drover exec <name> -- <command> <arguments>',
-		load: () => import('./exec.ts'),
 	},
 	{
 		name: 'console',
@@ -221,7 +209,6 @@ export const commandTable: readonly CommandSpec[] = [
 		summary: 'Show what an instance wrote to its console',
 		options: [{long: 'lines', short: 'l', value: '<lines>', help: 'How many of the last lines. Default: 100.'}],
 		arguments: [instance],
-		load: () => import('./console.ts'),
 	},
 	{
 		name: 'events',
@@ -229,7 +216,6 @@ export const commandTable: readonly CommandSpec[] = [
 		summary: 'Show the history of an instance',
 		options: [nestedFormat],
 		arguments: [instance],
-		load: () => import('./events.ts'),
 	},
 	{
 		name: 'operations',
@@ -246,7 +232,6 @@ export const commandTable: readonly CommandSpec[] = [
 			{name: 'wait', help: 'Follow the operation to its end'},
 			{name: 'cancel', help: 'Cancel the operation; what it has done is cleaned up'},
 		],
-		load: () => import('./operations.ts'),
 	},
 	{
 		name: 'find',
@@ -262,7 +247,6 @@ export const commandTable: readonly CommandSpec[] = [
 			{long: 'force-update', help: 'Force the image information to update from the network'},
 		],
 		arguments: [{name: 'string', help: 'Part of a name, an alias or a release'}],
-		load: () => import('./find.ts'),
 	},
 	{
 		name: 'get',
@@ -281,7 +265,6 @@ export const commandTable: readonly CommandSpec[] = [
 			},
 		],
 		arguments: [{name: 'key', help: 'Setting key, for example local.driver or local.<name>.memory'}],
-		load: () => import('./get.ts'),
 	},
 	{
 		name: 'set',
@@ -295,21 +278,18 @@ export const commandTable: readonly CommandSpec[] = [
 				help: 'A key, or a key and its value. If only the key is given, the value will be prompted for.',
 			},
 		],
-		load: () => import('./set.ts'),
 	},
 	{
 		name: 'drivers',
 		usage: '[options]',
 		summary: 'Show what can run instances here, and what it can do',
 		options: [nestedFormat],
-		load: () => import('./drivers.ts'),
 	},
 	{
 		name: 'doctor',
 		usage: '[options]',
 		summary: 'Check what drover needs on this host',
 		options: [nestedFormat],
-		load: () => import('./doctor.ts'),
 	},
 	{
 		name: 'version',
@@ -317,7 +297,6 @@ export const commandTable: readonly CommandSpec[] = [
 		summary: 'Show version details',
 		description: 'Display version information about drover and, when it runs, its daemon.',
 		options: [anyFormat],
-		load: () => import('./version.ts'),
 	},
 	{
 		name: 'help',
@@ -326,39 +305,9 @@ export const commandTable: readonly CommandSpec[] = [
 		description: 'Displays help for a command, or the keys of the dashboard.',
 		options: [{long: 'json', help: 'For keys: output as JSON'}],
 		arguments: [{name: 'command', help: 'Name of command to display help for; "keys" for the keys of the dashboard'}],
-		load: () => import('./help.ts'),
 	},
 ];
 
-/** Commands of Multipass that this version does not have, with what it does not have. */
-const absent: Readonly<Record<string, string>> = {
-	mount: 'mounts are',
-	umount: 'mounts are',
-	unmount: 'mounts are',
-	transfer: 'copying files is',
-	'copy-files': 'copying files is',
-	networks: 'extra networks are',
-	snapshot: 'snapshots are',
-	restore: 'snapshots are',
-	clone: 'cloning is',
-	alias: 'aliases are',
-	aliases: 'aliases are',
-	unalias: 'aliases are',
-	prefer: 'aliases are',
-	authenticate: 'a passphrase is',
-	auth: 'a passphrase is',
-	'wait-ready': 'waiting for the daemon is',
-	zones: 'availability zones are',
-	'enable-zones': 'availability zones are',
-	'disable-zones': 'availability zones are',
-};
-
 export function findCommand(name: string): CommandSpec | undefined {
 	return commandTable.find(spec => spec.name === name || spec.aliases?.includes(name));
-}
-
-/** The sentence about a known command that this version does not have. */
-export function absence(name: string): string | undefined {
-	const what = Object.hasOwn(absent, name) ? absent[name] : undefined;
-	return what === undefined ? undefined : `${what} not in this version of drover.`;
 }

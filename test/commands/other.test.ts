@@ -247,16 +247,17 @@ describe('find', () => {
 			cached: false,
 		},
 	];
-	class Finding extends FakeEngine {
-		query: string | undefined;
-		override async find(request?: Parameters<Engine['find']>[0]): Promise<ImageInfo[]> {
-			this.query = request?.query;
-			return [...images];
-		}
-	}
+	const finding = () => {
+		const queries: string[] = [];
+		const find: Engine['find'] = async ({query}) => {
+			queries.push(query);
+			return images;
+		};
+		return {queries, engine: Object.assign(new FakeEngine(), {find}) as Engine};
+	};
 
 	test('table', async () => {
-		expect((await drover(['find'], {engine: new Finding()})).out).toBe(
+		expect((await drover(['find'], finding())).out).toBe(
 			[
 				'Image                       Aliases           Version          Description',
 				'micro                       default           1                Micro 1',
@@ -268,7 +269,7 @@ describe('find', () => {
 	});
 
 	test('csv, json, yaml', async () => {
-		const engine = new Finding();
+		const {engine} = finding();
 		expect((await drover(['find', '--format', 'csv'], {engine})).out).toBe(
 			[
 				'Image,Remote,Aliases,OS,Release,Version,Type',
@@ -296,11 +297,11 @@ describe('find', () => {
 	});
 
 	test('arguments', async () => {
-		const engine = new Finding();
+		const {engine, queries} = finding();
 		expect(
 			(await drover(['find', 'daily:26', '--only-images', '--show-unsupported', '--force-update'], {engine})).code,
 		).toBe(0);
-		expect(engine.query).toBe('daily:26');
+		expect(queries).toEqual(['daily:26']);
 		for (const argv of [
 			['a', 'b'],
 			['a:b:c'],

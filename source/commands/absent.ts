@@ -1,0 +1,28 @@
+/** Commands of Multipass that this version does not have, with what it does not have. */
+const absent: Readonly<Record<string, string>> = {
+	mount: 'mounts are',
+	umount: 'mounts are',
+	unmount: 'mounts are',
+	transfer: 'copying files is',
+	'copy-files': 'copying files is',
+	networks: 'extra networks are',
+	snapshot: 'snapshots are',
+	restore: 'snapshots are',
+	clone: 'cloning is',
+	alias: 'aliases are',
+	aliases: 'aliases are',
+	unalias: 'aliases are',
+	prefer: 'aliases are',
+	authenticate: 'a passphrase is',
+	auth: 'a passphrase is',
+	'wait-ready': 'waiting for the daemon is',
+	zones: 'availability zones are',
+	'enable-zones': 'availability zones are',
+	'disable-zones': 'availability zones are',
+};
+
+/** The sentence about a known command that this version does not have. */
+export function absence(name: string): string | undefined {
+	const what = Object.hasOwn(absent, name) ? absent[name] : undefined;
+	return what === undefined ? undefined : `${what} not in this version of drover.`;
+}
