@@ -12,19 +12,19 @@ import type {ActRequest, EngineAction, LaunchRequest} from './engine.ts';
 import type {Entry} from './instances.ts';
 import {checkRequest, defaultImage, launch, prepareLaunch} from './launch.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
-import type {EngineParts} from './local-engine.ts';
 import type {ItemPlan, ItemWork} from './operations.ts';
+import type {SceneParts} from './scene.ts';
 
 const steps = {start, stop, restart, suspend, delete: remove, recover, purge} as const;
 
 /** Turns requests into operations: all is checked before anything is touched. */
 export class Actions {
-	readonly #parts: EngineParts;
+	readonly #parts: SceneParts;
 	readonly #delayChanged: (entry: Entry) => void;
 	/** Guests that boot at once; more would only make each slower. */
 	readonly #boots = new Slots(Math.max(4, 2 * availableParallelism()));
 
-	constructor(parts: EngineParts, {delayChanged}: {delayChanged: (entry: Entry) => void}) {
+	constructor(parts: SceneParts, {delayChanged}: {delayChanged: (entry: Entry) => void}) {
 		this.#parts = parts;
 		this.#delayChanged = delayChanged;
 	}

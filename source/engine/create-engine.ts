@@ -14,6 +14,7 @@ import {openSettings} from '../state/settings.ts';
 import {Instances} from './instances.ts';
 import {LocalEngine} from './local-engine.ts';
 import {Operations} from './operations.ts';
+import {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
 import {Settings} from './settings-desk.ts';
 import type {Workshop} from './workshop.ts';
@@ -33,40 +34,44 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	for (const directory of [paths.data, paths.cache, paths.runtime, paths.config]) makePrivate(directory);
 	const host = options.host ?? {platform: platformOf(process.platform), architecture: process.arch};
 	const settings = new Settings(await openSettings(paths.config), host);
-	const driver = options.driver ?? (await currentDriver(settings, paths));
-	const instances = new Instances({
-		driver,
-		records: new RecordStore(paths),
-		paths,
-		onChange(change) {
-			engine.emit({type: 'instances', ...change});
-			// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
-			void writeSshConfig(paths, reachable(instances)).catch(() => {});
-		},
-	});
+	const images = options.images ?? (await import('../images/store.ts')).createImageStore({paths});
 	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
-	const shop: Workshop = {
-		paths,
-		instances,
-		images: options.images ?? (await import('../images/store.ts')).createImageStore({paths}),
-		waitForAnswer: waitForSsh,
-		tryAnswer: ssh => readBanner({...ssh, timeoutMs: 500, signal: new AbortController().signal}).catch(() => undefined),
-		clientKey: () => clientKey(paths),
-		hostKey: generateHostKey,
-		now: () => new Date(),
-		random: Math.random,
-		uuid: randomUUID,
-		...options.workshop,
+	const openScene = (driver: Driver): Scene => {
+		const instances: Instances = new Instances({
+			driver,
+			records: new RecordStore(paths),
+			paths,
+			onChange(change) {
+				engine.emit({type: 'instances', ...change});
+				// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
+				void writeSshConfig(paths, reachable(instances)).catch(() => {});
+			},
+		});
+		const shop: Workshop = {
+			paths,
+			instances,
+			images,
+			waitForAnswer: waitForSsh,
+			tryAnswer: ssh =>
+				readBanner({...ssh, timeoutMs: 500, signal: new AbortController().signal}).catch(() => undefined),
+			clientKey: () => clientKey(paths),
+			hostKey: generateHostKey,
+			now: () => new Date(),
+			random: Math.random,
+			uuid: randomUUID,
+			...options.workshop,
+		};
+		return new Scene({driver, instances, shop, operations, host});
 	};
 	const engine = new LocalEngine({
-		shop,
-		driver,
-		instances,
+		paths,
+		images,
 		operations,
 		settings,
 		host,
 		version: options.version ?? process.env['DROVER_VERSION'] ?? 'development',
 		lookEveryMs: options.lookEveryMs ?? 10_000,
+		scene: openScene(options.driver ?? (await currentDriver(settings, paths))),
 	});
 	await engine.open();
 	return engine;

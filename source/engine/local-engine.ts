@@ -1,68 +1,58 @@
 import {EventEmitter} from 'node:events';
-import type {Driver} from '../drivers/driver.ts';
 import {sshAccess} from '../guest/ssh-config.ts';
+import type {ImageStore} from '../images/image.ts';
 import {scopeOf} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
-import type {InstanceDetail, InstanceView, Observation} from '../model/instance.ts';
+import type {InstanceDetail, InstanceView} from '../model/instance.ts';
 import {isUp} from '../model/state.ts';
 import {plainText} from '../model/text.ts';
 import {readEvents} from '../state/event-log.ts';
-import {Actions} from './actions.ts';
-import {DelayedStops} from './delayed-stops.ts';
+import type {Paths} from '../state/paths.ts';
 import {examine} from './doctor.ts';
 import {allDrivers, driverInfo, elsewhere} from './driver-info.ts';
 import type {ActRequest, Engine, EngineEvent, LaunchRequest, Notice, Overview} from './engine.ts';
 import {guestDetail, tailConsole} from './guest-detail.ts';
 import {hostFacts} from './host.ts';
-import type {Entry, Instances} from './instances.ts';
 import type {Operations} from './operations.ts';
+import type {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
 import type {Settings} from './settings-desk.ts';
 import {inOrder} from './view.ts';
-import type {Workshop} from './workshop.ts';
 
 export type EngineParts = {
-	readonly shop: Workshop;
-	readonly driver: Driver;
-	readonly instances: Instances;
+	readonly paths: Paths;
+	readonly images: ImageStore;
 	readonly operations: Operations;
 	readonly settings: Settings;
 	readonly host: Host;
 	readonly version: string;
 	/** Milliseconds between two looks at all instances; the net below the drivers' events. */
 	readonly lookEveryMs: number;
+	/** What is current: the driver and the instances of its scope. */
+	readonly scene: Scene;
 };
 
 /** The engine itself: everything drover does, in this process. Clients of the daemon reach it through the socket. */
 export class LocalEngine implements Engine {
 	readonly #parts: EngineParts;
 	readonly #emitter = new EventEmitter().setMaxListeners(0);
-	readonly #actions: Actions;
-	readonly #delayed: DelayedStops;
 	readonly #notices: Notice[] = [];
 	readonly #startedAt = Date.now();
+	#scene: Scene;
 	#look: NodeJS.Timeout | undefined;
 	#isClosed = false;
 
 	constructor(parts: EngineParts) {
 		this.#parts = parts;
-		this.#actions = new Actions(parts, {delayChanged: entry => this.#delayed.follow(entry)});
-		this.#delayed = new DelayedStops({
-			now: () => parts.shop.now().getTime(),
-			stop: entry => this.#actions.stopNow(entry),
-			warn: (entry, minutes) => void this.#actions.warn(entry, minutes).catch(() => {}),
-		});
-		parts.instances.onSurprise = (entry, before, what) => void this.#surprised(entry, before, what).catch(() => {});
+		this.#scene = parts.scene;
 	}
 
 	/** Looks at everything once and takes up what an earlier daemon left. Call it once, before anything else. */
 	async open(): Promise<void> {
-		const {instances, driver, settings, lookEveryMs} = this.#parts;
-		await instances.load(scopeOf(driver.name));
-		await instances.observeAll();
+		const {settings, lookEveryMs} = this.#parts;
+		await this.#scene.open();
 		for (const text of settings.problems) this.#notice('warning', text);
-		for (const entry of instances.all()) this.#delayed.follow(entry);
-		await this.#actions.takeUp();
+		await this.#scene.takeUp();
 		const look = () => {
 			this.#look = setTimeout(() => {
 				void this.refresh().finally(() => {
@@ -75,16 +65,17 @@ export class LocalEngine implements Engine {
 
 	/** Whether the daemon may end: nothing is under way and nothing is due. */
 	isIdle(): boolean {
-		return !this.#parts.operations.isBusy && this.#delayed.isEmpty;
+		return !this.#parts.operations.isBusy && !this.#scene.hasDelayedStops;
 	}
 
 	async overview(): Promise<Overview> {
-		const {shop, operations, settings, instances, driver} = this.#parts;
+		const {paths, operations, settings} = this.#parts;
+		const {instances, driver} = this.#scene;
 		const [info, views, host, others] = await Promise.all([
-			driverInfo(driver.name, {current: driver, paths: shop.paths, host: this.#parts.host}),
+			driverInfo(driver.name, {current: driver, paths: paths, host: this.#parts.host}),
 			this.list(),
-			hostFacts(shop.paths.data),
-			elsewhere(shop.paths, scopeOf(driver.name)),
+			hostFacts(paths.data),
+			elsewhere(paths, scopeOf(driver.name)),
 		]);
 		return {
 			driver: {...info, instances: instances.all().length},
@@ -99,21 +90,21 @@ export class LocalEngine implements Engine {
 	}
 
 	async list(): Promise<readonly InstanceView[]> {
-		return inOrder(this.#parts.instances.views(), this.#parts.settings.primaryName());
+		return inOrder(this.#scene.instances.views(), this.#parts.settings.primaryName());
 	}
 
 	async info({names, runtime}: {names: readonly string[]; runtime: boolean}): Promise<readonly InstanceDetail[]> {
-		const {instances} = this.#parts;
+		const {instances} = this.#scene;
 		const views = names.length === 0 ? await this.list() : names.map(name => instances.get(name).view);
 		return Promise.all(views.map(view => guestDetail(instances, instances.get(view.name), runtime)));
 	}
 
 	launch(request: LaunchRequest) {
-		return this.#actions.launch(request);
+		return this.#scene.actions.launch(request);
 	}
 
 	act(request: ActRequest) {
-		return this.#actions.act(request);
+		return this.#scene.actions.act(request);
 	}
 
 	async operations() {
@@ -137,7 +128,8 @@ export class LocalEngine implements Engine {
 	}
 
 	async ssh({name}: {name: string}) {
-		const {instances, shop} = this.#parts;
+		const {paths} = this.#parts;
+		const {instances} = this.#scene;
 		const entry = instances.get(name);
 		const record = instances.record(entry);
 		const {view} = entry;
@@ -148,7 +140,7 @@ export class LocalEngine implements Engine {
 				{next: record.deleted ? `drover recover ${name} brings it back.` : `drover start ${name} starts it.`},
 			);
 		}
-		return sshAccess(shop.paths, {
+		return sshAccess(paths, {
 			name,
 			id: record.id,
 			host: view.ssh.host,
@@ -159,12 +151,12 @@ export class LocalEngine implements Engine {
 	}
 
 	async instanceEvents({name}: {name: string}) {
-		const {instances} = this.#parts;
+		const {instances} = this.#scene;
 		return readEvents(instances.place(instances.get(name)).directory);
 	}
 
 	async consoleLog({name, lines}: {name: string; lines: number}) {
-		const {instances} = this.#parts;
+		const {instances} = this.#scene;
 		const entry = instances.get(name);
 		const text = await tailConsole(instances.place(entry).directory);
 		return plainText(text)
@@ -179,15 +171,15 @@ export class LocalEngine implements Engine {
 
 	async doctor({again}: {again: boolean}) {
 		const began = performance.now();
-		const {shop} = this.#parts;
-		const [drivers, host] = await Promise.all([this.#allDrivers(again), hostFacts(shop.paths.data)]);
-		const checks = await examine(shop.paths, host, drivers);
+		const {paths} = this.#parts;
+		const [drivers, host] = await Promise.all([this.#allDrivers(again), hostFacts(paths.data)]);
+		const checks = await examine(paths, host, drivers);
 		if (again) this.#emit({type: 'overview', reason: 'the drivers were examined again'});
 		return {drivers, checks, tookMs: Math.round(performance.now() - began)};
 	}
 
 	find({query}: {query: string}) {
-		return this.#parts.shop.images.find(query);
+		return this.#parts.images.find(query);
 	}
 
 	async settings() {
@@ -205,8 +197,7 @@ export class LocalEngine implements Engine {
 	}
 
 	async refresh() {
-		await this.#parts.instances.observeAll();
-		await this.#actions.answerers();
+		await this.#scene.refresh();
 	}
 
 	subscribe(listener: (event: EngineEvent) => void) {
@@ -217,10 +208,8 @@ export class LocalEngine implements Engine {
 	async close() {
 		this.#isClosed = true;
 		clearTimeout(this.#look);
-		this.#delayed.close();
 		this.#parts.operations.abandon();
-		await Promise.all(this.#parts.instances.all().map(entry => this.#parts.instances.settled(entry)));
-		this.#parts.instances.close();
+		await this.#scene.close();
 		this.#emitter.removeAllListeners();
 	}
 
@@ -234,8 +223,9 @@ export class LocalEngine implements Engine {
 	}
 
 	async #allDrivers(again: boolean) {
-		const {driver, shop, host, instances} = this.#parts;
-		const all = await allDrivers({current: driver, paths: shop.paths, host, again});
+		const {paths, host} = this.#parts;
+		const {driver, instances} = this.#scene;
+		const all = await allDrivers({current: driver, paths: paths, host, again});
 		return all.map(info => (info.current ? {...info, instances: instances.all().length} : info));
 	}
 
@@ -244,15 +234,5 @@ export class LocalEngine implements Engine {
 		this.#notices.push(notice);
 		if (this.#notices.length > 200) this.#notices.shift();
 		this.#emit({type: 'notice', notice});
-	}
-
-	/** A guest powered itself off, or its process was killed: the record follows, and the history says so. */
-	async #surprised(entry: Entry, before: Observation | undefined, what: string): Promise<void> {
-		const {instances} = this.#parts;
-		const power = entry.observation?.power;
-		if (this.#isClosed || before?.power !== 'running' || power !== 'off') return;
-		await instances.update(entry, {desired: 'stopped', shutdownAt: undefined, unanswered: undefined});
-		await instances.tell(entry, what === '' ? 'found powered off' : what);
-		this.#delayed.follow(entry);
 	}
 }

@@ -29,6 +29,25 @@ export type InstanceRecord = {
 	readonly unanswered?: {readonly since: string; readonly reason: string};
 	/** When a delayed stop is due, ISO 8601. */
 	readonly shutdownAt?: string;
+	/** What a switch did to it when its scope was left; removed when it is brought back, or when the user acts on it. */
+	readonly parked?: Parked;
+	/** What is done to it when its scope is entered, and after a reboot of the host. Absent: as it was. */
+	readonly restore?: RestorePolicy;
+};
+
+/** `as-it-was`: runs again if it ran. `suspended`: what was suspended stays so. */
+export type RestorePolicy = 'as-it-was' | 'always' | 'never' | 'suspended';
+export const restorePolicies = ['as-it-was', 'always', 'never', 'suspended'] as const;
+
+export type Parked = {
+	/** The switch's id. */
+	readonly switch: string;
+	/** The driver it was left for. */
+	readonly to: DriverName;
+	readonly how: 'suspended' | 'stopped';
+	readonly at: string;
+	/** Why it could not be brought back when its scope was entered; it stays parked until the user decides. */
+	readonly failure?: ErrorData;
 };
 
 /** A change of a record: fields to set, and optional ones to remove (`undefined`). */

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import {driverNames, scopeNames} from '../model/driver-name.ts';
-import type {InstanceRecord} from '../model/instance.ts';
+import {type InstanceRecord, restorePolicies} from '../model/instance.ts';
 import {nameProblem} from '../model/names.ts';
 
 /** The version of the record's form that this program writes. */
@@ -81,6 +81,16 @@ const schema = v.object({
 	),
 	unanswered: v.optional(v.object({since: time, reason: line})),
 	shutdownAt: v.optional(time),
+	parked: v.optional(
+		v.object({
+			switch: line,
+			to: v.picklist(driverNames),
+			how: v.picklist(['suspended', 'stopped']),
+			at: time,
+			failure: v.optional(v.object({code: line, message: line, next: v.optional(line), cause: v.optional(line)})),
+		}),
+	),
+	restore: v.optional(v.picklist(restorePolicies)),
 });
 
 export type ParsedRecord =

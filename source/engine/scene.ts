@@ -1,0 +1,77 @@
+import type {Driver} from '../drivers/driver.ts';
+import {scopeOf} from '../model/driver-name.ts';
+import type {Observation} from '../model/instance.ts';
+import {Actions} from './actions.ts';
+import {DelayedStops} from './delayed-stops.ts';
+import type {Entry, Instances} from './instances.ts';
+import type {Operations} from './operations.ts';
+import type {Host} from './setting-keys.ts';
+import type {Workshop} from './workshop.ts';
+
+export type SceneParts = {
+	readonly driver: Driver;
+	readonly instances: Instances;
+	readonly shop: Workshop;
+	readonly operations: Operations;
+	readonly host: Host;
+};
+
+/** One driver with the instances of its scope: what is current, until a switch opens another. */
+export class Scene {
+	readonly driver: Driver;
+	readonly instances: Instances;
+	readonly shop: Workshop;
+	readonly actions: Actions;
+	readonly #delayed: DelayedStops;
+	#isClosed = false;
+
+	constructor(parts: SceneParts) {
+		this.driver = parts.driver;
+		this.instances = parts.instances;
+		this.shop = parts.shop;
+		this.actions = new Actions(parts, {delayChanged: entry => this.#delayed.follow(entry)});
+		this.#delayed = new DelayedStops({
+			now: () => parts.shop.now().getTime(),
+			stop: entry => this.actions.stopNow(entry),
+			warn: (entry, minutes) => void this.actions.warn(entry, minutes).catch(() => {}),
+		});
+		parts.instances.onSurprise = (entry, before, what) => void this.#surprised(entry, before, what).catch(() => {});
+	}
+
+	/** Reads the records and looks at every instance once; touches nothing. */
+	async open(): Promise<void> {
+		await this.instances.load(scopeOf(this.driver.name));
+		await this.instances.observeAll();
+	}
+
+	/** Takes up what an earlier daemon had begun, and the stops that were put off. */
+	async takeUp(): Promise<void> {
+		for (const entry of this.instances.all()) this.#delayed.follow(entry);
+		await this.actions.takeUp();
+	}
+
+	get hasDelayedStops(): boolean {
+		return !this.#delayed.isEmpty;
+	}
+
+	async refresh(): Promise<void> {
+		await this.instances.observeAll();
+		await this.actions.answerers();
+	}
+
+	/** Ends timers and watches, when the work on its instances has ended; the instances themselves go on. */
+	async close(): Promise<void> {
+		this.#isClosed = true;
+		this.#delayed.close();
+		await Promise.all(this.instances.all().map(entry => this.instances.settled(entry)));
+		this.instances.close();
+	}
+
+	/** A guest powered itself off, or its process was killed: the record follows, and the history says so. */
+	async #surprised(entry: Entry, before: Observation | undefined, what: string): Promise<void> {
+		if (this.#isClosed || before?.power !== 'running' || entry.observation?.power !== 'off') return;
+		await this.instances.update(entry, {desired: 'stopped', shutdownAt: undefined, unanswered: undefined});
+		await this.instances.tell(entry, what === '' ? 'found powered off' : what);
+		this.#delayed.follow(entry);
+	}
+}
