@@ -88,6 +88,12 @@ export type Driver = {
 		work: WorkContext,
 	): Promise<SuspendStamp>;
 
+	/**
+	 * Why this driver could not load an instance's saved memory, whoever saved it; `undefined` when nothing speaks
+	 * against it or there is none. Looks only. Absent: a driver without saved memory.
+	 */
+	loadProblem?(record: InstanceRecord, place: InstancePlace): Promise<string | undefined>;
+
 	/** Removes what the hypervisor itself keeps of the instance (processes, registrations); files are removed by the engine. */
 	destroy(record: InstanceRecord, place: InstancePlace, work: WorkContext): Promise<void>;
 

@@ -67,19 +67,30 @@ export const stop: Step = async (shop, entry, options, by, work) => {
 	}
 };
 
-export const suspend: Step = async (shop, entry, options, by, work) => {
+export const suspend: Step = (shop, entry, options, by, work) => saveMemory(shop, entry, options, by, work, 'user');
+
+/** @param whose the user's own wish, or a switch that will bring it back by itself */
+export async function saveMemory(
+	shop: Workshop,
+	entry: Entry,
+	options: ActionOptions,
+	by: string,
+	work: WorkContext,
+	whose: 'user' | 'switch',
+): Promise<void> {
 	const {instances} = shop;
 	const began = Date.now();
 	const record = await work.update({intent: intent(shop, 'suspend', options, by)});
 	try {
 		work.progress('saving memory');
-		await instances.driver.suspend(record, instances.place(entry), {by: 'user'}, work);
-		await work.update({desired: 'suspended', unanswered: undefined, shutdownAt: undefined});
+		await instances.driver.suspend(record, instances.place(entry), {by: whose}, work);
+		// What a switch parks is still wanted as it was: a stop that was put off comes due when it is back.
+		if (whose === 'user') await work.update({desired: 'suspended', unanswered: undefined, shutdownAt: undefined});
 		await instances.tell(entry, `suspended, ${seconds(began)}`, by);
 	} finally {
 		await clearIntent(work);
 	}
-};
+}
 
 export const restart: Step = async (shop, entry, options, by, work) => {
 	const {instances} = shop;

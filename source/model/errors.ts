@@ -25,6 +25,7 @@ export type ErrorCode =
 	| 'driver.incapable'
 	| 'driver.failed'
 	| 'driver.unresponsive'
+	| 'driver.switching'
 	| 'host.disk-full'
 	| 'host.failed'
 	| 'guest.unanswered'
