@@ -250,6 +250,17 @@ describe('following', () => {
 		);
 	});
 
+	test('launch: elsewhere a line for each change of stage, not for each step of one', async () => {
+		const stages = ['fetching 1 of 9', 'fetching 2 of 9', 'unpacking 10%', 'unpacking 20%', '', 'waiting'];
+		class Launching extends Staged {
+			override async launch() {
+				return view({kind: 'launch', items: [{target: 'web', state: 'queued', stage: 'queued'}]});
+			}
+		}
+		const {out} = await drover(['launch', 'micro'], {engine: new Launching(stages)});
+		expect(out).toBe('Starting web: fetching\nStarting web: unpacking\nStarting web: waiting\nLaunched: web\n');
+	});
+
 	test('silent where no terminal is', async () => {
 		expect((await drover(['start', 'web'], {engine: new Staged(['a', 'b'])})).out).toBe('');
 	});
