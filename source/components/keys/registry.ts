@@ -266,7 +266,7 @@ export const keyActions: readonly KeyAction[] = [
 
 	{
 		id: 'detail.next-tab',
-		keys: ['right', 'l', 'tab'],
+		keys: ['tab', 'right', 'l'],
 		title: 'next tab',
 		where: ['detail'],
 		group: 'Move',

@@ -1,10 +1,17 @@
 import {driverTitles} from '../../model/driver-name.ts';
 import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
-import {actionsOn, keyTitle, textual} from '../keys/registry.ts';
+import {actionsOn, keyTitle, type Need, textual} from '../keys/registry.ts';
 import {namesShort} from '../store/instance-actions.ts';
 import type {Model} from '../store/model.ts';
-import {activeOperations, operationAtCursor, targetsOf, topLayer, whereOf} from '../store/selectors.ts';
+import {
+	activeOperations,
+	operationAtCursor,
+	reasonAgainstNeed,
+	targetsOf,
+	topLayer,
+	whereOf,
+} from '../store/selectors.ts';
 import {type Line, line, lineWidth, type Span, span, spread} from './line.ts';
 import {clock} from './times.ts';
 
@@ -111,8 +118,8 @@ export function statusLine(model: Model): Line {
 		return [span(' / ', 'key'), ...caret(layer.field.text, layer.field.at), span(`   ${hits} match`, 'dim')];
 	}
 	if (link.kind === 'stale') {
-		const why = link.error ? `${plainLine(link.error.message)} ` : 'The drover daemon is away. ';
-		return [span(` ${why}What is shown is from ${clock(link.since)}; it is asked again by itself.`, 'problem')];
+		const why = plainLine(link.error?.message ?? 'The drover daemon is away').replace(/\.$/, '');
+		return [span(` Shown is what was known at ${clock(link.since)}. ${why}.`, 'problem')];
 	}
 	if (!layer && table.marks.size > 0) {
 		const names = namesShort(targetsOf(model).map(instance => instance.name));
@@ -141,12 +148,12 @@ export function caret(text: string, at: number): Line {
 }
 
 /** Needs that come and go with each row are not looked at here: hints that jump from row to row help nobody. */
-function isHinted(model: Model, needs: readonly string[]): boolean {
+function isHinted(model: Model, needs: readonly Need[]): boolean {
 	return needs.every(need => {
 		if (need === 'connection') return model.link.kind === 'live';
-		if (need === 'target') return model.roster.byId.size > 0;
-		if (need === 'one-target') return model.roster.byId.size > 0 && model.table.marks.size <= 1;
-		return true;
+		if (need === 'target') return model.roster.shown.length > 0;
+		if (need === 'one-target') return model.roster.shown.length > 0 && model.table.marks.size <= 1;
+		return reasonAgainstNeed(need, model) === undefined;
 	});
 }
 
@@ -161,23 +168,25 @@ export function hintLine(model: Model, width: number): Line {
 		);
 	}
 	const isTextual = textual.includes(where);
-	const parts: Line[] = actionsOn(where)
-		.filter(action => action.hint !== undefined && isHinted(model, action.needs ?? []))
-		.filter(action => !isTextual || (action.id !== 'screen.palette' && action.id !== 'screen.help'))
-		.filter(action => action.keys.length > 0)
-		.map(action => [span(` ${keyTitle(action.keys[0]!)}`, 'key'), span(` ${action.hint} `)]);
-	parts.push(
-		where === 'table'
-			? [span(' q', 'key'), span(' quit ')]
-			: [span(' esc', 'key'), span(where === 'filter' ? ' clear ' : ' back ')],
-	);
+	const actions = actionsOn(where)
+		.filter(action => action.hint !== undefined && action.keys.length > 0 && isHinted(model, action.needs ?? []))
+		.filter(action => !isTextual || (action.id !== 'screen.palette' && action.id !== 'screen.help'));
+	const hint = (key: string, text: string): Line => [span(` ${keyTitle(key)}`, 'key'), span(` ${text} `)];
+	const isLast = (id: string) => id === 'screen.help' || id === 'screen.palette';
+	// The way out and the way to all other keys are never what has no room.
+	const last: Line[] = [
+		...actions.filter(action => isLast(action.id)).map(action => hint(action.keys[0]!, action.hint!)),
+		where === 'table' ? hint('q', 'quit') : hint('esc', where === 'filter' ? 'clear' : 'back'),
+	];
+	let room = width - last.reduce((sum, part) => sum + lineWidth(part), 0);
 	const kept: Span[] = [];
-	let used = 0;
-	for (const part of parts) {
+	for (const action of actions) {
+		if (isLast(action.id)) continue;
+		const part = hint(action.keys[0]!, action.hint!);
 		const size = lineWidth(part);
-		if (used + size > width) continue;
-		used += size;
+		if (size > room) continue;
+		room -= size;
 		kept.push(...part);
 	}
-	return kept;
+	return [...kept, ...last.flat()];
 }

@@ -2,7 +2,7 @@ import type {InstanceView} from '../../model/instance.ts';
 import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
 import {addressOf} from '../store/filter.ts';
-import {fit, type Line, type Span, span} from './line.ts';
+import {fitText, type Line, type Span, span} from './line.ts';
 import {stateLooks} from './theme.ts';
 
 type ColumnName = 'NAME' | 'STATE' | 'IMAGE' | 'ADDRESS' | 'CPU' | 'MEM' | 'DISK';
@@ -20,7 +20,7 @@ type Rule = {
 /** In the order they stand; NAME and STATE always stay, what matters least leaves first. */
 const rules: readonly Rule[] = [
 	{name: 'STATE', width: 18, align: 'left', from: 0},
-	{name: 'IMAGE', width: 12, align: 'left', from: 72},
+	{name: 'IMAGE', width: 10, align: 'left', from: 72},
 	{name: 'ADDRESS', width: 15, align: 'left', from: 52},
 	{name: 'CPU', width: 3, align: 'right', from: 46},
 	{name: 'MEM', width: 6, align: 'right', from: 62},
@@ -32,7 +32,7 @@ export const gutter = 3;
 const narrowestName = 10;
 const widestName = 34;
 
-/** Which columns fit, and how wide they are. Depends on the width alone, so that nothing moves when values change. */
+/** Which columns fitText, and how wide they are. Depends on the width alone, so that nothing moves when values change. */
 export function columnsFor(width: number): readonly Column[] {
 	const chosen = rules.filter(rule => width >= rule.from);
 	let fixed = chosen.reduce((sum, rule) => sum + rule.width + 1, gutter);
@@ -57,7 +57,7 @@ export function stateText(instance: InstanceView): string {
 	return `${sign} ${word}${progress}`;
 }
 
-function valueOf(instance: InstanceView, column: ColumnName): string {
+function cellText(instance: InstanceView, column: ColumnName): string {
 	switch (column) {
 		case 'NAME':
 			return plainLine(instance.name);
@@ -81,7 +81,7 @@ export function titleLine(columns: readonly Column[], ordered: ColumnName | unde
 		span(' '.repeat(gutter)),
 		...columns.map((column, index) => {
 			const title = column.name === ordered ? `${column.name} ↑` : column.name;
-			return span(`${index === 0 ? '' : ' '}${fit(title, column.width, column.align)}`, 'title');
+			return span(`${index === 0 ? '' : ' '}${fitText(title, column.width, column.align)}`, 'title');
 		}),
 	];
 }
@@ -95,7 +95,7 @@ export function rowLine(
 	const style = stateLooks[instance.state].style;
 	const isDim = instance.state === 'Deleted';
 	const cells: Span[] = columns.map((column, index) => {
-		const text = `${index === 0 ? '' : ' '}${fit(valueOf(instance, column.name), column.width, column.align)}`;
+		const text = `${index === 0 ? '' : ' '}${fitText(cellText(instance, column.name), column.width, column.align)}`;
 		if (column.name === 'STATE') return span(text, style);
 		return span(text, isDim ? 'dim' : undefined);
 	});

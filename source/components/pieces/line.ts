@@ -56,7 +56,7 @@ export function sliceText(text: string, from: number, to: number): string {
 }
 
 /** A text cut with an ellipsis or filled with spaces to an exact width. */
-export function fit(text: string, width: number, align: 'left' | 'right' = 'left'): string {
+export function fitText(text: string, width: number, align: 'left' | 'right' = 'left'): string {
 	if (width <= 0) return '';
 	const length = widthOf(text);
 	if (length > width) {

@@ -1,5 +1,5 @@
 import {plainLine} from '../../model/text.ts';
-import {fill, fit, type Line, line, span, wrap} from '../pieces/line.ts';
+import {fill, fitText, type Line, line, span, wrap} from '../pieces/line.ts';
 import {moment} from '../pieces/times.ts';
 import type {Layer, Model} from '../store/model.ts';
 
@@ -32,7 +32,7 @@ export function alertsLines(
 		return [
 			span(isChosen ? ' > ' : '   ', 'bold'),
 			span(`${moment(alert.at)}  `, 'dim'),
-			span(fit(alert.level, 9), alert.level === 'info' ? undefined : 'problem'),
+			span(fitText(alert.level, 9), alert.level === 'info' ? undefined : 'problem'),
 			span(plainLine(alert.text)),
 		];
 	});

@@ -2,7 +2,7 @@ import {capabilityNames, capabilityTitles} from '../../drivers/capabilities.ts';
 import type {DoctorCheck, DriverInfo} from '../../engine/engine.ts';
 import {driverTitles} from '../../model/driver-name.ts';
 import {plainLine, plainText} from '../../model/text.ts';
-import {fill, fit, type Line, line, type StyleName, span, wrap} from '../pieces/line.ts';
+import {fill, fitText, type Line, line, type StyleName, span, wrap} from '../pieces/line.ts';
 import type {Layer, Model} from '../store/model.ts';
 import type {TerminalTraits} from '../terminal/environment.ts';
 
@@ -36,14 +36,18 @@ export function doctorLines(
 	}
 	const isFirstRun = model.roster.byId.size === 0;
 	const seconds = (report.tookMs / 1000).toFixed(1);
+	// What keeps the first instance from being launched stands where it is seen without scrolling.
+	const isUrgent = (driver: DriverInfo) => driver.current && !driver.health.usable;
+	const urgent = remedyLines(report.drivers.filter(isUrgent), width);
 	const all: Line[] = [
 		line(
 			` ${isFirstRun ? 'Welcome to drover. ' : ''}Nothing was installed or changed. Checked in ${seconds} s.`,
 			'bold',
 		),
 		[],
-		line(`   ${fit('DRIVER', 12)}${fit('VERDICT', 9)}WHY`, 'title'),
+		line(`   ${fitText('DRIVER', 12)}${fitText('VERDICT', 9)}WHY`, 'title'),
 		...report.drivers.flatMap(driver => driverLines(driver, width)),
+		...urgent,
 		[],
 		...capabilityLines(
 			report.drivers.filter(driver => driver.supported),
@@ -52,7 +56,10 @@ export function doctorLines(
 		[],
 		...report.checks.flatMap(check => checkLines(check, width)),
 		terminalLine(model, traits),
-		...remedyLines(report.drivers, width),
+		...remedyLines(
+			report.drivers.filter(driver => !isUrgent(driver)),
+			width,
+		),
 	];
 	const top = Math.max(0, Math.min(layer.top, all.length - height));
 	const below = all.length - top - height;
@@ -67,7 +74,7 @@ function driverLines(driver: DriverInfo, width: number): readonly Line[] {
 		.slice(0, 2)
 		.map((part, index) =>
 			index === 0
-				? [span(`   ${fit(driverTitles[driver.name], 12)}`), span(fit(word, 9), style), span(part)]
+				? [span(`   ${fitText(driverTitles[driver.name], 12)}`), span(fitText(word, 9), style), span(part)]
 				: [span(' '.repeat(24)), span(part)],
 		);
 }
@@ -76,11 +83,14 @@ function driverLines(driver: DriverInfo, width: number): readonly Line[] {
 export function capabilityLines(drivers: readonly DriverInfo[], width: number): readonly Line[] {
 	const cell = Math.min(16, Math.floor((width - 16) / capabilityNames.length));
 	return [
-		line(`   ${fit('CAN DO', 12)}${capabilityNames.map(name => fit(capabilityTitles[name], cell)).join('')}`, 'title'),
+		line(
+			`   ${fitText('CAN DO', 12)}${capabilityNames.map(name => fitText(capabilityTitles[name], cell)).join('')}`,
+			'title',
+		),
 		...drivers.map(driver =>
 			line(
-				`   ${fit(driverTitles[driver.name], 12)}${capabilityNames
-					.map(name => fit(({yes: 'yes', no: '-', unknown: '?'} as const)[driver.capabilities[name].can], cell))
+				`   ${fitText(driverTitles[driver.name], 12)}${capabilityNames
+					.map(name => fitText(({yes: 'yes', no: '-', unknown: '?'} as const)[driver.capabilities[name].can], cell))
 					.join('')}`,
 			),
 		),
@@ -92,7 +102,9 @@ function checkLines(check: DoctorCheck, width: number): readonly Line[] {
 		check.verdict === 'ok' ? 'good' : check.verdict === 'warning' ? 'busy' : 'problem';
 	const text = `${plainLine(check.title)}: ${plainLine(check.text)}${check.remedy ? ` ${plainLine(check.remedy)}` : ''}`;
 	return wrap(text, width - 13).map((part, index) =>
-		index === 0 ? [span('   '), span(fit(check.verdict, 9), style), span(part)] : [span(' '.repeat(12)), span(part)],
+		index === 0
+			? [span('   '), span(fitText(check.verdict, 9), style), span(part)]
+			: [span(' '.repeat(12)), span(part)],
 	);
 }
 
@@ -105,7 +117,7 @@ function terminalLine({size}: Model, traits: TerminalTraits): Line {
 		...(traits.isSsh ? ['over SSH'] : []),
 		`sync output ${traits.sync ? 'on' : 'off'}`,
 	];
-	return [span('   '), span(fit('terminal', 9)), span(facts.join(', '))];
+	return [span('   '), span(fitText('terminal', 9)), span(facts.join(', '))];
 }
 
 function remedyLines(drivers: readonly DriverInfo[], width: number): readonly Line[] {

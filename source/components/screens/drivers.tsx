@@ -4,7 +4,7 @@ import type {DriverInfo} from '../../engine/engine.ts';
 import {driverTitles} from '../../model/driver-name.ts';
 import {plainLine, plainText} from '../../model/text.ts';
 import {Choice} from '../pieces/choice.tsx';
-import {fill, fit, type Line, line, span, wrap} from '../pieces/line.ts';
+import {fill, fitText, type Line, line, span, wrap} from '../pieces/line.ts';
 import {Lines} from '../pieces/lines.tsx';
 import type {Theme} from '../pieces/theme.ts';
 import type {Layer} from '../store/model.ts';
@@ -31,7 +31,7 @@ export function DriversScreen({layer, isOnTop, width, height, theme, onHighlight
 			: [line('  Asking the drivers ...')];
 		return <Lines lines={fill([[], ...content], height)} width={width} theme={theme} />;
 	}
-	const titles = line(`   ${fit('DRIVER', 12)}${fit('STATUS', 10)}${fit('SCOPE', 16)}WHY`, 'title');
+	const titles = line(`   ${fitText('DRIVER', 12)}${fitText('STATUS', 10)}${fitText('SCOPE', 16)}WHY`, 'title');
 	const chosen = list[layer.index] ?? list[0];
 	const about = chosen ? aboutLines(chosen, width) : [];
 	return (
@@ -55,9 +55,9 @@ function driverLine(driver: DriverInfo): Line {
 	const {word, style} = verdictOf(driver);
 	const scope = `${driver.instances} ${driver.instances === 1 ? 'instance' : 'instances'}`;
 	return [
-		span(fit(driverTitles[driver.name], 12)),
-		span(fit(driver.current ? 'current' : word.toLowerCase(), 10), driver.current ? 'bold' : style),
-		span(fit(scope, 16)),
+		span(fitText(driverTitles[driver.name], 12)),
+		span(fitText(driver.current ? 'current' : word.toLowerCase(), 10), driver.current ? 'bold' : style),
+		span(fitText(scope, 16)),
 		span(whyOf(driver)),
 	];
 }
@@ -85,7 +85,7 @@ export function aboutLines(driver: DriverInfo, width: number): readonly Line[] {
 			const text = answer.can === 'yes' ? 'yes' : answer.can === 'no' ? plainLine(answer.reason) : 'not known';
 			return wrap(text, width - 21).map(
 				(part, index): Line => [
-					span(`   ${fit(index === 0 ? capabilityTitles[name] : '', 17)}`, 'dim'),
+					span(`   ${fitText(index === 0 ? capabilityTitles[name] : '', 17)}`, 'dim'),
 					span(part, answer.can === 'yes' ? 'good' : undefined),
 				],
 			);

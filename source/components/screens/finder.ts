@@ -1,6 +1,6 @@
 import {plainLine} from '../../model/text.ts';
 import {caret} from '../pieces/chrome.ts';
-import {fill, fit, fitLine, type Line, line, span, spread} from '../pieces/line.ts';
+import {fill, fitLine, fitText, type Line, line, span, spread} from '../pieces/line.ts';
 import {type FinderEntry, finderEntries, whereBelow} from '../store/finder.ts';
 import type {Layer, Model} from '../store/model.ts';
 
@@ -14,7 +14,7 @@ export function finderLines(
 	const isHelp = layer.mode === 'help';
 	const entries = finderEntries(model, layer.mode, layer.field.text);
 	const prompt = isHelp ? ' Search the keys: ' : ' Command: ';
-	const where = isHelp ? `keys of the ${whereBelow(model)} screen` : 'every action';
+	const where = isHelp ? `keys of the ${whereBelow(model)} screen` : 'actions';
 	const head: readonly Line[] = [
 		spread(
 			[span(prompt, 'bold'), ...caret(layer.field.text, layer.field.at)],
@@ -51,8 +51,8 @@ const keyWidth = 12;
 function entryLine({action, reason, command}: FinderEntry, isChosen: boolean, width: number): Line {
 	const left = [
 		span(isChosen ? ' > ' : '   ', 'bold'),
-		span(fit(action.keys.slice(0, 2).join(' '), keyWidth), reason === undefined ? 'key' : 'dim'),
-		span(fit(action.title, 37), reason === undefined ? undefined : 'dim'),
+		span(fitText(action.keys.slice(0, 2).join(' '), keyWidth), reason === undefined ? 'key' : 'dim'),
+		span(fitText(action.title, 37), reason === undefined ? undefined : 'dim'),
 	];
 	const right = reason === undefined ? (command ?? '') : plainLine(reason);
 	return fitLine([...left, span(` ${right}`, 'dim')], width);
@@ -80,13 +80,13 @@ function twoColumns(entries: readonly FinderEntry[], chosen: number, width: numb
 	const height = Math.max(1, room - 1);
 	const draw = (cell: Cell | undefined, cellWidth: number): Line => {
 		if (!cell) return [span(' '.repeat(cellWidth))];
-		if (!cell.entry) return [span(fit(`   ${cell.title ?? ''}`, cellWidth), 'title')];
+		if (!cell.entry) return [span(fitText(`   ${cell.title ?? ''}`, cellWidth), 'title')];
 		const {action, reason} = cell.entry;
 		const isChosen = cell.index === chosen;
 		return [
 			span(isChosen ? ' > ' : '   ', 'bold'),
-			span(fit(action.keys.join(' ') || '(:)', keyWidth), reason === undefined ? 'key' : 'dim'),
-			span(fit(` ${action.title}`, cellWidth - keyWidth - 3), reason === undefined ? undefined : 'dim'),
+			span(fitText(action.keys.join(' ') || '(:)', keyWidth), reason === undefined ? 'key' : 'dim'),
+			span(fitText(` ${action.title}`, cellWidth - keyWidth - 3), reason === undefined ? undefined : 'dim'),
 		];
 	};
 	const lines = Array.from(

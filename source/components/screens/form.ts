@@ -2,7 +2,7 @@ import {driverTitles} from '../../model/driver-name.ts';
 import {formatSize, limits} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
 import {caret} from '../pieces/chrome.ts';
-import {fill, fit, type Line, line, span, spread, wrap} from '../pieces/line.ts';
+import {fill, fitText, type Line, line, span, spread, wrap} from '../pieces/line.ts';
 import {formCommand, formProblems, launchButton, suggestions} from '../store/form.ts';
 import {type FormField, type FormLayer, formFields, type Model} from '../store/model.ts';
 import {formContext} from '../store/perform.ts';
@@ -25,8 +25,8 @@ export function formLines(model: Model, form: FormLayer, width: number, height: 
 		name: 'blank = a generated name',
 		image: imageNote(form),
 		cpus: host ? `1-${host.cpus}` : 'at least 1',
-		memory: `min ${formatSize(limits.memoryMinimum)}${host ? `; ${formatSize(host.memoryAvailable)} free` : ''}; blank = as the image wants`,
-		disk: `min ${formatSize(limits.diskMinimum)}, thin; blank = as the image wants`,
+		memory: `min ${formatSize(limits.memoryMinimum)}${host ? `, ${formatSize(host.memoryAvailable)} free` : ''}; blank = image's`,
+		disk: `min ${formatSize(limits.diskMinimum)}, thin; blank = image's`,
 	};
 	const lines: Line[] = [
 		spread(
@@ -67,7 +67,7 @@ export function formLines(model: Model, form: FormLayer, width: number, height: 
 function imageNote(form: FormLayer): string {
 	if (form.imagesError) return `the list could not be read: ${plainLine(form.imagesError.message)}`;
 	if (!form.images) return 'loading the list ...';
-	return `blank = the default; ${form.images.length} known, or a file:// or https:// address`;
+	return 'blank = default; or file:// https://';
 }
 
 function fieldLine(
@@ -79,7 +79,7 @@ function fieldLine(
 	width: number,
 ): Line {
 	const isFocused = form.focus === index;
-	const inner = Math.max(8, Math.min(28, width - 20));
+	const inner = Math.max(8, Math.min(width >= 100 ? 36 : 24, width - 20));
 	const {text, at} = form.fields[field];
 	// A long text is shown around its cursor.
 	const from = isFocused ? Math.max(0, at - inner + 1) : 0;
@@ -88,7 +88,7 @@ function fieldLine(
 	const used = [...shown].length + (isFocused && at - from >= [...shown].length ? 1 : 0);
 	return [
 		span(isFocused ? ' > ' : '   ', 'bold'),
-		span(fit(titles[field], 11), isWrong ? 'problem' : undefined),
+		span(fitText(titles[field], 11), isWrong ? 'problem' : undefined),
 		span('[ '),
 		...content,
 		span(`${' '.repeat(Math.max(0, inner - used))} ]  `),
@@ -98,8 +98,8 @@ function fieldLine(
 
 function suggestionLines(form: FormLayer, width: number): readonly Line[] {
 	return suggestions(form).map((image, index) => {
-		const name = fit(plainLine(image.name), 14);
-		const about = `${fit(plainLine(image.description || image.release), Math.max(10, Math.min(36, width - 50)))}  ${image.cached ? 'cached' : 'to fetch'}`;
+		const name = fitText(plainLine(image.name), 14);
+		const about = `${fitText(plainLine(image.description || image.release), Math.max(10, Math.min(36, width - 50)))}  ${image.cached ? 'cached' : 'to fetch'}`;
 		const isChosen = form.suggestion === index;
 		return [
 			span(' '.repeat(14)),

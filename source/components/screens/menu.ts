@@ -79,11 +79,13 @@ function offerLines(entry: Offer, isChosen: boolean, width: number): readonly Li
 	const key = keyActions.find(action => action.id === `instance.${entry.action}`)?.keys[0];
 	if (entry.answer.can) return [entryLine(` ${key ?? ' '} `, entry.title, entry.note, isChosen, width)];
 	const indent = 6 + titleWidth;
-	const reasons = wrap(plainLine(entry.answer.reason), width - indent);
+	// Shorter than the reason in full, so that the whole menu stands on a screen of 24 lines.
+	const reason = entry.answer.kind === 'not-yet' ? 'not in this version of drover' : plainLine(entry.answer.reason);
+	const reasons = wrap(reason, width - indent);
 	const letter = key === undefined ? '   ' : `(${key})`;
-	return reasons.map((reason, index) =>
+	return reasons.map((part, index) =>
 		index === 0
-			? [span(isChosen ? '> ' : '  ', 'bold'), span(`${letter} ${entry.title.padEnd(titleWidth)}${reason}`, 'dim')]
-			: [span(' '.repeat(indent)), span(reason, 'dim')],
+			? [span(isChosen ? '> ' : '  ', 'bold'), span(`${letter} ${entry.title.padEnd(titleWidth)}${part}`, 'dim')]
+			: [span(' '.repeat(indent)), span(part, 'dim')],
 	);
 }

@@ -1,7 +1,7 @@
 import {isEnded, type OperationItem, type OperationView} from '../../model/operation.ts';
 import {plainLine} from '../../model/text.ts';
 import {bar} from '../pieces/box.ts';
-import {fill, fit, type Line, line, type StyleName, span, spread, wrap} from '../pieces/line.ts';
+import {fill, fitText, type Line, line, type StyleName, span, spread, wrap} from '../pieces/line.ts';
 import {clock, duration} from '../pieces/times.ts';
 import type {Layer, Model} from '../store/model.ts';
 import {activeOperations, operationAtCursor, operationRows} from '../store/selectors.ts';
@@ -39,16 +39,16 @@ export function operationsLines(model: Model, pane: Pane, width: number, height:
 const [idWidth, whatWidth, byWidth, timeWidth] = [5, 10, 8, 8];
 
 function targetWidth(width: number): number {
-	return Math.max(10, Math.min(36, width - 55));
+	return Math.max(10, Math.min(36, width - 60));
 }
 
 function titleLine(width: number): Line {
 	const cells = [
-		fit('#', idWidth),
-		fit('WHAT', whatWidth),
-		fit('TARGET', targetWidth(width)),
-		fit('PROGRESS', 20),
-		fit('TIME', timeWidth, 'right'),
+		fitText('#', idWidth),
+		fitText('WHAT', whatWidth),
+		fitText('TARGET', targetWidth(width)),
+		fitText('PROGRESS', 20),
+		fitText('TIME', timeWidth, 'right'),
 		' BY',
 	];
 	return line(`   ${cells.join(' ')}`, 'title');
@@ -88,9 +88,11 @@ function rowLine(operation: OperationView, isChosen: boolean, width: number): Li
 		: clock(operation.startedAt ?? operation.createdAt);
 	return [
 		span(isChosen ? ' > ' : '   ', 'bold'),
-		span(`${fit(operation.id, idWidth)} ${fit(operation.kind, whatWidth)} ${fit(names, targetWidth(width))} `),
-		span(fit(text, 20), style),
-		span(` ${fit(time, timeWidth, 'right')} ${fit(plainLine(operation.by), byWidth)}`),
+		span(
+			`${fitText(operation.id, idWidth)} ${fitText(operation.kind, whatWidth)} ${fitText(names, targetWidth(width))} `,
+		),
+		span(fitText(text, 20), style),
+		span(` ${fitText(time, timeWidth, 'right')} ${fitText(plainLine(operation.by), byWidth)}`),
 	];
 }
 
@@ -117,9 +119,9 @@ function itemLines(item: OperationItem, width: number): readonly Line[] {
 	const error = item.error
 		? `${item.error.message}${item.error.next ? ` ${item.error.next}` : ''}`
 		: (item.note ?? item.stage);
-	const name = fit(plainLine(item.target), 18);
+	const name = fitText(plainLine(item.target), 18);
 	return wrap(plainLine(error), width - 32).map((part, index) =>
-		index === 0 ? [span(`   ${name} `), span(fit(word, 9), style), span(part)] : [span(' '.repeat(31)), span(part)],
+		index === 0 ? [span(`   ${name} `), span(fitText(word, 9), style), span(part)] : [span(' '.repeat(31)), span(part)],
 	);
 }
 

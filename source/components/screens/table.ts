@@ -9,18 +9,18 @@ import {fill, fitLine, type Line, line, span, wrap} from '../pieces/line.ts';
 import {stateLooks} from '../pieces/theme.ts';
 import type {Model} from '../store/model.ts';
 
-const paneWidth = 42;
+const paneWidth = 40;
 
 /** The instance table, with the info pane beside it where there is room. */
 export function tableLines(model: Model, width: number, height: number): readonly Line[] {
 	const empty = emptyLines(model, width);
 	if (empty) return fill(empty, height);
 	if (!hasPane(model.size, model.table.isPaneOpen)) return rows(model, width, height);
-	const left = rows(model, width - paneWidth - 2, height);
+	const left = rows(model, width - paneWidth - 3, height);
 	const right = fill(paneLines(model), height);
 	return left.map((content, index) => [
-		...fitLine(content, width - paneWidth - 2),
-		span('│ ', 'dim'),
+		...fitLine(content, width - paneWidth - 3),
+		span(' │ ', 'dim'),
 		...fitLine(right[index]!, paneWidth),
 	]);
 }

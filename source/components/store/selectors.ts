@@ -1,7 +1,7 @@
 import type {DriverInfo} from '../../engine/engine.ts';
 import type {InstanceView} from '../../model/instance.ts';
 import {isEnded, type OperationView} from '../../model/operation.ts';
-import type {KeyAction, Where} from '../keys/registry.ts';
+import type {KeyAction, Need, Where} from '../keys/registry.ts';
 import {type OfferedAction, offer} from './instance-actions.ts';
 import type {Layer, Model} from './model.ts';
 
@@ -64,7 +64,7 @@ export function operationAtCursor(model: Model): OperationView | undefined {
 /** Why an action of the registry cannot be done now, in words, or `undefined` when it can. */
 export function reasonAgainst(action: KeyAction, model: Model): string | undefined {
 	for (const need of action.needs ?? []) {
-		const reason = missing(need, model);
+		const reason = reasonAgainstNeed(need, model);
 		if (reason !== undefined) return reason;
 	}
 	if (!action.id.startsWith('instance.')) return undefined;
@@ -83,7 +83,8 @@ export function offeredBy(id: string): OfferedAction | undefined {
 	return !id.startsWith('instance.') || notOffered.has(word) ? undefined : (word as OfferedAction);
 }
 
-function missing(need: NonNullable<KeyAction['needs']>[number], model: Model): string | undefined {
+/** Why one need of an action is not met. */
+export function reasonAgainstNeed(need: Need, model: Model): string | undefined {
 	switch (need) {
 		case 'connection':
 			return isLive(model) ? undefined : 'no connection to the drover daemon (ctrl-r tries again)';

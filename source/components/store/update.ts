@@ -183,6 +183,11 @@ function onEnded(model: Model, operation: OperationView, at: number): Step {
 	return also(result, next => tell({...next, mine, table: {...next.table, marks}}, ...outcome(operation)));
 }
 
+/** `stop web`, `stop 7 instances`: short enough for one line with something behind it. */
+function titleOf({kind, title, items}: OperationView): string {
+	return items.length > 2 ? `${kind} ${items.length} instances` : plainLine(title);
+}
+
 const inverse: Readonly<Record<string, string>> = {
 	start: 't stops it',
 	stop: 's starts it',
@@ -192,7 +197,7 @@ const inverse: Readonly<Record<string, string>> = {
 };
 
 function outcome(operation: OperationView): [text: string, level: 'good' | 'problem' | 'info'] {
-	const title = plainLine(operation.title);
+	const title = titleOf(operation);
 	const done = operation.items.filter(item => item.state === 'done' || item.state === 'skipped').length;
 	const failed = operation.items.filter(item => item.state === 'failed').length;
 	if (operation.state === 'cancelled') return [`${title}: cancelled.`, 'info'];
@@ -220,11 +225,11 @@ function onBegun(model: Model, operation: OperationView): Step {
 	const mine = known && isEnded(known) ? model.mine : new Set([...model.mine, operation.id]);
 	const operations = known ? model.operations : newestFirst([operation, ...model.operations]);
 	const next: Model = {...model, mine, operations};
-	if (operation.kind !== 'launch') return tell(next, `${plainLine(operation.title)} ... (b shows it)`);
+	if (operation.kind !== 'launch') return tell(next, `${titleOf(operation)} ... (b shows it)`);
 	const closed = topLayer(next)?.kind === 'form' ? pop(next) : next;
 	const wanted = operation.items[0]?.target;
 	const placed = follow({...closed, table: {...closed.table, wanted}}, closed.roster);
-	return tell(placed, `${plainLine(operation.title)} ... goes on when you quit (b shows it)`);
+	return tell(placed, `${titleOf(operation)} ... goes on when you quit (b shows it)`);
 }
 
 function onAnswer(model: Model, message: Message): Step {

@@ -86,7 +86,7 @@ export class ScreenOutput extends EventEmitter {
 			if (callback) setImmediate(callback);
 			return true;
 		}
-		if (data.startsWith('\u001B')) {
+		if (data.startsWith('\u001B[?')) {
 			this.#switchMode(data, callback);
 			return true;
 		}
