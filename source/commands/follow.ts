@@ -62,6 +62,12 @@ export async function follow(
 		if (error instanceof DroverError && error.code === 'operation.timeout' && options.timeoutText !== undefined) {
 			throw new EarlyExit(5, options.timeoutText);
 		}
+		if (error instanceof DroverError && error.code === 'daemon.unreachable' && id !== undefined) {
+			throw new DroverError('daemon.unreachable', error.message, {
+				next: 'The next command, for example "drover list", starts a new daemon, which takes up what was under way.',
+				cause: error.cause,
+			});
+		}
 		throw error;
 	} finally {
 		stopListening();

@@ -227,6 +227,17 @@ describe('following', () => {
 		await engine.cancel({id: '1', by: 'kim'});
 	});
 
+	test('the daemon ends meanwhile', async () => {
+		class Ending extends Staged {
+			override async wait(): Promise<never> {
+				throw new DroverError('daemon.unreachable', 'The daemon hung up.');
+			}
+		}
+		const {code, err} = await drover(['stop', 'web'], {engine: new Ending([])});
+		expect(code).toBe(3);
+		expect(err).toMatch(/^stop failed: The daemon hung up\.\nThe next command, .* takes up what was under way\.\n$/);
+	});
+
 	test('cancelled by somebody else', async () => {
 		const engine = new FakeEngine({instances: [fakeInstance('web', 'Running')], delayMs: 60_000});
 		const outcome = drover(['stop', 'web'], {
