@@ -8,7 +8,7 @@ import {fileURLToPath, pathToFileURL} from 'node:url';
 import {parseArgs} from 'node:util';
 import * as esbuild from 'esbuild';
 import {patches} from './patches/patches.mjs';
-import {lazyBuiltins, patchPackages} from './patches/plugins.mjs';
+import {importBuiltinsAsTheyAre, lazyBuiltins, patchPackages} from './patches/plugins.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Stands for the build's id until the file's content, of which it is made, is known. Same length as the id. */
@@ -48,11 +48,11 @@ export async function build({
 			'Intl.Segmenter': 'QuickSegmenter',
 			'globalThis.droverBuild': JSON.stringify({version, id: placeholder}),
 		},
-		inject: [join(root, 'scripts/patches/quick-segmenter.mjs')],
+		inject: [join(root, 'scripts/patches/builtin.mjs'), join(root, 'scripts/patches/quick-segmenter.mjs')],
 		nodePaths: [join(root, 'node_modules')],
 		plugins: [lazyBuiltins, patchPackages(applied)],
 	});
-	const text = result.outputFiles[0].text;
+	const text = importBuiltinsAsTheyAre(result.outputFiles[0].text);
 	check(result.metafile, applied, text);
 	const buildId = createHash('sha256').update(text).digest('hex').slice(0, placeholder.length);
 	const bundle = text.replaceAll(placeholder, buildId);

@@ -33,8 +33,9 @@ step() {
 		echo "done ($(($(date +%s) - begin)) s)" >&2
 	else
 		echo 'failed' >&2
-		# The last lines hold the reason; notices of npm and where its own log is do not help.
-		grep -v -e '^npm notice' -e 'A complete log of this run' "$log" | tail -n 12 | sed 's/^/  /' >&2
+		# npm gives the reason first, apt last. Notices and where npm's own log is do not help.
+		grep -v -e '^npm notice' -e 'A complete log of this run' "$log" |
+			awk '{ line[NR] = $0 } END { for (i = 1; i <= NR; i++) if (i <= 8 || i > NR - 6) print "  " line[i] }' >&2
 		return 1
 	fi
 }

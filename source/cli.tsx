@@ -14,7 +14,8 @@ async function main(argv: readonly string[]): Promise<number> {
 		return 0;
 	}
 	const isBare = argv.every(argument => /^-v+$|^--verbose$/.test(argument));
-	if (isBare && process.stdin.isTTY && process.stdout.isTTY) return dashboard(paths);
+	const isScreen = process.stdin.isTTY && process.stdout.isTTY && process.env['TERM'] !== 'dumb';
+	if (isBare && isScreen) return dashboard(paths);
 	return command(paths, argv);
 }
 
@@ -32,7 +33,7 @@ async function dashboard(paths: Paths): Promise<number> {
 		import('./protocol/connect.ts'),
 		import('./commands/process-context.ts'),
 	]);
-	return (await runDashboard({connect: () => connect(paths), user: userName()})) ?? 0;
+	return runDashboard({connect: () => connect(paths), user: userName()});
 }
 
 async function command(paths: Paths, argv: readonly string[]): Promise<number> {
@@ -56,13 +57,14 @@ async function command(paths: Paths, argv: readonly string[]): Promise<number> {
 	});
 	const code = await runCommand(argv, context);
 	await context.closeEngine();
+	// A pipe may still hold the last lines: they must be out before the process ends.
+	await new Promise(resolve => process.stdout.write('', resolve));
 	return code;
 }
 
 try {
-	const code = await main(process.argv.slice(2));
-	// Whatever may still be open must not keep a finished command, but its last lines must be out.
-	process.stdout.write('', () => process.exit(code));
+	// Whatever may still be open must not keep what is finished.
+	process.exit(await main(process.argv.slice(2)));
 } catch (error) {
 	const data = errorData(error);
 	process.stderr.write(`drover failed: ${data.message}\n${data.next === undefined ? '' : `${data.next}\n`}`);

@@ -95,13 +95,14 @@ function keptCaches() {
 	},
 };
 
-/** With `DEV=true` in somebody's environment Ink would look for React's developer tools, which are not shipped. */
+/** With `DEV=true` in somebody's environment Ink would look for developer tools and for its package.json. */
 const noDeveloperTools = {
 	name: 'no-developer-tools',
-	filter: /[\\/]node_modules[\\/]ink[\\/]build[\\/]devtools\.js$/,
+	filter: /[\\/]node_modules[\\/]ink[\\/]build[\\/]reconciler\.js$/,
 	apply(source) {
-		if (!source.includes("from 'react-devtools-core'")) throw new Error('expected an import of react-devtools-core');
-		return 'export {};\n';
+		const parts = source.split("process.env['DEV'] === 'true'");
+		if (parts.length !== 3) throw new Error(`expected two tests of DEV, found ${parts.length - 1}`);
+		return parts.join('false');
 	},
 };
 

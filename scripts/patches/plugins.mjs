@@ -17,14 +17,31 @@ export const lazyBuiltins = {
 			return {path: path.replace(/^node:/, ''), namespace: 'builtin'};
 		});
 		build.onLoad({filter: /.*/, namespace: 'builtin'}, ({path}) => ({
-			contents:
-				path === 'process'
-					? 'module.exports = process;'
-					: `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path}`)});`,
+			contents: `module.exports = builtin(${JSON.stringify(`node:${path}`)});`,
 			loader: 'js',
 		}));
 	},
 };
+
+/**
+ * The helper with which esbuild lets a CommonJS module be imported copies all its properties. Of Node's own modules
+ * some are made when they are first looked at: to copy `node:util` loads a dozen more (7 ms). What is imported from
+ * these is therefore looked up in the module itself, when it is used.
+ */
+export function importBuiltinsAsTheyAre(text) {
+	const helper =
+		/(\b[\w$]+ ?= ?)\((\w+), ?(\w+), ?(\w+)\) ?=> ?\((?=\4 ?= ?\2 ?!= ?null ?\? ?[\w$]+\([\w$]+\(\2\)\) ?: ?\{\},)/g;
+	const found = [...text.matchAll(helper)];
+	if (found.length !== 1) {
+		throw new Error(
+			`esbuild's helper __toESM was found ${found.length} times, not once. Adapt scripts/patches/plugins.mjs.`,
+		);
+	}
+	return text.replace(
+		helper,
+		'$1($2,$3,$4)=>globalThis.droverBuiltins?.has($2)?Object.create($2,{default:{value:$2}}):(',
+	);
+}
 
 /** Applies the patches and notes which were, in `applied`. A patch that does not fit ends the build. */
 export function patchPackages(applied) {

@@ -62,6 +62,12 @@ export async function follow(
 		if (error instanceof DroverError && error.code === 'operation.timeout' && options.timeoutText !== undefined) {
 			throw new EarlyExit(5, options.timeoutText);
 		}
+		if (error instanceof DroverError && error.code === 'daemon.unreachable' && id !== undefined) {
+			throw new DroverError('daemon.unreachable', error.message, {
+				next: 'The next command, for example "drover list", starts a new daemon, which takes up what was under way.',
+				cause: error.cause,
+			});
+		}
 		throw error;
 	} finally {
 		stopListening();
@@ -138,8 +144,8 @@ class ProgressLine {
 		const isTerminal = this.#output.isTTY;
 		if (!isTerminal && !this.#isTalkative) return;
 		const text = progressText(operation);
-		const line = isTerminal ? cut(text, (this.#output.columns ?? 80) - 1) : text.replace(/ \d+%$/, '');
-		if (line === this.#shown) return;
+		const line = isTerminal ? cut(text, (this.#output.columns ?? 80) - 1) : withoutCount(text);
+		if (line === this.#shown || (!isTerminal && !isBusy(operation))) return;
 		this.#shown = line;
 		this.#output.write(isTerminal ? `\r${line}\u001B[K` : `${line}\n`);
 	}
@@ -148,6 +154,15 @@ class ProgressLine {
 		if (this.#output.isTTY && this.#shown !== '') this.#output.write('\r\u001B[K');
 		this.#shown = '';
 	}
+}
+
+/** A log says what is being done; how far it is would be a line each time. */
+function withoutCount(text: string): string {
+	return text.replace(/ (?:\d+%|\d+ of \d+)$/, '');
+}
+
+function isBusy({items}: OperationView): boolean {
+	return items.some(item => item.state === 'running' && item.stage !== '');
 }
 
 /** The beginning of a text that fits into so many columns; East Asian characters and emoji take two. */

@@ -227,6 +227,17 @@ describe('following', () => {
 		await engine.cancel({id: '1', by: 'kim'});
 	});
 
+	test('the daemon ends meanwhile', async () => {
+		class Ending extends Staged {
+			override async wait(): Promise<never> {
+				throw new DroverError('daemon.unreachable', 'The daemon hung up.');
+			}
+		}
+		const {code, err} = await drover(['stop', 'web'], {engine: new Ending([])});
+		expect(code).toBe(3);
+		expect(err).toMatch(/^stop failed: The daemon hung up\.\nThe next command, .* takes up what was under way\.\n$/);
+	});
+
 	test('cancelled by somebody else', async () => {
 		const engine = new FakeEngine({instances: [fakeInstance('web', 'Running')], delayMs: 60_000});
 		const outcome = drover(['stop', 'web'], {
@@ -248,6 +259,17 @@ describe('following', () => {
 				'\r\u001B[K',
 			].join(''),
 		);
+	});
+
+	test('launch: elsewhere a line for each change of stage, not for each step of one', async () => {
+		const stages = ['fetching 1 of 9', 'fetching 2 of 9', 'unpacking 10%', 'unpacking 20%', '', 'waiting'];
+		class Launching extends Staged {
+			override async launch() {
+				return view({kind: 'launch', items: [{target: 'web', state: 'queued', stage: 'queued'}]});
+			}
+		}
+		const {out} = await drover(['launch', 'micro'], {engine: new Launching(stages)});
+		expect(out).toBe('Starting web: fetching\nStarting web: unpacking\nStarting web: waiting\nLaunched: web\n');
 	});
 
 	test('silent where no terminal is', async () => {

@@ -3,7 +3,7 @@ import type {InstanceRecord, Observation} from '../../model/instance.ts';
 import type {InstancePlace} from '../driver.ts';
 import type {Shared} from './context.ts';
 import {filesOf, type InstanceFiles} from './files.ts';
-import {findProcess} from './process.ts';
+import {findProcess, sshPortOf} from './process.ts';
 import {asObject, QmpError} from './qmp.ts';
 import {exists, unrecordedStamp} from './saved-memory.ts';
 
@@ -22,12 +22,13 @@ export async function observe(
 		const files = filesOf(place);
 		const found = await findProcess(record.id, files);
 		if (!found) return {...(await atRest(record, files)), ...nowhere};
+		const port = sshPortOf(found);
 		const answer = asObject(await shared.monitors.ask(files, 'query-status', {timeoutMs}));
 		return {
 			...powerOf(String(answer['status'])),
 			...nowhere,
 			...(found.since === undefined ? {} : {runningSince: Math.trunc(found.since)}),
-			...(record.ssh.port === undefined ? {} : {ssh: {host: '127.0.0.1', port: record.ssh.port}}),
+			...(port === undefined ? {} : {ssh: {host: '127.0.0.1', port}}),
 		};
 	} catch (error) {
 		if (error instanceof QmpError) {

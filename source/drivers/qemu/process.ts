@@ -58,6 +58,15 @@ export function acceleratorOf(found: QemuProcess): string {
 	return /^[a-z]+/.exec(word)?.[0] ?? 'tcg';
 }
 
+/** The loopback port that leads into the guest, as this process was told; what a record says may be older. */
+export function sshPortOf(found: QemuProcess): number | undefined {
+	for (const word of found.arguments) {
+		const match = /(?:^|,)hostfwd=tcp:127\.0\.0\.1:(\d{1,5})-:22(?:,|$)/.exec(word);
+		if (match) return Number(match[1]);
+	}
+	return undefined;
+}
+
 export async function isAlive(found: QemuProcess, id: string): Promise<boolean> {
 	return (await argumentsOf(found.pid, id)) !== undefined;
 }

@@ -6,7 +6,7 @@ import {type Job, update} from './context.ts';
 import type {Accelerator} from './hardware.ts';
 import {endSpawned, launchQemu, logLine} from './launch.ts';
 import {monitorError} from './monitors.ts';
-import {endProcess, findProcess, type QemuProcess, waitGone} from './process.ts';
+import {endProcess, findProcess, type QemuProcess, sshPortOf, waitGone} from './process.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {
 	discardSavedMemory,
@@ -22,7 +22,7 @@ import {callOffSaving, goOn, runState, until} from './waiting.ts';
 /** Boots, resumes, or brings to its end what a crash has left half way. */
 export async function start(job: Job): Promise<void> {
 	const found = await findProcess(job.record.id, job.files);
-	if (found && (await takeUp(job, found))) return;
+	if (found && (await takeUp(job, found))) return keepPort(job, found);
 	await settleSavedMemory(job);
 	if (!(await exists(job.files.disk))) {
 		throw new DroverError('instance.broken', 'The disk of the instance is missing.', {
@@ -33,15 +33,25 @@ export async function start(job: Job): Promise<void> {
 	else await boot(job);
 }
 
+/** A machine that somebody else has started may be reached by another port than the record says. */
+async function keepPort(job: Job, found?: QemuProcess): Promise<void> {
+	const running = found ?? (await findProcess(job.record.id, job.files));
+	const port = running && sshPortOf(running);
+	if (port !== undefined && port !== job.record.ssh.port) {
+		await update(job, {ssh: {...job.record.ssh, port}});
+	}
+}
+
 async function boot(job: Job): Promise<void> {
 	job.work.progress('starting QEMU');
 	const {verdict} = await job.host.require();
-	await launchQemu(job, {accelerator: verdict.accelerator}, async monitor => {
+	const outcome = await launchQemu(job, {accelerator: verdict.accelerator}, async monitor => {
 		const state = await runState(monitor);
 		if (state !== 'running') throw new DroverError('driver.failed', `QEMU started, but the guest is ${state}.`);
 	}).catch(error => {
 		throw monitorError(error, 'starting');
 	});
+	if (outcome === 'other') await keepPort(job);
 }
 
 /**
@@ -111,7 +121,7 @@ async function resume(job: Job, stamp: SuspendStamp): Promise<void> {
 				throw savedMemoryError(`QEMU cannot load it: ${(await logLine(files.log)) || error.message}`);
 			}),
 		);
-		if (outcome === 'other') work.log('QEMU was started by another program at the same moment.');
+		if (outcome === 'other') await keepPort(job);
 	} catch (error) {
 		throw monitorError(error, 'loading the saved memory');
 	} finally {

@@ -1,10 +1,10 @@
 import {rm} from 'node:fs/promises';
 import {DroverError} from '../../model/errors.ts';
 import {type Job, notRunning, unanswered} from './context.ts';
+import {withAgent} from './guest.ts';
 import {cancelled, checkCancelled} from './lanes.ts';
 import {monitorError} from './monitors.ts';
 import {endProcess, findProcess, isAlive, type QemuProcess, waitGone} from './process.ts';
-import {connectGuestAgent} from './qga.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {discardSavedMemory, settleSavedMemory} from './saved-memory.ts';
 import {goOn, runState, until} from './waiting.ts';
@@ -87,13 +87,10 @@ async function persuade(job: Job, found: QemuProcess, monitor: Qmp, deadline: nu
 /** @returns whether the agent took the request; a failure is noted in the log */
 async function askAgent(job: Job, mode: 'powerdown' | 'reboot', timeoutMs: number): Promise<boolean> {
 	try {
-		const agent = await connectGuestAgent(job.files.agent, {timeoutMs: Math.min(3000, timeoutMs), signal: job.signal});
-		try {
-			await agent.send('guest-shutdown', {mode});
-			return true;
-		} finally {
-			agent.close();
-		}
+		await withAgent(job.files, {timeoutMs: Math.min(3000, timeoutMs), signal: job.signal}, agent =>
+			agent.send('guest-shutdown', {mode}),
+		);
+		return true;
 	} catch (error) {
 		job.work.log(`The guest's agent was not reached: ${(error as Error).message}.`);
 		return false;

@@ -53,14 +53,18 @@ export function watch(
 
 	const loop = async () => {
 		let failures = 0;
+		// It is called for what runs: a process that ended before we could listen has to be told as well.
+		let wasThere = true;
 		while (!ending.signal.aborted) {
-			try {
-				await listen();
-				failures = 0;
-				tell((await findProcess(id, files)) ? 'lost sight of' : 'ended');
-			} catch {
-				failures++;
-			}
+			const hasListened = await listen().then(
+				() => true,
+				() => false,
+			);
+			failures = hasListened ? 0 : failures + 1;
+			const isThere = (await findProcess(id, files).catch(() => undefined)) !== undefined;
+			if (hasListened && isThere) tell('lost sight of');
+			else if (!isThere && (hasListened || wasThere)) tell('ended');
+			wasThere = isThere;
 			await pause(pauses[Math.min(failures, pauses.length - 1)]!, ending.signal);
 		}
 	};

@@ -1,0 +1,198 @@
+import {errorData} from '../model/errors.ts';
+import {plainLine} from '../model/text.ts';
+import type {EngineLink} from './engine-link.ts';
+import {namesShort} from './store/instance-actions.ts';
+import type {Effect, Message, Model} from './store/model.ts';
+
+type Options = {
+	readonly link: EngineLink;
+	readonly dispatch: (message: Message) => void;
+	readonly model: () => Model;
+	readonly now: () => number;
+	readonly user: string;
+	readonly terminal: {
+		readonly copy: (text: string) => void;
+		readonly redraw: () => void;
+		readonly stop: () => void;
+		readonly shell: (name: string) => void;
+		readonly quit: () => void;
+	};
+};
+
+const toastMs = 6000;
+const consoleMs = 2000;
+const consoleLines = 500;
+
+/** Does what the model asks for. Every failure comes back as a message; nothing is thrown. */
+export class Effects {
+	readonly #options: Options;
+	readonly #timers = new Set<NodeJS.Timeout>();
+
+	constructor(options: Options) {
+		this.#options = options;
+	}
+
+	close(): void {
+		for (const timer of this.#timers) clearTimeout(timer);
+		this.#timers.clear();
+	}
+
+	readonly run = (effect: Effect): void => {
+		const {link, terminal, dispatch, now, user} = this.#options;
+		switch (effect.type) {
+			case 'act': {
+				const {action, names} = effect.request;
+				this.#ask(`${action} ${namesShort(names)}`, async () => {
+					const operation = await link.engine.act({...effect.request, by: user});
+					dispatch({type: 'begun', operation, at: now()});
+				});
+				break;
+			}
+			case 'launch':
+				this.#launch(effect);
+				break;
+			case 'cancel':
+				this.#ask('cancel', async () => {
+					await link.engine.cancel({id: effect.id, by: user});
+				});
+				break;
+			case 'refresh':
+				this.#ask('refresh', async () => {
+					await link.engine.refresh();
+					link.loadOverview();
+				});
+				break;
+			case 'reconnect':
+				link.reconnect();
+				break;
+			case 'load-overview':
+				link.loadOverview();
+				break;
+			case 'shell':
+				terminal.shell(effect.name);
+				break;
+			case 'copy':
+				terminal.copy(effect.text);
+				break;
+			case 'redraw':
+				terminal.redraw();
+				break;
+			case 'stop':
+				terminal.stop();
+				break;
+			case 'quit':
+				terminal.quit();
+				break;
+			case 'settle-later':
+				this.#later(5000, () => {
+					dispatch({type: 'settle', at: now()});
+				});
+				break;
+			case 'toast-timer':
+				this.#later(toastMs, () => {
+					dispatch({type: 'toast-over', number: effect.number});
+				});
+				break;
+			default:
+				this.#load(effect);
+		}
+	};
+
+	/** Questions whose answers belong to one screen: an error is shown there. */
+	#load(effect: Effect): void {
+		const {link, dispatch} = this.#options;
+		switch (effect.type) {
+			case 'load-detail':
+				this.#loadDetail(effect);
+				break;
+			case 'load-log':
+				this.#ask('log', async () => {
+					dispatch({type: 'log', id: effect.id, log: await link.engine.operationLog({id: effect.id})});
+				});
+				break;
+			case 'load-images':
+				this.#answer(
+					async () => ({type: 'images', images: await link.engine.find({query: ''})}),
+					error => ({type: 'images', error}),
+				);
+				break;
+			case 'load-drivers':
+				this.#answer(
+					async () => ({type: 'drivers', list: await link.engine.drivers()}),
+					error => ({type: 'drivers', error}),
+				);
+				break;
+			case 'load-doctor':
+				this.#answer(
+					async () => ({type: 'doctor', report: await link.engine.doctor({again: effect.again})}),
+					error => ({type: 'doctor', error}),
+				);
+				break;
+		}
+	}
+
+	#launch({request}: Extract<Effect, {type: 'launch'}>): void {
+		const {link, now, user} = this.#options;
+		this.#answer(
+			async () => ({type: 'begun', operation: await link.engine.launch({...request, by: user}), at: now()}),
+			error => ({type: 'launch-failed', error, at: now()}),
+		);
+	}
+
+	#loadDetail({id, name, tab}: Extract<Effect, {type: 'load-detail'}>): void {
+		const {link, dispatch} = this.#options;
+		const part = (load: () => Promise<Extract<Message, {type: 'detail'}>['part']>) => {
+			this.#answer(
+				async () => ({type: 'detail', id, part: await load()}),
+				error => ({type: 'detail', id, part: {error}}),
+			);
+		};
+		if (tab === 1) {
+			part(async () => ({events: await link.engine.instanceEvents({name})}));
+			return;
+		}
+		if (tab === 2) {
+			part(async () => ({console: await link.engine.consoleLog({name, lines: consoleLines})}));
+			// The console is followed while it is looked at; only lines that are new cost bytes.
+			this.#later(consoleMs, () => {
+				const layer = this.#options.model().layers.at(-1);
+				if (layer?.kind === 'detail' && layer.id === id && layer.tab === 2)
+					this.#loadDetail({type: 'load-detail', id, name, tab});
+			});
+			return;
+		}
+		part(async () => {
+			// What the host knows comes at once; the guest may take seconds to answer.
+			const [known] = await link.engine.info({names: [name], runtime: false});
+			if (known) dispatch({type: 'detail', id, part: {detail: known}});
+			const [full] = await link.engine.info({names: [name], runtime: true});
+			return full ? {detail: full} : {};
+		});
+	}
+
+	#answer(load: () => Promise<Message>, onError: (error: ReturnType<typeof errorData>) => Message): void {
+		const {dispatch} = this.#options;
+		// Deferred: an effect must not change the model before the change that caused it is seen.
+		Promise.resolve()
+			.then(load)
+			.catch((error: unknown) => onError(errorData(error)))
+			.then(dispatch, () => {});
+	}
+
+	#ask(what: string, act: () => Promise<void>): void {
+		const {dispatch, now} = this.#options;
+		Promise.resolve()
+			.then(act)
+			.catch((error: unknown) => {
+				dispatch({type: 'failed', what: plainLine(what), error: errorData(error), at: now()});
+			});
+	}
+
+	#later(ms: number, act: () => void): void {
+		const timer = setTimeout(() => {
+			this.#timers.delete(timer);
+			act();
+		}, ms);
+		this.#timers.add(timer);
+	}
+}

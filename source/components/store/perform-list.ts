@@ -1,0 +1,131 @@
+import {layoutOf, tableHeight} from '../pieces/layout.ts';
+import {finderEntries} from './finder.ts';
+import {launchButton, suggestions} from './form.ts';
+import {offers} from './instance-actions.ts';
+import {change, step} from './layers.ts';
+import type {FormLayer, Layer, Model, Step} from './model.ts';
+import {driverOf, operationRows, targetsOf, topLayer} from './selectors.ts';
+import {moveTo} from './table.ts';
+
+type Move = 'up' | 'down' | 'page-up' | 'page-down' | 'half-up' | 'half-down' | 'first' | 'last';
+
+function moved(index: number, move: Move, page: number, count: number): number {
+	const to = {
+		up: index - 1,
+		down: index + 1,
+		'page-up': index - page,
+		'page-down': index + page,
+		'half-up': index - Math.ceil(page / 2),
+		'half-down': index + Math.ceil(page / 2),
+		first: 0,
+		last: count - 1,
+	}[move];
+	return Math.max(0, Math.min(to, count - 1));
+}
+
+/** A movement key on whatever has rows. */
+export function performMove(model: Model, move: Move): Step {
+	const layer = topLayer(model);
+	if (!layer) {
+		const {table, roster, size} = model;
+		if (table.cursor === undefined) return step(moveTo(model, table.index));
+		return step(moveTo(model, moved(table.index, move, tableHeight(size), roster.shown.length)));
+	}
+	const height = layoutOf(model.size).bodyHeight;
+	switch (layer.kind) {
+		case 'menu':
+			return step(change(model, 'menu', menu => ({...menu, index: moved(menu.index, move, 8, menuLength(model))})));
+		case 'finder': {
+			const count = finderEntries(model, layer.mode, layer.field.text).length;
+			return step(
+				change(model, 'finder', finder => ({...finder, index: moved(finder.index, move, height - 4, count)})),
+			);
+		}
+		case 'alerts':
+			return step(
+				change(model, 'alerts', alerts => ({...alerts, index: moved(alerts.index, move, height, model.alerts.length)})),
+			);
+		case 'copy':
+			return step(change(model, 'copy', copy => ({...copy, index: moved(copy.index, move, 5, copy.choices.length)})));
+		case 'operations':
+			return moveInOperations(model, layer, move);
+		case 'form':
+			return step(change(model, 'form', form => moveInForm(form, move)));
+		case 'detail':
+		case 'doctor':
+			return step(scrolled(model, layer.kind, move, height));
+		default:
+			return step(model);
+	}
+}
+
+export function menuLength(model: Model): number {
+	const driver = driverOf(model);
+	const targets = targetsOf(model);
+	return driver ? offers(targets, driver).length + (targets.length === 1 ? 1 : 0) : 1;
+}
+
+function moveInOperations(model: Model, layer: Extract<Layer, {kind: 'operations'}>, move: Move): Step {
+	if (layer.isLogOpen) {
+		const count = layer.log?.length ?? 0;
+		const page = layoutOf(model.size).bodyHeight - 2;
+		const logTop = Math.max(0, Math.min(moved(layer.logTop, move, page, count), count - page));
+		return step(change(model, 'operations', pane => ({...pane, logTop})));
+	}
+	const rows = operationRows(model);
+	const index = Math.max(
+		0,
+		rows.findIndex(operation => operation.id === layer.cursor),
+	);
+	const chosen = rows[moved(index, move, 8, rows.length)];
+	if (!chosen || chosen.id === layer.cursor) return step(model);
+	const next = change(model, 'operations', ({log: _, ...pane}) => ({...pane, cursor: chosen.id}));
+	return step(next, {type: 'load-log', id: chosen.id});
+}
+
+function moveInForm(form: FormLayer, move: Move): FormLayer {
+	const down = move !== 'up';
+	const count = form.focus === 1 ? suggestions(form).length : 0;
+	if (down && count > 0 && form.suggestion < count - 1) return {...form, suggestion: form.suggestion + 1};
+	if (!down && form.suggestion >= 0) return {...form, suggestion: form.suggestion - 1};
+	return focusField(form, form.focus + (down ? 1 : -1));
+}
+
+export function focusField(form: FormLayer, focus: number): FormLayer {
+	return {...form, focus: (focus + launchButton + 1) % (launchButton + 1), suggestion: -1};
+}
+
+/** Pages that only scroll: the view knows how long they are, so the end is kept within reason there. */
+function scrolled(model: Model, kind: 'detail' | 'doctor', move: Move, height: number): Model {
+	const page = Math.max(1, height - 3);
+	const last = Math.max(0, (kind === 'detail' ? detailLength(model) : 60) - page);
+	return change(model, kind, layer => {
+		const at = Math.min(layer.top, last);
+		const to = {
+			up: at - 1,
+			down: at + 1,
+			'page-up': at - page,
+			'page-down': at + page,
+			'half-up': at - Math.ceil(page / 2),
+			'half-down': at + Math.ceil(page / 2),
+			first: 0,
+			// The end stays the end when lines are added: a console is followed.
+			last: kind === 'detail' && detailTab(model) === 2 ? endOfText : last,
+		}[move];
+		return {...layer, top: to === endOfText ? to : Math.max(0, Math.min(to, last))};
+	});
+}
+
+/** A place that is always the last one. */
+export const endOfText = Number.MAX_SAFE_INTEGER;
+
+function detailTab(model: Model): number | undefined {
+	const layer = topLayer(model);
+	return layer?.kind === 'detail' ? layer.tab : undefined;
+}
+
+function detailLength(model: Model): number {
+	const layer = topLayer(model);
+	if (layer?.kind !== 'detail') return 0;
+	return [45, layer.events?.length ?? 0, layer.console?.length ?? 0][layer.tab] ?? 0;
+}

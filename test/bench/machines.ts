@@ -1,0 +1,188 @@
+import {readdirSync, readFileSync} from 'node:fs';
+import process from 'node:process';
+import {setTimeout as sleep} from 'node:timers/promises';
+import type {Engine} from '../../source/engine/engine.ts';
+import {DroverError} from '../../source/model/errors.ts';
+import {mebibyte} from '../../source/model/sizes.ts';
+import {connect} from '../../source/protocol/connect.ts';
+import {locate} from '../../source/state/paths.ts';
+import {ByHand} from './by-hand.ts';
+import {type Figure, limited, median, milliseconds} from './figures.ts';
+import {Place, program} from './place.ts';
+import {memoryOf, processorTime, timeRun} from './process-facts.ts';
+
+/** A home with the real daemon and real machines; the daemon and every machine are ended with it. */
+class House implements AsyncDisposable {
+	readonly place: Place;
+	readonly engine: Engine;
+	readonly daemonPid: number;
+
+	private constructor(place: Place, engine: Engine, daemonPid: number) {
+		this.place = place;
+		this.engine = engine;
+		this.daemonPid = daemonPid;
+	}
+
+	static async open(): Promise<House> {
+		const place = new Place();
+		try {
+			await place.provideImage();
+			// As for a user: the first command starts the daemon.
+			await timeRun(process.execPath, [program, 'list'], place.env);
+			const {engine} = await connect(locate({DROVER_HOME: place.home}), {start: false});
+			const {daemon} = await engine.overview();
+			return new House(place, engine, daemon.pid);
+		} catch (error) {
+			await place[Symbol.asyncDispose]();
+			throw error;
+		}
+	}
+
+	/** @returns milliseconds from asking to the end of the operation */
+	async act(action: 'start' | 'suspend' | 'stop', names: readonly string[]): Promise<number> {
+		const began = performance.now();
+		const operation = await this.engine.act({action, names, by: 'bench'});
+		await this.#end(operation.id);
+		return performance.now() - began;
+	}
+
+	/** @returns milliseconds until all answer */
+	async launch(names: readonly string[], memory: number): Promise<number> {
+		const began = performance.now();
+		const operations = await Promise.all(
+			names.map(name => this.engine.launch({image: 'micro', name, memory, by: 'bench'})),
+		);
+		for (const {id} of operations) await this.#end(id);
+		return performance.now() - began;
+	}
+
+	async #end(id: string): Promise<void> {
+		const {error} = await this.engine.wait({id, timeoutSeconds: 900});
+		if (error) throw DroverError.from(error);
+	}
+
+	/** Pids of QEMUs whose command line names this home. */
+	machines(): number[] {
+		return readdirSync('/proc')
+			.filter(name => /^\d+$/.test(name))
+			.map(Number)
+			.filter(pid => {
+				const line = commandLineOf(pid);
+				return line.startsWith('qemu-system') && line.includes(this.place.home);
+			});
+	}
+
+	endDaemon(): void {
+		if (commandLineOf(this.daemonPid).includes(program)) process.kill(this.daemonPid, 'SIGKILL');
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.engine.close();
+		this.endDaemon();
+		for (const pid of this.machines()) process.kill(pid, 'SIGKILL');
+		while (this.machines().length > 0) await sleep(20);
+		await this.place[Symbol.asyncDispose]();
+	}
+}
+
+function commandLineOf(pid: number): string {
+	try {
+		return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+	} catch {
+		return '';
+	}
+}
+
+/** Memory and processor of a process that nobody asks anything, over some seconds. */
+async function atRest(pid: number, seconds: number) {
+	const before = processorTime(pid);
+	await sleep(seconds * 1000);
+	return {...memoryOf(pid), percent: (processorTime(pid) - before) / seconds / 10};
+}
+
+/** drover's suspend and resume against the same steps on the same machine without drover. */
+export async function suspendAndResume(): Promise<Figure[]> {
+	await using house = await House.open();
+	await house.launch(['bench'], 256 * mebibyte);
+	const own = {suspend: [] as number[], resume: [] as number[]};
+	const rounds = 7;
+	for (let round = 0; round < rounds; round++) {
+		own.suspend.push(await house.act('suspend', ['bench']));
+		own.resume.push(await house.act('start', ['bench']));
+	}
+	const [detail] = await house.engine.info({names: ['bench'], runtime: false});
+	const [pid] = house.machines();
+	if (!detail?.ssh || pid === undefined) throw new Error('the machine is not running');
+	// QEMU hears one client on a monitor: the daemon must be gone before a hand can be at it.
+	house.endDaemon();
+	const hand = new ByHand(pid, detail.ssh);
+	const theirs = {suspend: [] as number[], resume: [] as number[]};
+	try {
+		for (let round = 0; round < rounds; round++) {
+			theirs.suspend.push(await hand.suspend());
+			theirs.resume.push(await hand.resume());
+		}
+	} finally {
+		hand.end();
+	}
+	const figure = (what: 'suspend' | 'resume', note: string) => {
+		const [a, b] = [median(own[what]), median(theirs[what])];
+		return limited(
+			`${what} against the same steps by hand on QMP`,
+			a / b,
+			1.2,
+			'x',
+			`${milliseconds(a)}, by hand ${milliseconds(b)}; ${note}; medians of ${rounds}`,
+		);
+	};
+	return [
+		figure('suspend', '256 MiB, until QEMU has gone and the image is synced'),
+		figure('resume', 'until the guest answers on SSH'),
+	];
+}
+
+/** What the daemon takes while nobody asks it anything. */
+export async function daemon(): Promise<Figure[]> {
+	await using house = await House.open();
+	const seconds = 30;
+	const empty = await atRest(house.daemonPid, seconds);
+	await house.launch(['bench-1', 'bench-2'], 128 * mebibyte);
+	await sleep(5000);
+	const busy = await atRest(house.daemonPid, seconds);
+	const row = (what: string, {resident, own, percent}: typeof empty): Figure => ({
+		what: `daemon at rest, ${what}`,
+		value: `${Math.round(resident)} MiB, ${percent.toFixed(2)} % of a core`,
+		note: `${Math.round(own)} MiB of it its own; ${seconds} s, one client connected`,
+	});
+	return [row('no instance', empty), row('2 running', busy)];
+}
+
+/** Forty real machines at once. */
+export async function forty(): Promise<Figure[]> {
+	await using house = await House.open();
+	const names = Array.from({length: 40}, (_, index) => `bench-${String(index + 1).padStart(2, '0')}`);
+	const launched = await house.launch(names, 128 * mebibyte);
+	await sleep(10_000);
+	const running = (await house.engine.list()).filter(({state}) => state === 'Running').length;
+	const rest = await atRest(house.daemonPid, 30);
+	const times: number[] = [];
+	for (let round = 0; round < 10; round++) {
+		times.push(await timeRun(process.execPath, [program, 'list'], house.place.env));
+	}
+	const suspended = await house.act('suspend', names);
+	const machines = house.machines().length;
+	return [
+		{what: '40 launched at once', value: `${Math.round(launched / 1000)} s`, note: `${running} Running afterwards`},
+		{
+			what: 'daemon at rest, 40 running',
+			value: `${Math.round(rest.resident)} MiB, ${rest.percent.toFixed(2)} % of a core`,
+			note: '30 s, one client connected',
+		},
+		{what: 'list of 40 running', value: milliseconds(median(times)), note: 'median of 10, beside 40 guests'},
+		{
+			what: '40 suspended in one operation',
+			value: `${(suspended / 1000).toFixed(1)} s`,
+			note: `${machines} processes left`,
+		},
+	];
+}

@@ -1,0 +1,42 @@
+// Measures drover and prints a table: `node test/bench/main.ts [NAME...]`, by default everything but `forty`.
+// Times are given as ratios to something else measured in the same run, because machines differ. It judges nothing:
+// it ends with success whatever the figures are.
+import process from 'node:process';
+import {causeText} from '../../source/model/errors.ts';
+import {list} from './command-line.ts';
+import {firstFrame, keysAndQuiet} from './dashboard.ts';
+import {type Figure, printFigures} from './figures.ts';
+import {daemon, forty, suspendAndResume} from './machines.ts';
+import {checkProgram} from './place.ts';
+
+const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
+	'first-frame': firstFrame,
+	keys: keysAndQuiet,
+	list,
+	suspend: suspendAndResume,
+	daemon,
+	forty,
+};
+/** Takes minutes and some ten GiB of memory, so only when asked for. */
+const onlyWhenAsked = new Set(['forty']);
+
+checkProgram();
+const asked = process.argv.slice(2);
+const unknown = asked.filter(name => !(name in benches));
+if (unknown.length > 0) {
+	console.error(`There is no bench ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}.`);
+	process.exit(1);
+}
+const figures: Figure[] = [];
+for (const [name, bench] of Object.entries(benches)) {
+	if (asked.length > 0 ? !asked.includes(name) : onlyWhenAsked.has(name)) continue;
+	process.stderr.write(`${name} ...\n`);
+	try {
+		figures.push(...(await bench()));
+	} catch (error) {
+		figures.push({what: name, value: 'not measured', note: causeText(error)});
+	}
+}
+printFigures(figures);
+// A pty may keep the process.
+process.exit(0);
