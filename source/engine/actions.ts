@@ -1,5 +1,6 @@
 import {availableParallelism} from 'node:os';
 import {capability} from '../drivers/capabilities.ts';
+import type {Driver} from '../drivers/driver.ts';
 import {sshArguments} from '../guest/ssh-command.ts';
 import {sshAccess} from '../guest/ssh-config.ts';
 import {driverTitles} from '../model/driver-name.ts';
@@ -9,13 +10,22 @@ import type {OperationView} from '../model/operation.ts';
 import {type Decision, decide} from '../model/transitions.ts';
 import {warnGuest} from './delayed-stops.ts';
 import type {ActRequest, EngineAction, LaunchRequest} from './engine.ts';
-import type {Entry} from './instances.ts';
+import type {Entry, Instances} from './instances.ts';
 import {checkRequest, defaultImage, launch, prepareLaunch} from './launch.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
-import type {ItemPlan, ItemWork} from './operations.ts';
-import type {SceneParts} from './scene.ts';
+import type {ItemPlan, ItemWork, Operations} from './operations.ts';
+import type {Host} from './setting-keys.ts';
+import type {Workshop} from './workshop.ts';
 
 const steps = {start, stop, restart, suspend, delete: remove, recover, purge} as const;
+
+export type SceneParts = {
+	readonly driver: Driver;
+	readonly instances: Instances;
+	readonly shop: Workshop;
+	readonly operations: Operations;
+	readonly host: Host;
+};
 
 /** Turns requests into operations: all is checked before anything is touched. */
 export class Actions {
@@ -86,8 +96,8 @@ export class Actions {
 	}
 
 	/** Takes up what an earlier daemon had begun and not ended. */
-	async takeUp(): Promise<void> {
-		for (const entry of this.#parts.instances.all()) {
+	takeUp(entries: readonly Entry[]): void {
+		for (const entry of entries) {
 			if (entry.stored.kind !== 'record') continue;
 			const {intent, phase, createdBy, createdAt} = entry.stored.record;
 			if (intent !== undefined) this.#resume(entry, intent);
@@ -149,6 +159,10 @@ export class Actions {
 			);
 		try {
 			await (action === 'start' ? this.#boots.use(run) : run());
+			// The user has taken it out of the switch's hands.
+			if (!entry.isGone && entry.stored.kind === 'record' && entry.stored.record.parked) {
+				await instances.update(entry, {parked: undefined});
+			}
 		} finally {
 			this.#delayChanged(entry);
 		}

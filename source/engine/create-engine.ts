@@ -7,7 +7,8 @@ import {readBanner, waitForSsh} from '../guest/answer.ts';
 import {clientKey, generateHostKey} from '../guest/keys.ts';
 import {writeSshConfig} from '../guest/ssh-config.ts';
 import type {ImageStore} from '../images/image.ts';
-import {type DriverName, parseDriverName} from '../model/driver-name.ts';
+import {type DriverName, driverTitles} from '../model/driver-name.ts';
+import {DroverError} from '../model/errors.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
 import {openSettings} from '../state/settings.ts';
@@ -20,8 +21,8 @@ import {Settings} from './settings-desk.ts';
 import type {Workshop} from './workshop.ts';
 
 export type EngineOptions = {
-	/** Instead of the driver that the settings name: for tests. */
-	readonly driver?: Driver;
+	/** Instead of the real drivers: for tests. */
+	readonly loadDriver?: (name: DriverName) => Promise<Driver | undefined>;
 	readonly images?: ImageStore;
 	readonly workshop?: Partial<Workshop>;
 	readonly host?: Host;
@@ -63,6 +64,13 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		};
 		return new Scene({driver, instances, shop, operations, host});
 	};
+	const load = async (name: DriverName): Promise<Driver> => {
+		const driver = await (options.loadDriver ?? (each => loadDriver(each, paths)))(name);
+		if (driver) return driver;
+		throw new DroverError('driver.unsupported', `This version of drover cannot use ${driverTitles[name]} yet.`, {
+			next: `The driver stays ${settings.driver()}.`,
+		});
+	};
 	const engine = new LocalEngine({
 		paths,
 		images,
@@ -71,18 +79,11 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		host,
 		version: options.version ?? process.env['DROVER_VERSION'] ?? 'development',
 		lookEveryMs: options.lookEveryMs ?? 10_000,
-		scene: openScene(options.driver ?? (await currentDriver(settings, paths))),
+		scene: openScene(await load(settings.driver()).catch(() => load('qemu'))),
+		makeScene: async name => openScene(await load(name)),
 	});
 	await engine.open();
 	return engine;
-}
-
-/** The driver that the settings name. One that this version does not have is answered with the one it has. */
-async function currentDriver(settings: Settings, paths: Paths): Promise<Driver> {
-	const name: DriverName = parseDriverName(settings.get('local.driver').value) ?? 'qemu';
-	const driver = (await loadDriver(name, paths)) ?? (await loadDriver('qemu', paths));
-	if (driver === undefined) throw new Error('no driver was built');
-	return driver;
 }
 
 function reachable(instances: Instances) {

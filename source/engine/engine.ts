@@ -5,6 +5,8 @@ import type {ImageInfo} from '../model/image-info.ts';
 import type {ActionOptions, InstanceDetail, InstanceEvent, InstanceView} from '../model/instance.ts';
 import type {LogLine, OperationView} from '../model/operation.ts';
 import type {SshAccess} from '../model/ssh-access.ts';
+import type {SwitchPlan} from '../model/switch.ts';
+import type {SwitchStory} from '../model/switch-story.ts';
 
 /** A driver as clients see it. */
 export type DriverInfo = {
@@ -84,6 +86,13 @@ export type ActRequest = {
 
 export type {SshAccess};
 
+export type SwitchRequest = {
+	readonly to: DriverName;
+	readonly by: string;
+	/** Names of running instances whose power is cut where they cannot be suspended. */
+	readonly force?: readonly string[];
+};
+
 export type DoctorCheck = {
 	readonly title: string;
 	readonly verdict: 'ok' | 'warning' | 'problem';
@@ -107,7 +116,8 @@ export type EngineEvent =
 	  }
 	| {readonly type: 'operation'; readonly operation: OperationView}
 	| {readonly type: 'overview' /** Something else changed: ask for the overview again. */; readonly reason: string}
-	| {readonly type: 'notice'; readonly notice: Notice};
+	| {readonly type: 'notice'; readonly notice: Notice}
+	| {readonly type: 'switch'; readonly story: SwitchStory};
 
 /**
  * What drover does, whoever asks. Two implementations: `LocalEngine` (in process) and `RemoteEngine` (over a socket).
@@ -140,7 +150,14 @@ export type Engine = {
 	find(request: {query: string}): Promise<readonly ImageInfo[]>;
 	settings(): Promise<readonly SettingValue[]>;
 	get(request: {key: string}): Promise<SettingValue>;
+	/** `local.driver` switches, and answers when the switch has ended. */
 	set(request: {key: string; value: string; by: string}): Promise<SettingValue>;
+	/** What a switch would do; touches nothing. */
+	switchPlan(request: {to: DriverName}): Promise<SwitchPlan>;
+	/** Begins a switch. Refused, before anything is touched, when its plan has a problem. */
+	switchDriver(request: SwitchRequest): Promise<OperationView>;
+	/** The switch under way, or the last one; `null` when there was none. */
+	switchStory(): Promise<SwitchStory | null>;
 	/** Looks at all instances again now. */
 	refresh(): Promise<void>;
 	/** Events from now on. */
@@ -173,6 +190,9 @@ export const engineMethods = [
 	'settings',
 	'get',
 	'set',
+	'switchPlan',
+	'switchDriver',
+	'switchStory',
 	'refresh',
 ] as const satisfies ReadonlyArray<keyof Engine>;
 export type EngineMethod = (typeof engineMethods)[number];

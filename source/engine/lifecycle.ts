@@ -11,13 +11,21 @@ const stopTimeoutMs = 5 * 60_000;
  * One action on one instance, from beginning to end. Each begins by writing its intent into the record and ends by
  * removing it, so that a daemon that dies in between leaves word for the next; each may be run again from the start.
  */
-type Step = (shop: Workshop, entry: Entry, options: ActionOptions, by: string, work: WorkContext) => Promise<void>;
+type Step = (
+	shop: Workshop,
+	entry: Entry,
+	options: ActionOptions,
+	by: string,
+	work: WorkContext,
+	/** For the history: ` by the switch to lxd`. */
+	because?: string,
+) => Promise<void>;
 
 function intent(shop: Workshop, action: Intent['action'], options: ActionOptions, by: string): Intent {
 	return {action, options, by, at: shop.now().toISOString()};
 }
 
-export const start: Step = async (shop, entry, options, by, work) => {
+export const start: Step = async (shop, entry, options, by, work, because = '') => {
 	const {instances} = shop;
 	const {driver} = instances;
 	let record = instances.record(entry);
@@ -41,13 +49,13 @@ export const start: Step = async (shop, entry, options, by, work) => {
 		record = await work.update({desired: 'running'});
 		await awaitAnswer(shop, entry, work, options.answerTimeout);
 		if (isResume) await driver.awake(record, place, work);
-		await instances.tell(entry, `${isResume ? 'resumed' : 'started'}, ${seconds(began)}`, by);
+		await instances.tell(entry, `${isResume ? 'resumed' : 'started'}${because}, ${seconds(began)}`, by);
 	} finally {
 		await clearIntent(work);
 	}
 };
 
-export const stop: Step = async (shop, entry, options, by, work) => {
+export const stop: Step = async (shop, entry, options, by, work, because = '') => {
 	const {instances} = shop;
 	const place = instances.place(entry);
 	const began = Date.now();
@@ -61,7 +69,7 @@ export const stop: Step = async (shop, entry, options, by, work) => {
 			await instances.driver.stop(record, place, {timeoutMs: stopTimeoutMs}, work);
 		}
 		await work.update({desired: 'stopped', unanswered: undefined, shutdownAt: undefined});
-		await instances.tell(entry, `${options.force ? 'power cut' : 'stopped'}, ${seconds(began)}`, by);
+		await instances.tell(entry, `${options.force ? 'power cut' : 'stopped'}${because}, ${seconds(began)}`, by);
 	} finally {
 		await clearIntent(work);
 	}
@@ -77,6 +85,7 @@ export async function saveMemory(
 	by: string,
 	work: WorkContext,
 	whose: 'user' | 'switch',
+	because = '',
 ): Promise<void> {
 	const {instances} = shop;
 	const began = Date.now();
@@ -86,7 +95,7 @@ export async function saveMemory(
 		await instances.driver.suspend(record, instances.place(entry), {by: whose}, work);
 		// What a switch parks is still wanted as it was: a stop that was put off comes due when it is back.
 		if (whose === 'user') await work.update({desired: 'suspended', unanswered: undefined, shutdownAt: undefined});
-		await instances.tell(entry, `suspended, ${seconds(began)}`, by);
+		await instances.tell(entry, `suspended${because}, ${seconds(began)}`, by);
 	} finally {
 		await clearIntent(work);
 	}

@@ -1,7 +1,7 @@
 import {EventEmitter} from 'node:events';
 import {sshAccess} from '../guest/ssh-config.ts';
 import type {ImageStore} from '../images/image.ts';
-import {scopeOf} from '../model/driver-name.ts';
+import {type DriverName, scopeOf} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import type {InstanceDetail, InstanceView} from '../model/instance.ts';
 import {isUp} from '../model/state.ts';
@@ -10,13 +10,14 @@ import {readEvents} from '../state/event-log.ts';
 import type {Paths} from '../state/paths.ts';
 import {examine} from './doctor.ts';
 import {allDrivers, driverInfo, elsewhere} from './driver-info.ts';
-import type {ActRequest, Engine, EngineEvent, LaunchRequest, Notice, Overview} from './engine.ts';
+import type {ActRequest, Engine, EngineEvent, LaunchRequest, Notice, Overview, SwitchRequest} from './engine.ts';
 import {guestDetail, tailConsole} from './guest-detail.ts';
 import {hostFacts} from './host.ts';
 import type {Operations} from './operations.ts';
 import type {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
 import type {Settings} from './settings-desk.ts';
+import {Switcher} from './switcher.ts';
 import {inOrder} from './view.ts';
 
 export type EngineParts = {
@@ -30,6 +31,8 @@ export type EngineParts = {
 	readonly lookEveryMs: number;
 	/** What is current: the driver and the instances of its scope. */
 	readonly scene: Scene;
+	/** A scene for a driver, not opened yet. @throws DroverError `driver.unsupported` */
+	readonly makeScene: (driver: DriverName) => Promise<Scene>;
 };
 
 /** The engine itself: everything drover does, in this process. Clients of the daemon reach it through the socket. */
@@ -38,6 +41,7 @@ export class LocalEngine implements Engine {
 	readonly #emitter = new EventEmitter().setMaxListeners(0);
 	readonly #notices: Notice[] = [];
 	readonly #startedAt = Date.now();
+	readonly #switcher: Switcher;
 	#scene: Scene;
 	#look: NodeJS.Timeout | undefined;
 	#isClosed = false;
@@ -45,6 +49,12 @@ export class LocalEngine implements Engine {
 	constructor(parts: EngineParts) {
 		this.#parts = parts;
 		this.#scene = parts.scene;
+		this.#switcher = new Switcher({
+			...parts,
+			current: () => this.#scene,
+			enter: scene => this.#enter(scene),
+			onStory: story => this.#emit({type: 'switch', story}),
+		});
 	}
 
 	/** Looks at everything once and takes up what an earlier daemon left. Call it once, before anything else. */
@@ -52,7 +62,9 @@ export class LocalEngine implements Engine {
 		const {settings, lookEveryMs} = this.#parts;
 		await this.#scene.open();
 		for (const text of settings.problems) this.#notice('warning', text);
-		await this.#scene.takeUp();
+		const problem = await this.#switcher.recover();
+		if (problem !== undefined) this.#notice('warning', problem);
+		await this.#scene.takeUp(entry => this.#switcher.owns(entry));
 		const look = () => {
 			this.#look = setTimeout(() => {
 				void this.refresh().finally(() => {
@@ -99,11 +111,13 @@ export class LocalEngine implements Engine {
 		return Promise.all(views.map(view => guestDetail(instances, instances.get(view.name), runtime)));
 	}
 
-	launch(request: LaunchRequest) {
+	async launch(request: LaunchRequest) {
+		this.#demandNoSwitch();
 		return this.#scene.actions.launch(request);
 	}
 
-	act(request: ActRequest) {
+	async act(request: ActRequest) {
+		this.#demandNoSwitch();
 		return this.#scene.actions.act(request);
 	}
 
@@ -190,10 +204,23 @@ export class LocalEngine implements Engine {
 		return this.#parts.settings.get(key);
 	}
 
-	async set({key, value}: {key: string; value: string; by: string}) {
+	async set({key, value, by}: {key: string; value: string; by: string}) {
+		if (key === 'local.driver') return this.#setDriver(value, by);
 		const changed = this.#parts.settings.set(key, value);
 		this.#emit({type: 'overview', reason: `${key} was set`});
 		return changed;
+	}
+
+	switchPlan({to}: {to: DriverName}) {
+		return this.#switcher.plan(to);
+	}
+
+	switchDriver(request: SwitchRequest) {
+		return this.#switcher.begin(request);
+	}
+
+	async switchStory() {
+		return this.#switcher.story ?? null;
 	}
 
 	async refresh() {
@@ -220,6 +247,44 @@ export class LocalEngine implements Engine {
 
 	#emit(event: EngineEvent): void {
 		this.#emitter.emit('event', event);
+	}
+
+	async #setDriver(value: string, by: string) {
+		const {settings, operations} = this.#parts;
+		const to = settings.parse('local.driver', value) as DriverName;
+		if (to !== this.#scene.driver.name) {
+			const {id} = await this.#switcher.begin({to, by});
+			const {error} = await operations.wait(id);
+			if (error) throw DroverError.from(error);
+		}
+		return settings.get('local.driver');
+	}
+
+	/** While a switch is under way the instances are in its hands. */
+	#demandNoSwitch(): void {
+		if (!this.#switcher.isRunning) return;
+		const story = this.#switcher.story;
+		throw new DroverError(
+			'driver.switching',
+			`A switch${story ? ` from ${story.from} to ${story.to}` : ''} is under way.`,
+			{
+				next: 'Wait until it has ended: drover switch --last shows how far it is.',
+			},
+		);
+	}
+
+	/** Makes a scene the current one, and tells the clients what is no longer and what is now there. */
+	async #enter(scene: Scene): Promise<void> {
+		const before = this.#scene;
+		this.#scene = scene;
+		await before.close();
+		const kept = new Set(scene.instances.views().map(view => view.id));
+		const removed = before.instances
+			.views()
+			.map(view => view.id)
+			.filter(id => !kept.has(id));
+		this.#emit({type: 'instances', changed: scene.instances.views(), removed});
+		this.#emit({type: 'overview', reason: `the driver is ${scene.driver.name} now`});
 	}
 
 	async #allDrivers(again: boolean) {

@@ -1,20 +1,10 @@
 import type {Driver} from '../drivers/driver.ts';
 import {scopeOf} from '../model/driver-name.ts';
 import type {Observation} from '../model/instance.ts';
-import {Actions} from './actions.ts';
+import {Actions, type SceneParts} from './actions.ts';
 import {DelayedStops} from './delayed-stops.ts';
 import type {Entry, Instances} from './instances.ts';
-import type {Operations} from './operations.ts';
-import type {Host} from './setting-keys.ts';
 import type {Workshop} from './workshop.ts';
-
-export type SceneParts = {
-	readonly driver: Driver;
-	readonly instances: Instances;
-	readonly shop: Workshop;
-	readonly operations: Operations;
-	readonly host: Host;
-};
 
 /** One driver with the instances of its scope: what is current, until a switch opens another. */
 export class Scene {
@@ -44,10 +34,11 @@ export class Scene {
 		await this.instances.observeAll();
 	}
 
-	/** Takes up what an earlier daemon had begun, and the stops that were put off. */
-	async takeUp(): Promise<void> {
-		for (const entry of this.instances.all()) this.#delayed.follow(entry);
-		await this.actions.takeUp();
+	/** Takes up what an earlier daemon had begun, and the stops that were put off; leaves out what `isTaken` says. */
+	async takeUp(isTaken: (entry: Entry) => boolean = () => false): Promise<void> {
+		const entries = this.instances.all().filter(entry => !isTaken(entry));
+		for (const entry of entries) this.#delayed.follow(entry);
+		this.actions.takeUp(entries);
 	}
 
 	get hasDelayedStops(): boolean {

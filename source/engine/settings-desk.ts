@@ -1,6 +1,5 @@
-import {isBuilt} from '../drivers/registry.ts';
-import {driverTitles, parseDriverName} from '../model/driver-name.ts';
-import {DroverError} from '../model/errors.ts';
+import type {DriverName} from '../model/driver-name.ts';
+import {storageError} from '../state/atomic.ts';
 import type {SettingsStore} from '../state/settings.ts';
 import type {SettingValue} from './engine.ts';
 import {type Host, settingInForce, settingKey, settingNames} from './setting-keys.ts';
@@ -34,20 +33,28 @@ export class Settings {
 		return this.get('client.primary-name').value;
 	}
 
-	/** @throws DroverError `setting.unknown`, `setting.invalid`, `driver.unsupported` */
+	/** @throws DroverError `setting.unknown`, `setting.invalid`; `local.driver` is set by a switch only */
 	set(key: string, value: string): SettingValue {
-		const parsed = settingKey(key).parse(value, this.#host);
-		if (key === 'local.driver') this.#checkDriver(parsed);
+		const parsed = this.parse(key, value);
 		this.#store.set(key, parsed);
 		return this.get(key);
 	}
 
-	#checkDriver(value: string): void {
-		const driver = parseDriverName(value);
-		if (driver !== undefined && isBuilt(driver)) return;
-		const title = driver === undefined ? value : driverTitles[driver];
-		throw new DroverError('driver.unsupported', `This version of drover cannot switch to ${title} yet.`, {
-			next: `The driver stays ${this.get('local.driver').value}.`,
-		});
+	/** The value as it would be kept. @throws DroverError `setting.unknown`, `setting.invalid` */
+	parse(key: string, value: string): string {
+		return settingKey(key).parse(value, this.#host);
+	}
+
+	driver(): DriverName {
+		return this.get('local.driver').value as DriverName;
+	}
+
+	/** The one write that a switch commits with: atomic. @throws DroverError `host.*` */
+	setDriver(driver: DriverName): void {
+		try {
+			this.#store.set('local.driver', driver);
+		} catch (error) {
+			throw storageError(error, 'the settings');
+		}
 	}
 }

@@ -21,10 +21,11 @@ export async function parkOne(
 	force: boolean,
 ): Promise<void> {
 	const {instances, shop} = scene;
+	const because = ` by the switch to ${mark.to}`;
 	await instances.exclusive(entry, line.method === 'suspend' ? 'suspend' : 'stop', work, async context => {
 		await context.update({parked: mark});
-		if (line.method === 'suspend') await saveMemory(shop, entry, {}, work.by, context, 'switch');
-		else await stop(shop, entry, force ? {force: true} : {}, work.by, context);
+		if (line.method === 'suspend') await saveMemory(shop, entry, {}, work.by, context, 'switch', because);
+		else await stop(shop, entry, force ? {force: true} : {}, work.by, context, because);
 	});
 }
 
@@ -48,14 +49,14 @@ export async function restsProblem(
  * Brings one instance back. What fails stays parked, with its reason in the record.
  * @throws DroverError the reason
  */
-export async function restoreOne(scene: Scene, entry: Entry, work: ItemWork): Promise<void> {
+export async function restoreOne(scene: Scene, entry: Entry, work: ItemWork, because: string): Promise<void> {
 	const {instances, shop} = scene;
 	try {
 		await instances.exclusive(entry, 'start', work, async context => {
-			const before = instances.record(entry);
-			const from = before.parked;
-			await start(shop, entry, {}, work.by, context);
-			if (from !== undefined) await context.update({parked: undefined});
+			const seen = await instances.observe(entry);
+			// It was not parked after all: nothing to bring back, and nothing to wait for.
+			if (seen?.power !== 'running') await start(shop, entry, {}, work.by, context, because);
+			await context.update({parked: undefined, intent: undefined});
 		});
 	} catch (error) {
 		const {parked} = instances.record(entry);

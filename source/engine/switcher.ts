@@ -18,7 +18,9 @@ import {
 } from '../model/switch-story.ts';
 import type {Paths} from '../state/paths.ts';
 import {readStory, writeStory} from '../state/switch-journal.ts';
+import type {SwitchRequest} from './engine.ts';
 import {hostFacts} from './host.ts';
+import type {Entry} from './instances.ts';
 import type {ItemWork, Operations} from './operations.ts';
 import type {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
@@ -40,12 +42,7 @@ export type SwitcherParts = {
 	readonly now?: () => number;
 };
 
-export type SwitchRequest = {
-	readonly to: DriverName;
-	readonly by: string;
-	/** Names of running instances whose power is cut where they cannot be suspended. */
-	readonly force?: readonly string[];
-};
+const lenient = new Set<SwitchPhase>(['undo', 'restore', 'done']);
 
 /** Instances parked or brought back at once. */
 const limit = Math.max(4, 2 * availableParallelism());
@@ -133,7 +130,16 @@ export class Switcher {
 		return this.#operate(by, work => this.#forward(work, new Set(force)));
 	}
 
-	/** Takes up a switch that a dead daemon left. Call it once the current scene is open. */
+	/** Whether an instance is in the hands of the switch that was taken up. */
+	owns(entry: Entry): boolean {
+		const {stored} = entry;
+		return this.#isRunning && stored.kind === 'record' && stored.record.parked?.switch === this.#story?.id;
+	}
+
+	/**
+	 * Takes up a switch that a dead daemon left. Call it once the current scene is open.
+	 * @returns a sentence when the journal could not be read
+	 */
 	async recover(): Promise<string | undefined> {
 		const {story, problem} = await readStory(this.#parts.paths);
 		this.#story = story;
@@ -204,6 +210,7 @@ export class Switcher {
 		await scene.open();
 		await this.#parts.enter(scene);
 		await this.#restore(work);
+		await scene.takeUp();
 	}
 
 	async #park(work: ItemWork, force: ReadonlySet<string>): Promise<void> {
@@ -242,15 +249,15 @@ export class Switcher {
 				await settleLeft(scene, scene.instances.get(line.name), line);
 			}
 		}
+		const because = ` after the switch from ${this.#story!.from}`;
 		await eachWithin(this.#todo('restore'), limit, async line => {
-			await this.#do('restore', line, work, item => restoreOne(scene, scene.instances.get(line.name), item)).catch(
-				() => {},
-			);
+			await this.#do('restore', line, work, item =>
+				restoreOne(scene, scene.instances.get(line.name), item, because),
+			).catch(() => {});
 		});
 		const failed = this.#story!.restore.filter(line => line.result === 'failed');
 		const outcome = failed.length === 0 ? 'switched' : 'partly';
 		await this.#end(outcome, failed[0]?.error);
-		await scene.takeUp();
 		if (failed.length > 0)
 			work.note(`${failed.length} could not be brought back: ${failed.map(line => line.name).join(', ')}`);
 	}
@@ -266,7 +273,7 @@ export class Switcher {
 		await eachWithin(marked, limit, async entry => {
 			const line = story.park.find(each => each.id === entry.view.id);
 			try {
-				await restoreOne(scene, entry, work);
+				await restoreOne(scene, entry, work, ` because the switch to ${story.to} was undone`);
 				if (line) await this.#line('park', line.id, {note: 'brought up again'});
 			} catch (error) {
 				if (line) await this.#line('park', line.id, {note: 'could not be brought up again', error: errorData(error)});
@@ -334,7 +341,8 @@ export class Switcher {
 		this.#show(story);
 		const written = this.#writing.then(() => writeStory(this.#parts.paths, this.#story!));
 		this.#writing = written.catch(() => {});
-		return written;
+		// Once it is decided which way to go, a journal that cannot be written must not keep instances from coming up.
+		return lenient.has(story.phase) ? this.#writing : written;
 	}
 
 	#now(): number {

@@ -29,9 +29,9 @@ export function deriveState(
 		case undefined:
 			return {state: 'Unknown', reason: 'not looked at yet'};
 		case 'off':
-			return record.suspended ? {state: 'Suspended'} : {state: 'Stopped'};
+			return {state: record.suspended ? 'Suspended' : 'Stopped', ...parkedReason(record)};
 		case 'suspended':
-			return {state: 'Suspended'};
+			return {state: 'Suspended', ...parkedReason(record)};
 		case 'running':
 			if (record.unanswered) return {state: 'Unknown', reason: record.unanswered.reason};
 			return {state: record.shutdownAt ? 'Delayed Shutdown' : 'Running'};
@@ -44,6 +44,11 @@ export function deriveState(
 		case 'unusable':
 			return {state: 'Broken', reason: observation.reason ?? 'its files cannot be used'};
 	}
+}
+
+/** A switch could not bring it back: why, beside the state it rests in. */
+function parkedReason({parked}: InstanceRecord): {reason?: string} {
+	return parked?.failure ? {reason: `could not be brought back by the switch: ${parked.failure.message}`} : {};
 }
 
 /** What clients are shown of a record that can be read. */

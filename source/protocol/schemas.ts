@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import {type Engine, type EngineMethod, engineActions} from '../engine/engine.ts';
+import {driverNames} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import {isRecord} from './messages.ts';
 
@@ -56,6 +57,9 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 	settings: nothing,
 	get: v.strictObject({key: text}),
 	set: v.strictObject({key: text, value: text, by: text}),
+	switchPlan: v.strictObject({to: v.picklist(driverNames)}),
+	switchDriver: v.strictObject({to: v.picklist(driverNames), by: text, force: key(names)}),
+	switchStory: nothing,
 	refresh: nothing,
 };
 

@@ -112,6 +112,9 @@ const examples: {readonly [Method in EngineMethod]: Parameters<Engine[Method]>} 
 	settings: [],
 	get: [{key: 'local.driver'}],
 	set: [{key: 'local.driver', value: 'lxd', by: 'kim'}],
+	switchPlan: [{to: 'lxd'}],
+	switchDriver: [{to: 'lxd', by: 'kim', force: []}],
+	switchStory: [],
 	refresh: [],
 };
 

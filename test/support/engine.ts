@@ -54,7 +54,7 @@ export async function simulatedEngine(
 	}: EngineOptions & {hypervisor?: SimulatedHypervisor; answers?: () => boolean} = {},
 ): Promise<{engine: LocalEngine; hypervisor: SimulatedHypervisor}> {
 	const engine = await createEngine(paths, {
-		driver: hypervisor.driver(),
+		loadDriver: async name => (name === 'qemu' ? hypervisor.driver() : undefined),
 		images: simulatedImages(paths),
 		host: {platform: 'linux', architecture: 'x64'},
 		version: 'test',

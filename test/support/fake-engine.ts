@@ -7,6 +7,8 @@ import type {InstanceDetail, InstanceView} from '../../source/model/instance.ts'
 import {isEnded, type LogLine, type OperationKind, type OperationView} from '../../source/model/operation.ts';
 import {gibibyte} from '../../source/model/sizes.ts';
 import type {InstanceState} from '../../source/model/state.ts';
+import {planSwitch, type SwitchPlan} from '../../source/model/switch.ts';
+import type {SwitchStory} from '../../source/model/switch-story.ts';
 
 /** An instance as clients see it, with sensible values for what a test does not care about. */
 export function fakeInstance(
@@ -75,6 +77,8 @@ export class FakeEngine implements Engine {
 	driver: DriverInfo;
 	delayMs: number;
 	isAway = false;
+	plan: SwitchPlan | undefined;
+	story: SwitchStory | null = null;
 	readonly #operations = new Map<string, OperationView>();
 	readonly #listeners = new Set<(event: EngineEvent) => void>();
 	readonly #settings = new Map([
@@ -292,6 +296,34 @@ export class FakeEngine implements Engine {
 		await this.get({key});
 		this.#settings.set(key, value);
 		return {key, value, isDefault: false};
+	}
+
+	async switchPlan({to}: {to: DriverName}): Promise<SwitchPlan> {
+		this.#note('switchPlan', {to});
+		return (
+			this.plan ??
+			planSwitch({
+				from: this.driver.name,
+				to,
+				isShared: false,
+				canSuspend: true,
+				fromTitle: this.driver.name,
+				toTitle: to,
+				leaving: [],
+				entering: [],
+				freeBytes: gibibyte,
+				hostMemory: gibibyte,
+			})
+		);
+	}
+
+	async switchDriver(request: Parameters<Engine['switchDriver']>[0]): Promise<OperationView> {
+		this.#note('switchDriver', request);
+		return this.#begin('switch', [`${this.driver.name} -> ${request.to}`], request.by);
+	}
+
+	async switchStory() {
+		return this.story;
 	}
 
 	async refresh() {

@@ -1,6 +1,7 @@
 import {mkdir, rm, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import type {Driver, DriverEvent, DriverHealth, InstancePlace, WorkContext} from '../../source/drivers/driver.ts';
+import type {DriverName} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {InstanceRecord, Observation, SuspendStamp} from '../../source/model/instance.ts';
 
@@ -25,6 +26,8 @@ export class SimulatedHypervisor {
 		summary: 'simulated',
 		checkedAt: 0,
 	};
+	/** Awaited before each step: where a test ends the life of the daemon that asks. */
+	onStep: () => Promise<void> = async () => {};
 	#boots = 0;
 
 	/** The guest powers itself off, or its process is killed. */
@@ -42,8 +45,9 @@ export class SimulatedHypervisor {
 		this.machines.set(id, {power: 'running', bootId, listeners: new Set()});
 	}
 
-	driver(): Driver {
+	driver(name: DriverName = 'qemu'): Driver {
 		const step = async (method: Method, record: InstanceRecord, work?: WorkContext) => {
+			await this.onStep();
 			this.calls.push(`${method} ${record.name}`);
 			const hook = this.before.get(method)?.(record);
 			if (hook === undefined) return;
@@ -53,7 +57,7 @@ export class SimulatedHypervisor {
 		const disk = (place: InstancePlace) => path.join(place.directory, 'disk');
 		const state = (place: InstancePlace) => path.join(place.directory, 'state');
 		return {
-			name: 'qemu',
+			name,
 			health: async () => this.health,
 			create: async (record, place, input, work) => {
 				await step('create', record, work);
@@ -94,7 +98,7 @@ export class SimulatedHypervisor {
 					throw new DroverError('driver.failed', 'there is nothing to suspend');
 				}
 				const stamp: SuspendStamp = {
-					driver: 'qemu',
+					driver: name,
 					version: '1.0',
 					machine: 'pc',
 					accelerator: 'tcg',
