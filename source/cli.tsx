@@ -1,8 +1,6 @@
-import {enableCompileCache} from 'node:module';
-import path from 'node:path';
 import process from 'node:process';
 import {errorData, exitCodeOf} from './model/errors.ts';
-import {locate, makePrivate, type Paths} from './state/paths.ts';
+import {locate, type Paths} from './state/paths.ts';
 
 /** The exit code when nobody reads on: 128 and the number of SIGPIPE, as other programs have it. */
 const unread = 141;
@@ -10,7 +8,6 @@ const unread = 141;
 /** Sorts out what is wanted and loads no more than that. @returns the exit code */
 async function main(argv: readonly string[]): Promise<number> {
 	const paths = locate();
-	cacheCode(paths);
 	if (argv[0] === 'daemon') {
 		const {runDaemon} = await import('./protocol/daemon.ts');
 		await runDaemon(paths);
@@ -23,14 +20,6 @@ async function main(argv: readonly string[]): Promise<number> {
 
 function isScreen(): boolean {
 	return process.stdin.isTTY && process.stdout.isTTY && process.env['TERM'] !== 'dumb';
-}
-
-/** Compiled code is kept for the next start; where that is not possible, starting is slower and nothing else. */
-function cacheCode(paths: Paths) {
-	try {
-		makePrivate(paths.cache);
-		enableCompileCache(path.join(paths.cache, 'code'));
-	} catch {}
 }
 
 async function dashboard(paths: Paths): Promise<number> {
