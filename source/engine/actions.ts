@@ -1,5 +1,6 @@
 import {availableParallelism} from 'node:os';
 import {capability} from '../drivers/capabilities.ts';
+import type {Driver} from '../drivers/driver.ts';
 import {sshArguments} from '../guest/ssh-command.ts';
 import {sshAccess} from '../guest/ssh-config.ts';
 import {driverTitles} from '../model/driver-name.ts';
@@ -9,22 +10,31 @@ import type {OperationView} from '../model/operation.ts';
 import {type Decision, decide} from '../model/transitions.ts';
 import {warnGuest} from './delayed-stops.ts';
 import type {ActRequest, EngineAction, LaunchRequest} from './engine.ts';
-import type {Entry} from './instances.ts';
+import type {Entry, Instances} from './instances.ts';
 import {checkRequest, defaultImage, launch, prepareLaunch} from './launch.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
-import type {EngineParts} from './local-engine.ts';
-import type {ItemPlan, ItemWork} from './operations.ts';
+import type {ItemPlan, ItemWork, Operations} from './operations.ts';
+import type {Host} from './setting-keys.ts';
+import type {Workshop} from './workshop.ts';
 
 const steps = {start, stop, restart, suspend, delete: remove, recover, purge} as const;
 
+export type ActionParts = {
+	readonly driver: Driver;
+	readonly instances: Instances;
+	readonly shop: Workshop;
+	readonly operations: Operations;
+	readonly host: Host;
+};
+
 /** Turns requests into operations: all is checked before anything is touched. */
 export class Actions {
-	readonly #parts: EngineParts;
+	readonly #parts: ActionParts;
 	readonly #delayChanged: (entry: Entry) => void;
 	/** Guests that boot at once; more would only make each slower. */
 	readonly #boots = new Slots(Math.max(4, 2 * availableParallelism()));
 
-	constructor(parts: EngineParts, {delayChanged}: {delayChanged: (entry: Entry) => void}) {
+	constructor(parts: ActionParts, {delayChanged}: {delayChanged: (entry: Entry) => void}) {
 		this.#parts = parts;
 		this.#delayChanged = delayChanged;
 	}

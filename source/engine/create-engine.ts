@@ -7,6 +7,7 @@ import {readBanner, waitForSsh} from '../guest/answer.ts';
 import {clientKey, generateHostKey} from '../guest/keys.ts';
 import {writeSshConfig} from '../guest/ssh-config.ts';
 import type {ImageStore} from '../images/image.ts';
+import {version} from '../model/build.ts';
 import {type DriverName, parseDriverName} from '../model/driver-name.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
@@ -65,7 +66,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		operations,
 		settings,
 		host,
-		version: options.version ?? process.env['DROVER_VERSION'] ?? 'development',
+		version: options.version ?? version,
 		lookEveryMs: options.lookEveryMs ?? 10_000,
 	});
 	await engine.open();
