@@ -1,39 +1,70 @@
-// Bundles drover into one file: `node scripts/build.mjs [--entry FILE] [--out FILE] [--no-minify] [--quiet]`.
+// Bundles drover: `node scripts/build.mjs [--entry FILE [--late MODULE]...] [--out DIRECTORY] [--no-minify] [--quiet]`.
 // Runs on Node 20 and later; what it makes runs on the Node that package.json brings along.
 import {createHash} from 'node:crypto';
 import {mkdir, readFile, rename, rm, writeFile} from 'node:fs/promises';
-import {dirname, join, resolve} from 'node:path';
+import {join, resolve} from 'node:path';
 import process from 'node:process';
 import {fileURLToPath, pathToFileURL} from 'node:url';
 import {parseArgs} from 'node:util';
 import * as esbuild from 'esbuild';
 import {patches} from './patches/patches.mjs';
-import {importBuiltinsAsTheyAre, lazyBuiltins, patchPackages} from './patches/plugins.mjs';
+import {importBuiltinsAsTheyAre, lazyBuiltins, leaveOut, patchPackages} from './patches/plugins.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Stands for the build's id until the file's content, of which it is made, is known. Same length as the id. */
 const placeholder = 'drover-build-id_';
 
+/** What only the dashboard and the daemon need, as `source/cli.tsx` imports it: not in the program for commands. */
+const seldom = ['./components/run-dashboard.tsx', './protocol/daemon.ts'];
+
 /**
- * One file, although parts of it are seldom needed: modules reached only by `import()` are wrapped and run when they
- * are reached, and a daemon that runs from the file is not hurt when an upgrade replaces it (it never reads it again).
- * @returns {Promise<{bytes: number, buildId: string, applied: Set<string>}>}
+ * Makes three files. `drover.js` keeps compiled code for the next start and hands over to one of two programs, each
+ * whole in one file: `command.js` for commands, which are called often and must start quickly, and `all.js`. Whole,
+ * because a daemon runs for long: a file that it has yet to load may be gone, or another one, after an upgrade.
+ * Modules that are reached only by `import()` are wrapped, and run when they are reached.
+ * @param {{entry?: string, directory?: string, minify?: boolean, late?: readonly string[]}} options
+ *   `late`: what the entry imports that is not in `command.js`
+ * @returns {Promise<{bytes: number, buildId: string, applied: Set<string>, inputs: Record<'all' | 'command', string[]>}>}
  * @throws Error with a sentence for a person
  */
 export async function build({
 	entry = join(root, 'source/cli.tsx'),
-	out = join(root, 'dist/drover.js'),
+	directory = join(root, 'dist'),
 	minify = true,
+	late = seldom,
 } = {}) {
 	const {version} = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 	const applied = new Set();
+	const leftOut = new Set();
+	const [all, command] = await Promise.all([
+		bundle({entry, version, minify, plugins: [lazyBuiltins, patchPackages(applied)]}),
+		bundle({entry, version, minify, plugins: [leaveOut(late, leftOut), lazyBuiltins, patchPackages(new Set())]}),
+	]);
+	checkPatches(all.inputs, applied);
+	const lost = late.filter(path => !leftOut.has(path));
+	if (lost.length > 0) throw new Error(`${entry} no longer imports ${lost.join(', ')}. Adapt scripts/build.mjs.`);
+
+	const buildId = createHash('sha256').update(all.text).update(command.text).digest('hex').slice(0, placeholder.length);
+	const files = {
+		'all.js': all.text.replaceAll(placeholder, buildId),
+		'command.js': command.text.replaceAll(placeholder, buildId),
+		// Last: it stands for the whole, and its age tells when drover was built.
+		'drover.js': await readFile(join(root, 'scripts/patches/start.mjs'), 'utf8'),
+	};
+	await mkdir(directory, {recursive: true});
+	for (const [name, text] of Object.entries(files)) await replaceFile(join(directory, name), text);
+	const bytes = Object.values(files).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+	return {bytes, buildId, applied, inputs: {all: all.inputs, command: command.inputs}};
+}
+
+async function bundle({entry, version, minify, plugins}) {
 	const result = await esbuild.build({
 		absWorkingDir: root,
 		entryPoints: [resolve(entry)],
-		outfile: resolve(out),
 		bundle: true,
 		write: false,
 		metafile: true,
+		outdir: 'dist',
 		platform: 'node',
 		format: 'esm',
 		target: 'node24',
@@ -42,42 +73,39 @@ export async function build({
 		legalComments: 'none',
 		charset: 'ascii',
 		logLevel: 'silent',
-		// React's development build costs 2.5 times the processor time a frame.
 		define: {
+			// React's development build costs 2.5 times the processor time a frame.
 			'process.env.NODE_ENV': '"production"',
 			'Intl.Segmenter': 'QuickSegmenter',
 			'globalThis.droverBuild': JSON.stringify({version, id: placeholder}),
 		},
 		inject: [join(root, 'scripts/patches/builtin.mjs'), join(root, 'scripts/patches/quick-segmenter.mjs')],
 		nodePaths: [join(root, 'node_modules')],
-		plugins: [lazyBuiltins, patchPackages(applied)],
+		plugins,
 	});
 	const text = importBuiltinsAsTheyAre(result.outputFiles[0].text);
-	check(result.metafile, applied, text);
-	const buildId = createHash('sha256').update(text).digest('hex').slice(0, placeholder.length);
-	const bundle = text.replaceAll(placeholder, buildId);
-	await replaceFile(resolve(out), bundle);
-	return {bytes: Buffer.byteLength(bundle), buildId, applied};
-}
-
-function check(metafile, applied, text) {
-	const hasInk = Object.keys(metafile.inputs).some(path => /(^|\/)node_modules\/ink\//.test(path));
-	const lost = patches.filter(({name}) => !applied.has(name)).map(({name}) => name);
-	if (hasInk && lost.length > 0) {
-		throw new Error(`No file was found any more for the patch ${lost.join(', ')}. Adapt it in scripts/patches.`);
-	}
 	if (text.includes('Intl.Segmenter')) {
 		throw new Error('Intl.Segmenter is used in a way that scripts/patches/quick-segmenter.mjs does not replace.');
 	}
-	const outside = Object.values(metafile.outputs).flatMap(({imports}) => imports.map(({path}) => path));
+	const outside = Object.values(result.metafile.outputs)
+		.flatMap(({imports}) => imports.map(({path}) => path))
+		.filter(path => path !== './all.js');
 	if (outside.length > 0) {
-		throw new Error(`The bundle would need ${[...new Set(outside)].join(', ')} beside it, but it must stand alone.`);
+		throw new Error(`The program would need ${[...new Set(outside)].join(', ')} beside it, but it must stand alone.`);
+	}
+	return {text, inputs: Object.keys(result.metafile.inputs)};
+}
+
+function checkPatches(inputs, applied) {
+	const hasInk = inputs.some(path => /(^|\/)node_modules\/ink\//.test(path));
+	const lost = patches.filter(({name}) => !applied.has(name)).map(({name}) => name);
+	if (hasInk && lost.length > 0) {
+		throw new Error(`No file was found any more for the patch ${lost.join(', ')}. Adapt it in scripts/patches.`);
 	}
 }
 
 /** Written aside and renamed: whoever starts drover meanwhile gets the old file or the new one, never a part. */
 async function replaceFile(path, text) {
-	await mkdir(dirname(path), {recursive: true});
 	const aside = `${path}.${process.pid}.tmp`;
 	try {
 		await writeFile(aside, text, {flush: true});
@@ -92,6 +120,7 @@ async function main() {
 	const {values} = parseArgs({
 		options: {
 			entry: {type: 'string'},
+			late: {type: 'string', multiple: true},
 			out: {type: 'string'},
 			'no-minify': {type: 'boolean', default: false},
 			quiet: {type: 'boolean', default: false},
@@ -99,8 +128,8 @@ async function main() {
 	});
 	const began = performance.now();
 	const {bytes, buildId} = await build({
-		...(values.entry === undefined ? {} : {entry: values.entry}),
-		...(values.out === undefined ? {} : {out: values.out}),
+		...(values.entry === undefined ? {} : {entry: values.entry, late: values.late ?? []}),
+		...(values.out === undefined ? {} : {directory: resolve(values.out)}),
 		minify: !values['no-minify'],
 	});
 	if (values.quiet) return;

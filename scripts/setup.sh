@@ -18,8 +18,8 @@ fail() {
 	exit 1
 }
 
-prepare_log() {
-	mkdir -p .cache 2>/dev/null && : > "$log" 2>/dev/null ||
+need_writable() {
+	mkdir -p .cache 2>/dev/null && [ -w .cache ] ||
 		fail "$PWD cannot be written to by $(id -un 2>/dev/null || id -u), so nothing can be set up here."
 }
 
@@ -41,8 +41,10 @@ step() {
 }
 
 # Only one setup at a time in one checkout, where that can be had. The kernel frees it with the process.
+alone=
 only_one() {
-	command -v flock >/dev/null 2>&1 || return 0
+	[ -z "$alone" ] && command -v flock >/dev/null 2>&1 || return 0
+	alone=yes
 	exec 9>.cache/setup.lock
 	flock -n 9 || { echo 'Waiting for another setup of this checkout ...' >&2; flock 9; }
 }
@@ -66,9 +68,14 @@ have_packages() {
 
 install_packages() {
 	command -v npm >/dev/null 2>&1 || fail 'npm is missing: install Node.js 20 or newer with npm (apt-get install npm).'
-	prepare_log
+	need_writable
 	only_one
 	have_packages && return 0
+	# Without a home of one's own npm has no place for its cache.
+	if [ ! -w "${HOME:-/nonexistent}" ]; then
+		npm_config_cache=$PWD/.cache/npm
+		export npm_config_cache
+	fi
 	omit=--omit=dev; mark=node_modules/.drover-run
 	if [ "$mode" = test ] || [ -e node_modules/.bin/vitest ]; then omit=--include=dev; mark=node_modules/.drover-all; fi
 	# No package needs its install script (native parts come as packages of their own), and the warnings about engines
@@ -98,7 +105,7 @@ is_built() {
 
 build_program() {
 	find_node
-	prepare_log
+	need_writable
 	only_one
 	is_built && return 0
 	step 'Building drover' "$node" scripts/build.mjs || fail 'the program could not be built.'
@@ -130,7 +137,7 @@ install_hypervisor() {
 		echo "drover: QEMU or a tool of it is missing: run  sudo apt-get install --no-install-recommends$missing" >&2
 		return 1
 	fi
-	prepare_log
+	need_writable
 	only_one
 	missing_packages || return 0
 	apt="env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0"

@@ -1,30 +1,25 @@
-import {enableCompileCache} from 'node:module';
-import path from 'node:path';
 import process from 'node:process';
 import {errorData, exitCodeOf} from './model/errors.ts';
-import {locate, makePrivate, type Paths} from './state/paths.ts';
+import {locate, type Paths} from './state/paths.ts';
+
+/** The exit code when nobody reads on: 128 and the number of SIGPIPE, as other programs have it. */
+const unread = 141;
 
 /** Sorts out what is wanted and loads no more than that. @returns the exit code */
 async function main(argv: readonly string[]): Promise<number> {
 	const paths = locate();
-	cacheCode(paths);
 	if (argv[0] === 'daemon') {
 		const {runDaemon} = await import('./protocol/daemon.ts');
 		await runDaemon(paths);
 		return 0;
 	}
 	const isBare = argv.every(argument => /^-v+$|^--verbose$/.test(argument));
-	const isScreen = process.stdin.isTTY && process.stdout.isTTY && process.env['TERM'] !== 'dumb';
-	if (isBare && isScreen) return dashboard(paths);
+	if (isBare && isScreen()) return dashboard(paths);
 	return command(paths, argv);
 }
 
-/** Compiled code is kept for the next start; where that is not possible, starting is slower and nothing else. */
-function cacheCode(paths: Paths) {
-	try {
-		makePrivate(paths.cache);
-		enableCompileCache(path.join(paths.cache, 'code'));
-	} catch {}
+function isScreen(): boolean {
+	return process.stdin.isTTY && process.stdout.isTTY && process.env['TERM'] !== 'dumb';
 }
 
 async function dashboard(paths: Paths): Promise<number> {
@@ -52,14 +47,12 @@ async function command(paths: Paths, argv: readonly string[]): Promise<number> {
 		},
 	});
 	// Who reads us may stop reading, as `head` does: then there is nothing left to do.
-	process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-		process.exit(error.code === 'EPIPE' ? 141 : 2);
-	});
+	process.stdout.on('error', () => process.exit(unread));
 	const code = await runCommand(argv, context);
 	await context.closeEngine();
 	// A pipe may still hold the last lines: they must be out before the process ends.
-	await new Promise(resolve => process.stdout.write('', resolve));
-	return code;
+	const problem = await new Promise<unknown>(resolve => process.stdout.write('', resolve));
+	return problem ? unread : code;
 }
 
 try {

@@ -43,6 +43,28 @@ export function importBuiltinsAsTheyAre(text) {
 	);
 }
 
+/**
+ * Leaves modules that an entry imports late out of a bundle; where one is reached after all, the whole program, which
+ * is beside it, takes over, until it ends the process. What was left out is noted in `leftOut`.
+ */
+export function leaveOut(late, leftOut) {
+	return {
+		name: 'leave-out',
+		setup(build) {
+			build.onResolve({filter: /.*/}, ({path, kind}) => {
+				if (kind !== 'dynamic-import' || !late.includes(path)) return undefined;
+				leftOut.add(path);
+				return {path, namespace: 'left-out'};
+			});
+			build.onLoad({filter: /.*/, namespace: 'left-out'}, () => ({
+				contents: "await import('./all.js'); await new Promise(() => {});",
+				loader: 'js',
+			}));
+			build.onResolve({filter: /^\.\/all\.js$/, namespace: 'left-out'}, ({path}) => ({path, external: true}));
+		},
+	};
+}
+
 /** Applies the patches and notes which were, in `applied`. A patch that does not fit ends the build. */
 export function patchPackages(applied) {
 	return {

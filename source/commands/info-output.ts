@@ -54,6 +54,7 @@ function entry(detail: InstanceDetail, hasSnapshots: boolean) {
 function own(detail: InstanceDetail) {
 	return {
 		...(detail.reason === undefined ? {} : {reason: plainLine(detail.reason)}),
+		...(detail.state === 'Broken' ? {directory: detail.directory} : {}),
 		...(detail.ssh === undefined ? {} : {ssh: {...detail.ssh, host: plainLine(detail.ssh.host)}}),
 		...(detail.shutdownAt === undefined ? {} : {shutdown_at: plainLine(detail.shutdownAt)}),
 	};

@@ -1,5 +1,6 @@
 import {constants, userInfo} from 'node:os';
 import process from 'node:process';
+import {isatty} from 'node:tty';
 import type {Connection, Engine} from '../engine/engine.ts';
 import type {CommandContext, Input, KeyLine, Output} from './command.ts';
 import {usageError} from './parse.ts';
@@ -25,7 +26,7 @@ export function processContext({connect, keys}: ProcessContextOptions): CommandC
 		},
 		stdout: output(process.stdout),
 		stderr: output(process.stderr),
-		stdin: input(process.stdin),
+		stdin: input(),
 		env: process.env,
 		cwd: process.cwd(),
 		user: userName(),
@@ -50,15 +51,16 @@ function output(stream: NodeJS.WriteStream): Output {
 	};
 }
 
-function input(stream: NodeJS.ReadStream): Input {
+/** `process.stdin` is touched only by those who read it: making it costs a fifth of bare Node's start. */
+function input(): Input {
 	return {
 		get isTTY() {
-			return stream.isTTY === true;
+			return isatty(0);
 		},
 		async read(limit) {
 			const chunks: Buffer[] = [];
 			let length = 0;
-			for await (const chunk of stream) {
+			for await (const chunk of process.stdin) {
 				length += (chunk as Buffer).length;
 				if (length > limit) throw usageError(`What comes on stdin is longer than ${limit / 2 ** 20} MiB.`);
 				chunks.push(chunk as Buffer);
@@ -67,7 +69,7 @@ function input(stream: NodeJS.ReadStream): Input {
 		},
 		async readLine() {
 			const {createInterface} = await import('node:readline');
-			const reader = createInterface({input: stream});
+			const reader = createInterface({input: process.stdin});
 			try {
 				for await (const line of reader) return line;
 				return undefined;

@@ -7,6 +7,7 @@ import {readBanner, waitForSsh} from '../guest/answer.ts';
 import {clientKey, generateHostKey} from '../guest/keys.ts';
 import {writeSshConfig} from '../guest/ssh-config.ts';
 import type {ImageStore} from '../images/image.ts';
+import {version} from '../model/build.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
@@ -77,7 +78,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		operations,
 		settings,
 		host,
-		version: options.version ?? process.env['DROVER_VERSION'] ?? 'development',
+		version: options.version ?? version,
 		lookEveryMs: options.lookEveryMs ?? 10_000,
 		scene: openScene(await load(settings.driver()).catch(() => load('qemu'))),
 		makeScene: async name => openScene(await load(name)),

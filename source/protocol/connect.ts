@@ -37,8 +37,8 @@ const pause = 10;
  */
 export async function connect(paths: Paths, options: ConnectOptions = {}): Promise<DaemonConnection> {
 	const {start = true, timeoutMs = 15_000, hello = ownHello(userName())} = options;
-	const deadline = performance.now() + timeoutMs;
-	const left = () => deadline - performance.now();
+	const deadline = now() + timeoutMs;
+	const left = () => deadline - now();
 	let handovers = 0;
 	while (left() > 0) {
 		checkPrivate(paths.socket);
@@ -152,6 +152,11 @@ export async function isListening(socketPath: string): Promise<boolean> {
 	const socket = await tryOpen(socketPath);
 	socket?.destroy();
 	return socket !== undefined;
+}
+
+/** Milliseconds, only ever forward. `performance` would be loaded first, which takes 2 ms of every command. */
+export function now(): number {
+	return process.uptime() * 1000;
 }
 
 async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {

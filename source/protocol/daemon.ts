@@ -7,7 +7,7 @@ import {buildId, version} from '../model/build.ts';
 import {DroverError, errorData} from '../model/errors.ts';
 import {type Lock, lockHolder, takeLock} from '../state/lock.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
-import {isListening} from './connect.ts';
+import {isListening, now} from './connect.ts';
 import {type DaemonLog, openDaemonLog} from './daemon-log.ts';
 import {checkPrivate} from './private-place.ts';
 import {type EngineServer, serve} from './server.ts';
@@ -62,8 +62,9 @@ export async function runDaemon(paths: Paths, options: DaemonOptions = {}): Prom
 async function live(paths: Paths, options: DaemonOptions, report: (report: StartReport) => void) {
 	const log = openDaemonLog(paths.daemonLog);
 	const {promise: end, resolve: endBecause} = Promise.withResolvers<string>();
-	process.once('SIGTERM', () => endBecause('SIGTERM'));
-	process.once('SIGINT', () => endBecause('SIGINT'));
+	// For good, not once: packages that want to know of the end (`when-exit`, below `conf`) send each signal again.
+	process.on('SIGTERM', () => endBecause('SIGTERM'));
+	process.on('SIGINT', () => endBecause('SIGINT'));
 	endOnDefect(log);
 	log.write(`daemon ${version} (${buildId}) begins as process ${process.pid}`);
 	try {
@@ -139,10 +140,10 @@ function removeStaleSocket(socketPath: string) {
 
 /** `undefined` when another daemon is alive, or has not ended in time. One that ends stops listening first. */
 async function waitForLock(paths: Paths): Promise<Lock | undefined> {
-	const deadline = performance.now() + lockPatience;
+	const deadline = now() + lockPatience;
 	for (;;) {
 		const lock = await takeLock(paths.lock);
-		if (lock !== undefined || performance.now() > deadline || (await isListening(paths.socket))) return lock;
+		if (lock !== undefined || now() > deadline || (await isListening(paths.socket))) return lock;
 		await delay(20);
 	}
 }

@@ -39,7 +39,7 @@ export async function startDaemon(paths: Paths, command: readonly string[], time
 	makePrivate(paths.runtime);
 	makePrivate(path.dirname(paths.daemonLog));
 	const log = openLogFile(paths.daemonLog);
-	const child = spawn(process.execPath, [...process.execArgv, ...command], {
+	const child = spawn(process.execPath, [...command], {
 		cwd: '/',
 		detached: true,
 		env: daemonEnvironment(process.env),

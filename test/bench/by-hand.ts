@@ -82,11 +82,16 @@ export class ByHand {
 	/** A process that has ended but was not yet asked for by its parent has an empty command line. */
 	#isThere(): boolean {
 		try {
-			return readFileSync(`/proc/${this.#pid}/cmdline`, 'utf8').startsWith('qemu-system');
+			return isMachine(readFileSync(`/proc/${this.#pid}/cmdline`, 'utf8'));
 		} catch {
 			return false;
 		}
 	}
+}
+
+/** Whether a command line, as `/proc` has it, is QEMU's. */
+export function isMachine(commandLine: string): boolean {
+	return path.basename(commandLine.split('\0', 1)[0]!).startsWith('qemu-system');
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {

@@ -6,7 +6,7 @@ import {DroverError} from '../../source/model/errors.ts';
 import {mebibyte} from '../../source/model/sizes.ts';
 import {connect} from '../../source/protocol/connect.ts';
 import {locate} from '../../source/state/paths.ts';
-import {ByHand} from './by-hand.ts';
+import {ByHand, isMachine} from './by-hand.ts';
 import {type Figure, limited, median, milliseconds} from './figures.ts';
 import {Place, program} from './place.ts';
 import {memoryOf, processorTime, timeRun} from './process-facts.ts';
@@ -68,7 +68,7 @@ class House implements AsyncDisposable {
 			.map(Number)
 			.filter(pid => {
 				const line = commandLineOf(pid);
-				return line.startsWith('qemu-system') && line.includes(this.place.home);
+				return isMachine(line) && line.includes(this.place.home);
 			});
 	}
 

@@ -1,6 +1,7 @@
 // Measures drover and prints a table: `node test/bench/main.ts [NAME...]`, by default everything but `forty`.
 // Times are given as ratios to something else measured in the same run, because machines differ. It judges nothing:
 // it ends with success whatever the figures are.
+import {cpus, loadavg} from 'node:os';
 import process from 'node:process';
 import {causeText} from '../../source/model/errors.ts';
 import {list} from './command-line.ts';
@@ -37,6 +38,10 @@ for (const [name, bench] of Object.entries(benches)) {
 		figures.push({what: name, value: 'not measured', note: causeText(error)});
 	}
 }
+const [load] = loadavg();
+console.log(
+	`${cpus().length} processors (${cpus()[0]?.model.trim()}), Node ${process.versions.node}, load ${load!.toFixed(1)} at the end`,
+);
 printFigures(figures);
 // A pty may keep the process.
 process.exit(0);

@@ -6,8 +6,9 @@ import path from 'node:path';
 import process from 'node:process';
 import {fileURLToPath} from 'node:url';
 
-/** The built program. */
-export const program = fileURLToPath(new URL('../../dist/drover.js', import.meta.url));
+/** The built program; another file is measured with DROVER_BENCH_PROGRAM. */
+export const program =
+	process.env['DROVER_BENCH_PROGRAM'] ?? fileURLToPath(new URL('../../dist/drover.js', import.meta.url));
 /** What a user calls. */
 export const launcher = fileURLToPath(new URL('../../bin/drover', import.meta.url));
 

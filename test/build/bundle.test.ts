@@ -11,18 +11,20 @@ import {patches} from '../../scripts/patches/patches.mjs';
 
 const run = promisify(execFile);
 const entry = fileURLToPath(new URL('program.tsx', import.meta.url));
+const files = ['all.js', 'command.js', 'drover.js'];
+const late = ['./program-screen.tsx'];
 let home: string;
-let bundle: string;
+let directory: string;
 let built: Awaited<ReturnType<typeof build>>;
 
 beforeAll(async () => {
 	home = mkdtempSync(path.join(tmpdir(), 'drover-build-'));
-	bundle = path.join(home, 'dist', 'drover.js');
-	built = await build({entry, out: bundle});
+	directory = path.join(home, 'dist');
+	built = await build({entry, directory, late});
 	// Alone in its directory: nothing of node_modules can help it.
 	mkdirSync(path.join(home, 'alone'));
 	writeFileSync(path.join(home, 'alone', 'package.json'), '{"type": "module"}');
-	copyFileSync(bundle, path.join(home, 'alone', 'drover.js'));
+	for (const file of files) copyFileSync(path.join(directory, file), path.join(home, 'alone', file));
 });
 
 afterAll(() => rmSync(home, {recursive: true, force: true}));
@@ -43,20 +45,21 @@ test.each(patches)('$name refuses a file that does not look as expected', ({appl
 	expect(() => apply('export default 1;')).toThrow(/^expected /);
 });
 
-test('a build in which a patch finds no file fails with a sentence and leaves the old file', async () => {
-	const before = readFileSync(bundle);
+test('a build in which a patch finds no file fails with a sentence and leaves the old program', async () => {
+	const read = () => files.map(file => readFileSync(path.join(directory, file), 'utf8'));
+	const before = read();
 	const [patch] = patches;
 	const {filter} = patch!;
 	patch!.filter = /no such file/;
 	try {
-		await expect(build({entry, out: bundle})).rejects.toThrow(
+		await expect(build({entry, directory, late})).rejects.toThrow(
 			`No file was found any more for the patch ${patch!.name}`,
 		);
 	} finally {
 		patch!.filter = filter;
 	}
-	expect(readFileSync(bundle).equals(before)).toBe(true);
-	expect(readdirSync(path.dirname(bundle))).toEqual(['drover.js']);
+	expect(read()).toEqual(before);
+	expect(readdirSync(directory).sort()).toEqual(files);
 });
 
 test('a patch that does not fit any more ends the build with its name', async () => {
@@ -64,28 +67,56 @@ test('a patch that does not fit any more ends the build with its name', async ()
 	const {apply} = patch;
 	patch.apply = () => apply('changed');
 	try {
-		await expect(build({entry, out: bundle})).rejects.toThrow('The patch kept-token-cache does not fit');
+		await expect(build({entry, directory, late})).rejects.toThrow('The patch kept-token-cache does not fit');
 	} finally {
 		patch.apply = apply;
 	}
 });
 
-test('the bundle knows its version and id, loads nothing it does not need, and is ASCII', async () => {
+test('a part that was to be left out of commands but is no longer there ends the build', async () => {
+	await expect(build({entry, directory, late: ['./gone.ts']})).rejects.toThrow('no longer imports ./gone.ts');
+});
+
+test('commands do without what only the dashboard needs, and reach it all the same', async () => {
+	const ink = (inputs: readonly string[]) => inputs.some(input => input.includes('node_modules/ink/'));
+	expect(ink(built.inputs.all)).toBe(true);
+	expect(ink(built.inputs.command)).toBe(false);
+	const word = await program('screen', {COLUMNS: '40'});
+	expect(word).toContain('drawn');
+	expect(word).toBe(await program('--verbose', {COLUMNS: '40'}));
+});
+
+test('compiled code is kept, apart for commands and for the rest; without a place for it all works the same', async () => {
+	await program('version');
+	await program('-v', {COLUMNS: '40'});
+	const [version] = readdirSync(path.join(home, 'alone', 'code'));
+	expect(readdirSync(path.join(home, 'alone', 'code', version!)).length).toBeGreaterThanOrEqual(2);
+	const barren = path.join(home, 'barren');
+	mkdirSync(barren);
+	for (const file of files) copyFileSync(path.join(directory, file), path.join(barren, file));
+	writeFileSync(path.join(barren, 'package.json'), '{"type": "module"}');
+	writeFileSync(path.join(barren, 'code'), 'a file in the way');
+	const {stdout, stderr} = await run(process.execPath, [path.join(barren, 'drover.js'), 'version']);
+	expect([JSON.parse(stdout).build.id, stderr]).toEqual([built.buildId, '']);
+});
+
+test('the program knows its version and id, loads nothing it does not need, and is ASCII', async () => {
 	const {version} = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 	expect(JSON.parse(await program('version'))).toEqual({
 		build: {version, id: built.buildId},
 		http: false,
 		files: expect.any(Boolean),
 	});
-	expect(readFileSync(bundle, 'utf8')).toMatch(/^[\u0000-\u007F]*$/);
+	for (const file of files) expect(readFileSync(path.join(directory, file), 'utf8')).toMatch(/^[\u0000-\u007F]*$/);
 });
 
 test('the same sources give the same id, others another', async () => {
-	const again = await build({entry, out: path.join(home, 'again.js')});
+	const again = await build({entry, late, directory: path.join(home, 'again')});
 	expect(again.buildId).toBe(built.buildId);
 	const other = await build({
 		entry: entry.replace('program.tsx', 'program-network.ts'),
-		out: path.join(home, 'other.js'),
+		late: [],
+		directory: path.join(home, 'other'),
 	});
 	expect(other.buildId).not.toBe(built.buildId);
 });

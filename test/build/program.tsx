@@ -21,3 +21,5 @@ switch (process.argv[2]) {
 		await draw();
 	}
 }
+// As the real one does: whatever may still be open does not keep a finished program.
+process.stdout.write('', () => process.exit(0));

@@ -195,6 +195,9 @@ test('what is wrong is told, made plain and wrapped', async () => {
 	expect(out).not.toContain('\u001B');
 	expect(Math.max(...out.split('\n').map(line => line.length))).toBeLessThanOrEqual(80);
 	expect(out).toContain('Directory:      /data/scopes/qemu/old\n');
+	const {info} = JSON.parse((await drover(['info', '--format', 'json'], {engine: new InfoEngine([broken])})).out);
+	expect(info.old).toMatchObject({state: 'Broken', directory: '/data/scopes/qemu/old', disks: {sda1: {}}});
+	expect(info.old.reason).toMatch(/^instance\.json is damaged: a long/);
 	expect(out).toContain('Image hash:     --\n');
 	expect(out).toContain('Guest:          The guest did not answer within 3 s.\n');
 	expect(out).toContain('CPU(s):         2\n');

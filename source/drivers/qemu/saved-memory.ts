@@ -143,7 +143,19 @@ export async function unrecordedStamp(record: InstanceRecord, files: InstanceFil
 /** Takes the record's stamp and every file of saved memory away, in this order: a crash between loses nothing. */
 export async function discardSavedMemory(job: Job): Promise<void> {
 	if (job.record.suspended !== undefined) await update(job, {suspended: undefined});
-	for (const file of [job.files.state, job.files.statePart, job.files.stateUsed]) await rm(file, {force: true});
+	const {state, statePart, stateUsed} = job.files;
+	for (const file of [state, statePart, stateUsed]) await rm(file, {force: true});
+}
+
+/**
+ * The guest runs again. Taking away a file of a gigabyte takes the file system a while, which nobody needs to wait for:
+ * under its name `state.used` it is not loaded again over a guest that has run on.
+ */
+export async function forgetSavedMemory(job: Job): Promise<void> {
+	const {state, statePart, stateUsed} = job.files;
+	await Promise.all([state, statePart].map(file => rm(file, {force: true})));
+	if (job.record.suspended !== undefined) await update(job, {suspended: undefined});
+	void rm(stateUsed, {force: true}).catch(() => {});
 }
 
 export async function exists(file: string): Promise<boolean> {

@@ -9,9 +9,9 @@ import {monitorError} from './monitors.ts';
 import {endProcess, findProcess, type QemuProcess, sshPortOf, waitGone} from './process.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {
-	discardSavedMemory,
 	diskStamp,
 	exists,
+	forgetSavedMemory,
 	readSavedMemory,
 	savedMemoryError,
 	settleSavedMemory,
@@ -81,7 +81,7 @@ async function takeUp(job: Job, found: QemuProcess): Promise<boolean> {
 				job.work.log(`The guest was found ${state}; it is set going.`);
 				await callOffSaving(monitor);
 				await setGoing(job, monitor);
-			} else await discardSavedMemory(job);
+			} else await forgetSavedMemory(job);
 			return true;
 		});
 	} catch (error) {
@@ -96,7 +96,7 @@ async function setGoing(job: Job, monitor: Qmp): Promise<void> {
 		await syncDirectory(job.place.directory);
 	}
 	await goOn(monitor);
-	await discardSavedMemory(job);
+	await forgetSavedMemory(job);
 }
 
 async function resume(job: Job, stamp: SuspendStamp): Promise<void> {

@@ -28,6 +28,10 @@ class Engine extends FakeEngine implements DaemonEngine {
 }
 
 async function createEngine() {
+	// As packages do that the real engine loads.
+	for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+		process.once(signal, () => process.kill(process.pid, signal));
+	}
 	if (oddity === 'fails') {
 		throw new DroverError('host.failed', 'The data cannot be read.', {next: 'Repair the disk.'});
 	}

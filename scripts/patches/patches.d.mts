@@ -1,0 +1,2 @@
+export type Patch = {readonly name: string; filter: RegExp; apply: (source: string) => string};
+export const patches: readonly Patch[];

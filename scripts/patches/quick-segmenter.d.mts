@@ -1,0 +1,1 @@
+export const QuickSegmenter: typeof Intl.Segmenter;
