@@ -156,8 +156,8 @@ export type Engine = {
 	switchPlan(request: {to: DriverName}): Promise<SwitchPlan>;
 	/** Begins a switch. Refused, before anything is touched, when its plan has a problem. */
 	switchDriver(request: SwitchRequest): Promise<OperationView>;
-	/** The switch under way, or the last one; `null` when there was none. */
-	switchStory(): Promise<SwitchStory | null>;
+	/** The switch under way, or the last one; `undefined` when there was none. */
+	switchStory(): Promise<SwitchStory | undefined>;
 	/** Looks at all instances again now. */
 	refresh(): Promise<void>;
 	/** Events from now on. */

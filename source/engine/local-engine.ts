@@ -220,7 +220,7 @@ export class LocalEngine implements Engine {
 	}
 
 	async switchStory() {
-		return this.#switcher.story ?? null;
+		return this.#switcher.story;
 	}
 
 	async refresh() {

@@ -121,7 +121,7 @@ describe('a switch', () => {
 			['suspended', 'leave'],
 		]);
 		expect(world.shared.calls.length).toBe(calls);
-		expect(await engine.switchStory()).toBeNull();
+		expect(await engine.switchStory()).toBeUndefined();
 	});
 
 	test('`set local.driver` is the same switch', async () => {

@@ -78,7 +78,7 @@ export class FakeEngine implements Engine {
 	delayMs: number;
 	isAway = false;
 	plan: SwitchPlan | undefined;
-	story: SwitchStory | null = null;
+	story: SwitchStory | undefined;
 	readonly #operations = new Map<string, OperationView>();
 	readonly #listeners = new Set<(event: EngineEvent) => void>();
 	readonly #settings = new Map([
