@@ -20,6 +20,7 @@ export const loaders: Readonly<Record<string, () => Promise<{readonly run: Comma
 	find: () => import('./find.ts'),
 	get: () => import('./get.ts'),
 	set: () => import('./set.ts'),
+	switch: () => import('./switch.ts'),
 	drivers: () => import('./drivers.ts'),
 	doctor: () => import('./doctor.ts'),
 	version: () => import('./version.ts'),

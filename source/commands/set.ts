@@ -1,3 +1,5 @@
+import type {Engine} from '../engine/engine.ts';
+import {parseDriverName} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
 import {parseInstanceKey, settingError} from './instance-setting.ts';
@@ -21,12 +23,29 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	}
 	const value = given ?? (await ask(key, context));
 	const engine = await context.engine();
+	if (key === 'local.driver') return setDriver(value, engine, context);
 	try {
 		await engine.set({key, value, by: context.user});
 	} catch (error) {
 		throw settingError(key, error);
 	}
 	return 0;
+}
+
+/** A switch, with its progress. What is no driver at all, and what is current already, the engine answers. */
+async function setDriver(value: string, engine: Engine, context: CommandContext): Promise<number> {
+	const {switchAndTell} = await import('./switch.ts');
+	const to = parseDriverName(value);
+	const {value: current} = await engine.get({key: 'local.driver'});
+	try {
+		if (to === undefined || to === current) {
+			await engine.set({key: 'local.driver', value, by: context.user});
+			return 0;
+		}
+		return await switchAndTell(engine, {to, by: context.user}, context);
+	} catch (error) {
+		throw settingError('local.driver', error);
+	}
 }
 
 async function ask(key: string, context: CommandContext): Promise<string> {

@@ -21,7 +21,8 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 			if (targets.length === 0) return 0;
 		}
 	}
-	return act(targets, all, {action: 'start', options: answerTimeout(timeout), follow: following(timeout)}, context);
+	const options = {...answerTimeout(timeout), ...(args.has('discard-memory') ? {discardMemory: true} : {})};
+	return act(targets, all, {action: 'start', options, follow: following(timeout)}, context);
 }
 
 export function following(timeout: number | undefined) {

@@ -103,7 +103,11 @@ export const commandTable: readonly CommandSpec[] = [
 		summary: 'Start instances',
 		description:
 			'Start the named instances. Exits with return code 0 when the instances start, or with an error code if any fail to start.',
-		options: [all('Start all instances'), timeout],
+		options: [
+			all('Start all instances'),
+			{long: 'discard-memory', help: 'Throw the saved memory of a suspended instance away, and boot it from its disk'},
+			timeout,
+		],
 		arguments: [
 			{
 				name: 'name',
@@ -278,6 +282,26 @@ export const commandTable: readonly CommandSpec[] = [
 				help: 'A key, or a key and its value. If only the key is given, the value will be prompted for.',
 			},
 		],
+	},
+	{
+		name: 'switch',
+		usage: '[options] [<driver>]',
+		summary: 'Switch to another driver, and find its instances as they were left',
+		description:
+			'Park what runs under the current driver, make another one current, and bring back what ran under that when it was last left. If parking fails the current driver stays. "drover set local.driver=<driver>" does the same without asking. Exits with 6 when some instances could not be brought back.',
+		options: [
+			{long: 'dry-run', help: 'Only show what would be done'},
+			{long: 'last', help: 'Tell what the last switch did, or what the one under way does'},
+			{
+				long: 'force',
+				value: '<name>',
+				repeatable: true,
+				help: 'Cut the power of this instance when it has to be stopped',
+			},
+			{long: 'yes', short: 'y', help: 'Do not ask when running instances would lose their memory'},
+			nestedFormat,
+		],
+		arguments: [{name: 'driver', help: 'qemu, libvirt, lxd, virtualbox or hyperv'}],
 	},
 	{
 		name: 'drivers',

@@ -1,7 +1,9 @@
+import {existsSync} from 'node:fs';
 import type {Driver, InstancePlace, WorkContext} from '../drivers/driver.ts';
-import type {ScopeName} from '../model/driver-name.ts';
+import {type ScopeName, scopeNames, scopeOf} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import type {InstanceRecord, InstanceView, Observation, RecordChange} from '../model/instance.ts';
+import {nameProblem} from '../model/names.ts';
 import {plainLine} from '../model/text.ts';
 import {appendEvent} from '../state/event-log.ts';
 import {type Paths, socketDirectory} from '../state/paths.ts';
@@ -67,12 +69,28 @@ export class Instances {
 	/** @throws DroverError `instance.missing` */
 	get(name: string): Entry {
 		const entry = this.#entries.get(name);
-		if (!entry) {
-			throw new DroverError('instance.missing', `instance "${plainLine(name).slice(0, 80)}" does not exist`, {
-				next: 'drover list shows the instances there are.',
-			});
-		}
-		return entry;
+		if (entry) return entry;
+		const shown = plainLine(name).slice(0, 80);
+		const other = this.#elsewhere(name);
+		throw new DroverError(
+			'instance.missing',
+			other === undefined
+				? `instance "${shown}" does not exist`
+				: `instance "${shown}" does not exist in ${this.driver.name}; one of that name is parked in ${other}`,
+			{
+				next:
+					other === undefined
+						? 'drover list shows the instances there are.'
+						: `drover switch ${other} makes that scope the current one.`,
+			},
+		);
+	}
+
+	/** Another scope that holds something under this name. */
+	#elsewhere(name: string): ScopeName | undefined {
+		if (nameProblem(name) !== undefined) return undefined;
+		const own = scopeOf(this.driver.name);
+		return scopeNames.find(scope => scope !== own && existsSync(this.#records.directory(scope, name)));
 	}
 
 	has(name: string): boolean {

@@ -109,6 +109,17 @@ describe('a switch', () => {
 		expect(events).toContainEqual(expect.stringMatching(/^resumed after the switch from lxd, /));
 	});
 
+	test('a name that lives in another scope is told as such', async () => {
+		const {engine} = await open();
+		await launch(engine, 'web');
+		await switchTo(engine, 'lxd');
+		await expect(engine.act({action: 'start', names: ['web'], by})).rejects.toMatchObject({
+			code: 'instance.missing',
+			message: 'instance "web" does not exist in lxd; one of that name is parked in qemu',
+			next: 'drover switch qemu makes that scope the current one.',
+		});
+	});
+
 	test('a plan touches nothing', async () => {
 		const {world, engine} = await open();
 		await furnish(engine);
