@@ -32,6 +32,6 @@ async function keys(engine: Engine): Promise<readonly string[]> {
 	const [settings, instances] = await Promise.all([engine.settings(), engine.list()]);
 	return [
 		...settings.map(setting => setting.key),
-		...instances.flatMap(({name}) => instanceProperties.map(property => `local.${name}.${property}`)),
+		...instances.flatMap(({name}) => [...instanceProperties, 'restore'].map(property => `local.${name}.${property}`)),
 	].sort();
 }

@@ -72,6 +72,11 @@ export class Actions {
 		});
 	}
 
+	/** Starts instances that nobody asks for just now. */
+	startAll(entries: readonly Entry[], by: string): OperationView {
+		return this.#begin('start', by, entries, (item, entry) => this.#perform('start', entry, {}, item));
+	}
+
 	/** Stops an instance whose delayed stop is due. */
 	stopNow(entry: Entry): void {
 		this.#begin('stop', 'delayed stop', [entry], (item, each) => this.#perform('stop', each, {}, item));

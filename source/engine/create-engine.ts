@@ -10,6 +10,7 @@ import type {ImageStore} from '../images/image.ts';
 import {version} from '../model/build.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
+import {hostBootId} from '../state/boot.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
 import {openSettings} from '../state/settings.ts';
@@ -29,6 +30,7 @@ export type EngineOptions = {
 	readonly host?: Host;
 	readonly version?: string;
 	readonly lookEveryMs?: number;
+	readonly bootId?: string;
 };
 
 /** Puts the engine together over the directories of one user and opens it. Only one may be open over them at a time. */
@@ -80,6 +82,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		host,
 		version: options.version ?? version,
 		lookEveryMs: options.lookEveryMs ?? 10_000,
+		bootId: options.bootId ?? (await hostBootId()),
 		scene: openScene(await load(settings.driver()).catch(() => load('qemu'))),
 		makeScene: async name => openScene(await load(name)),
 	});

@@ -6,6 +6,7 @@ import {DroverError} from '../model/errors.ts';
 import type {InstanceDetail, InstanceView} from '../model/instance.ts';
 import {isUp} from '../model/state.ts';
 import {plainText} from '../model/text.ts';
+import {wasRebooted} from '../state/boot.ts';
 import {readEvents} from '../state/event-log.ts';
 import type {Paths} from '../state/paths.ts';
 import {examine} from './doctor.ts';
@@ -13,6 +14,7 @@ import {allDrivers, driverInfo, elsewhere} from './driver-info.ts';
 import type {ActRequest, Engine, EngineEvent, LaunchRequest, Notice, Overview, SwitchRequest} from './engine.ts';
 import {guestDetail, tailConsole} from './guest-detail.ts';
 import {hostFacts} from './host.ts';
+import {getRestore, restoreKey, setRestore} from './instance-settings.ts';
 import type {Operations} from './operations.ts';
 import type {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
@@ -29,6 +31,8 @@ export type EngineParts = {
 	readonly version: string;
 	/** Milliseconds between two looks at all instances; the net below the drivers' events. */
 	readonly lookEveryMs: number;
+	/** Names the host's boot, where the platform tells. */
+	readonly bootId: string | undefined;
 	/** What is current: the driver and the instances of its scope. */
 	readonly scene: Scene;
 	/** A scene for a driver, not opened yet. @throws DroverError `driver.unsupported` */
@@ -65,6 +69,8 @@ export class LocalEngine implements Engine {
 		const problem = await this.#switcher.recover();
 		if (problem !== undefined) this.#notice('warning', problem);
 		await this.#scene.takeUp(entry => this.#switcher.owns(entry));
+		if (!this.#switcher.isRunning && (await wasRebooted(this.#parts.paths, this.#parts.bootId)))
+			this.#scene.restoreAfterReboot();
 		const look = () => {
 			this.#look = setTimeout(() => {
 				void this.refresh().finally(() => {
@@ -201,11 +207,14 @@ export class LocalEngine implements Engine {
 	}
 
 	async get({key}: {key: string}) {
-		return this.#parts.settings.get(key);
+		const name = restoreKey(key);
+		return name === undefined ? this.#parts.settings.get(key) : getRestore(this.#scene.instances, name);
 	}
 
 	async set({key, value, by}: {key: string; value: string; by: string}) {
 		if (key === 'local.driver') return this.#setDriver(value, by);
+		const name = restoreKey(key);
+		if (name !== undefined) return setRestore(this.#scene.instances, name, value);
 		const changed = this.#parts.settings.set(key, value);
 		this.#emit({type: 'overview', reason: `${key} was set`});
 		return changed;

@@ -41,6 +41,18 @@ export class Scene {
 		this.actions.takeUp(entries);
 	}
 
+	/** After a reboot of the host: what ran runs again, as far as each instance's restore policy has it. */
+	restoreAfterReboot(): void {
+		const wanted = this.instances.all().filter(entry => {
+			if (entry.stored.kind !== 'record' || entry.work.length > 0) return false;
+			const {record} = entry.stored;
+			const isResting = entry.view.state === 'Stopped' || entry.view.state === 'Suspended';
+			if (!isResting || record.restore === 'never') return false;
+			return record.restore === 'always' || (record.desired === 'running' && !record.suspended && !record.parked);
+		});
+		if (wanted.length > 0) this.actions.startAll(wanted, 'host reboot');
+	}
+
 	get hasDelayedStops(): boolean {
 		return !this.#delayed.isEmpty;
 	}

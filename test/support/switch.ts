@@ -36,7 +36,7 @@ export class World {
 	}
 
 	/** Starts a daemon's engine. `steps`: after how many traces it is killed. */
-	async live(steps = Number.POSITIVE_INFINITY): Promise<{engine: LocalEngine; life: Life}> {
+	async live(steps = Number.POSITIVE_INFINITY, bootId = 'boot-1'): Promise<{engine: LocalEngine; life: Life}> {
 		const life: Life = {isOver: false, stepsLeft: steps};
 		const engine = await lives.run(life, () =>
 			createEngine(this.paths, {
@@ -46,6 +46,7 @@ export class World {
 				host: {platform: 'linux', architecture: 'x64'},
 				version: 'test',
 				lookEveryMs: 60_000,
+				bootId,
 				workshop: {
 					waitForAnswer: async () => 'SSH-2.0-simulated',
 					tryAnswer: async () => 'SSH-2.0-simulated',
