@@ -5,6 +5,9 @@ const words = process.argv.slice(2);
 const isDaemon = words[0] === 'daemon';
 const isCommand = !isDaemon && !words.every(word => /^-v+$|^--verbose$/.test(word));
 try {
-	process.getBuiltinModule('node:module').enableCompileCache(`${import.meta.dirname}/code`);
+	const {enableCompileCache, flushCompileCache} = process.getBuiltinModule('node:module');
+	enableCompileCache(`${import.meta.dirname}/code`);
+	// Node writes it when a program ends by itself, but a dashboard or daemon may be ended by a signal.
+	if (!isCommand) setTimeout(flushCompileCache, 3000).unref();
 } catch {}
 await import(isCommand ? './command.js' : isDaemon ? './all.js?daemon' : './all.js');
