@@ -151,7 +151,9 @@ ssh_keys:
 		['system_info: {default_user: {name: bob}}\n', /default user/],
 		['system_info: {default_user: bob}\n', /"default_user" must be a mapping/],
 		['ssh_keys: {ed25519_private: x}\n', /ed25519/],
-		[`a: ${'x'.repeat(600_000)}\n`, /512 KiB/],
+		['a: 1\nb: {{ v1.region }}\n', /line 2: a key must be a plain text/],
+		['? [a]\n: b\n', /line 1: a key/],
+		[`a: ${'x'.repeat(1_100_000)}\n`, /1 MiB/],
 	])('refuses %j', async (cloudInit, message) => {
 		const expected = {code: 'usage.invalid', message: expect.stringMatching(message)};
 		await expect(userData(cloudInit)).rejects.toMatchObject(expected);
