@@ -7,7 +7,7 @@ import {plainLine} from '../../source/model/text.ts';
 
 describe('fitText', () => {
 	test('is exactly as wide as asked, whatever the text', () => {
-		assert(
+		void assert(
 			property(string({unit: 'grapheme', maxLength: 30}), integer({min: 1, max: 40}), (text, width) => {
 				expect(stringWidth(fitText(plainLine(text), width))).toBe(width);
 			}),

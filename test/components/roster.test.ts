@@ -27,7 +27,7 @@ const change = record({
 });
 
 test('changes applied one by one end where sorting everything anew would', () => {
-	assert(
+	void assert(
 		property(
 			tuple(
 				array(instance),
@@ -48,7 +48,7 @@ test('changes applied one by one end where sorting everything anew would', () =>
 });
 
 test('while somebody aims no row that stays changes its place', () => {
-	assert(
+	void assert(
 		property(tuple(array(instance), array(tuple(change, boolean()), {maxLength: 6})), ([start, changes]) => {
 			let roster = replaceAll(emptyRoster, start);
 			for (const [{changed, removed}] of changes) {
