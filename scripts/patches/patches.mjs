@@ -23,7 +23,9 @@ const yogaWithoutFetch = {
 	apply(source) {
 		const count = source.split('typeof fetch').length - 1;
 		if (count === 0) throw new Error('expected a test of `typeof fetch`, found none');
-		return source.replaceAll('typeof fetch', '"undefined"');
+		// Where a file beside it would be; there is none, and the program is no module that knows its place.
+		const placeless = replaceOnce(source, 'import.meta.url', '""', 'its own place');
+		return placeless.replaceAll('typeof fetch', '"undefined"');
 	},
 };
 
