@@ -1,1 +1,3 @@
-console.log('another program');
+import process from 'node:process';
+
+process.stdout.write('another program\n');
