@@ -86,6 +86,13 @@ ssh_keys:
 		expect(text).toContain(`\nssh_authorized_keys:\n  - ssh-rsa AAAA me\n  - ${input.clientKey} drover\n`);
 	});
 
+	test('nothing is folded, however long: a small reader takes a line for the whole value', async () => {
+		const command = `echo ${'word '.repeat(60)}> /tmp/x`;
+		expect(await userData(`runcmd:\n  - ${command}\n`)).toContain(`\n  - ${command}\n`);
+		const clientKey = `ssh-ed25519 ${'A'.repeat(68)}`;
+		expect((await seedFiles({...input, clientKey}))['user-data']).toContain(`\n  - ${clientKey} drover\n`);
+	});
+
 	test('default is not named twice, and keys without a value are filled', async () => {
 		const merged = read(
 			await userData('users:\n  - default\nssh_authorized_keys:\nssh_keys: ~\nsystem_info:\n  default_user:\n'),
