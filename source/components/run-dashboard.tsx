@@ -88,6 +88,8 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 	screen.on('resize', () => {
 		store.dispatch({type: 'resize', columns: screen.columns, rows: screen.rows});
 	});
+	// Begun before the first frame is drawn, which takes longer than the daemon needs to answer.
+	const running = link.run();
 	const app = render(<Dashboard store={store} traits={traits} now={now} onReady={handOver.ready} />, {
 		stdout: screen as unknown as NodeJS.WriteStream,
 		stdin: keyboard as unknown as NodeJS.ReadStream,
@@ -108,7 +110,6 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 		},
 	);
 	stop.listen();
-	const running = link.run();
 
 	const {code, error} = await ended.promise;
 	if (stdin === process.stdin) setTimeout(() => process.exit(code), patienceMs).unref();

@@ -6,9 +6,10 @@ import path from 'node:path';
 import process from 'node:process';
 import {fileURLToPath} from 'node:url';
 
+const replacement = process.env['DROVER_BENCH_PROGRAM'];
+export const isReplaced = replacement !== undefined;
 /** The built program; another file is measured with DROVER_BENCH_PROGRAM. */
-export const program =
-	process.env['DROVER_BENCH_PROGRAM'] ?? fileURLToPath(new URL('../../dist/drover.js', import.meta.url));
+export const program = replacement ?? fileURLToPath(new URL('../../dist/drover.js', import.meta.url));
 /** What a user calls. */
 export const launcher = fileURLToPath(new URL('../../bin/drover', import.meta.url));
 

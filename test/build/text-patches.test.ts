@@ -39,7 +39,7 @@ test('the fast width is another function, and equals the original for every code
 		if (patchedWidth(text) !== originalWidth(text)) different.push(code.toString(16));
 	}
 	expect(different).toEqual([]);
-});
+}, 90_000);
 
 test('it equals the original for every code point beside a letter, a selector, a mark and a joiner', () => {
 	const different: string[] = [];
@@ -55,7 +55,7 @@ test('it equals the original for every code point beside a letter, a selector, a
 		}
 	}
 	expect(different).toEqual([]);
-}, 30_000);
+}, 90_000);
 
 test('it heeds the options and odd arguments as the original does', () => {
 	for (const options of [{}, {ambiguousIsNarrow: false}, {countAnsiEscapeCodes: true}]) {
@@ -79,7 +79,7 @@ test('the quick segmenter cuts as the original does, whatever stands beside what
 		if (left!.join('|') !== right!.join('|')) different.push(code.toString(16));
 	}
 	expect(different).toEqual([]);
-}, 30_000);
+}, 90_000);
 
 test('any two simple characters are two graphemes', () => {
 	const original = new Intl.Segmenter();

@@ -70,8 +70,10 @@ async function save(
 		await monitor.execute('stop');
 		return await write(job, found, monitor, by);
 	} catch (error) {
+		// Before what was written is taken away and makes room again.
+		const free = await freeBytes(job.place.directory);
 		await undo(job, monitor);
-		throw await explain(job, error);
+		throw await explain(job, error, free);
 	}
 }
 
@@ -190,14 +192,15 @@ async function undo(job: Job, monitor: Qmp): Promise<void> {
 	}
 }
 
-async function explain(job: Job, error: unknown): Promise<unknown> {
+async function explain(job: Job, error: unknown, free: number): Promise<unknown> {
 	if (error instanceof DroverError && error.code !== 'driver.failed') return error;
 	if (error instanceof QmpError) return error;
+	// The program that writes tells QEMU's log why it failed, but on a full disk not even that may have been possible.
 	const log = await readFile(job.files.log, 'utf8').catch(() => '');
 	const code = (error as NodeJS.ErrnoException).code;
-	if (code === 'ENOSPC' || code === 'EDQUOT' || /No space left on device|Disk quota exceeded/.test(log.slice(-2000))) {
-		return diskFull(job.record.hardware.memory, await freeBytes(job.place.directory));
-	}
+	const isFull =
+		free < mebibyte || code === 'ENOSPC' || code === 'EDQUOT' || /No space left|quota exceeded/i.test(log.slice(-2000));
+	if (isFull) return diskFull(job.record.hardware.memory, free);
 	return error instanceof DroverError ? error : storageError(error, job.files.state);
 }
 

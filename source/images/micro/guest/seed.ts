@@ -78,6 +78,8 @@ function emit(at, text) {
 }
 function end_command() { if (words != "") put("runcmd", words); words = "" }
 function unquote(text,   result, i, c) {
+	# What follows a closing quote is a remark.
+	if (match(text, /^\\047([^\\047]|\\047\\047)*\\047/) || match(text, /^"([^"\\\\]|\\\\.)*"/)) text = substr(text, 1, RLENGTH)
 	if (text ~ /^\\047.*\\047$/) { text = substr(text, 2, length(text) - 2); gsub(/\\047\\047/, "\\047", text); return text }
 	if (text !~ /^".*"$/) { sub(/[ \\t]+#.*$/, "", text); sub(/[ \\t]+$/, "", text); return text }
 	text = substr(text, 2, length(text) - 2); result = ""
