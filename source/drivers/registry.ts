@@ -11,6 +11,10 @@ const built: Partial<Record<DriverName, (paths: Paths) => Promise<Driver>>> = {
 		const {createQemuDriver} = await import('./qemu/driver.ts');
 		return createQemuDriver({paths});
 	},
+	async libvirt(paths) {
+		const {createLibvirtDriver} = await import('./libvirt/driver.ts');
+		return createLibvirtDriver({paths});
+	},
 };
 
 /** Programs whose presence tells that a hypervisor is installed. */

@@ -3,7 +3,8 @@ import {closeSync, fsyncSync, openSync, readFileSync, readlinkSync} from 'node:f
 import path from 'node:path';
 import process from 'node:process';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {asObject, connectQmp, type Qmp} from '../../source/drivers/qemu/qmp.ts';
+import {asObject} from '../../source/drivers/machine/json.ts';
+import {connectQmp, type Qmp} from '../../source/drivers/qemu/qmp.ts';
 import {waitForSsh} from '../../source/guest/answer.ts';
 
 /** A machine that is suspended and resumed with the bare QMP commands: the yardstick for what drover adds. */

@@ -1,7 +1,7 @@
 import process from 'node:process';
 import type {InstanceRecord} from '../../model/instance.ts';
-import {fileNames, type InstanceFiles} from './files.ts';
-import {type Accelerator, checkHardware, memoryMebibytes, pciSlots} from './hardware.ts';
+import {fileNames, type InstanceFiles} from '../machine/files.ts';
+import {type Accelerator, checkHardware, memoryMebibytes, pciSlots} from '../machine/hardware.ts';
 
 export type CommandLineInput = {
 	/** With `hardware.machine` and `ssh.port` set. */

@@ -1,30 +1,14 @@
-import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {InstancePlace, WorkContext} from '../driver.ts';
-import {filesOf, type InstanceFiles} from './files.ts';
-import type {QemuHostProbe} from './host.ts';
-import type {Lanes} from './lanes.ts';
+import {type MachineJob, type MachineShared, machineJob, refuseOther} from '../machine/context.ts';
+import {type MachineProcess, searchProcess} from '../machine/process.ts';
 import type {Monitors} from './monitors.ts';
-import type {Ports} from './ports.ts';
 
 /** What all pieces of work of one driver share. */
-export type Shared = {
-	readonly host: QemuHostProbe;
-	readonly monitors: Monitors;
-	readonly lanes: Lanes;
-	readonly ports: Ports;
-};
+export type Shared = MachineShared & {readonly monitors: Monitors};
 
 /** One piece of work on one instance. */
-export type Job = Shared & {
-	/** As it is now: replaced by what an update returned. */
-	record: InstanceRecord;
-	readonly place: InstancePlace;
-	readonly files: InstanceFiles;
-	readonly work: WorkContext;
-	/** Ends when the user cancels, the daemon ends or somebody cuts the power. */
-	readonly signal: AbortSignal;
-};
+export type Job = MachineJob & {readonly monitors: Monitors};
 
 export function jobOf(
 	shared: Shared,
@@ -33,22 +17,12 @@ export function jobOf(
 	work: WorkContext,
 	signal: AbortSignal,
 ): Job {
-	return {...shared, record, place, files: filesOf(place), work, signal};
+	return {...machineJob(shared, record, place, work, signal), monitors: shared.monitors};
 }
 
-/** Persists a change of the record; the job goes on with the new one. */
-export async function update(job: Job, change: Parameters<WorkContext['update']>[0]): Promise<void> {
-	job.record = await job.work.update(change);
-}
-
-const forceHint = 'Cut its power with stop --force.';
-
-export function notRunning(what: string): DroverError {
-	return new DroverError('instance.state', `The instance is not running, so it cannot be ${what}.`, {
-		next: 'Start it first.',
-	});
-}
-
-export function unanswered(message: string, next = forceHint): DroverError {
-	return new DroverError('guest.unanswered', message, {next});
+/** The QEMU that runs an instance. @throws DroverError `instance.state` when it is another driver's */
+export async function findOwn(job: Job): Promise<MachineProcess | undefined> {
+	const found = await searchProcess(job.record.id, job.files);
+	if (found) refuseOther(found, 'qemu');
+	return found;
 }

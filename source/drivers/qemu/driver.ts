@@ -2,17 +2,19 @@ import {rm} from 'node:fs/promises';
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
-import type {ProbeHost} from './accelerator.ts';
+import type {ProbeHost} from '../machine/accelerator.ts';
+import {create} from '../machine/create.ts';
+import {filesOf} from '../machine/files.ts';
+import {awake, guestFacts} from '../machine/guest.ts';
+import {QemuHostProbe} from '../machine/host.ts';
+import {Lanes} from '../machine/lanes.ts';
+import {acceleratorProblem, loadProblem} from '../machine/load.ts';
+import {Ports} from '../machine/ports.ts';
+import {acceleratorOf, findProcess} from '../machine/process.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
-import {create} from './create.ts';
-import {filesOf} from './files.ts';
-import {guestFacts, setClock, withAgent} from './guest.ts';
-import {QemuHostProbe} from './host.ts';
-import {Lanes} from './lanes.ts';
+import {withAgent} from './guest.ts';
 import {Monitors} from './monitors.ts';
 import {observe} from './observe.ts';
-import {Ports} from './ports.ts';
-import {acceleratorOf, findProcess} from './process.ts';
 import {start} from './start.ts';
 import {powerOff, reboot, stop} from './stop.ts';
 import {suspend} from './suspend.ts';
@@ -49,11 +51,17 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 		health: ({again = false} = {}) => shared.host.health(again),
 		create: (record, place, input, work) => inLane(record, place, work, job => create(job, input)),
 		start: (record, place, work) => inLane(record, place, work, start),
-		awake: (_record, place, work) => awake(place, work),
+		awake: (_record, place, work) =>
+			awake(work, (signal, act) => withAgent(filesOf(place), {timeoutMs: 3000, signal}, act)),
 		stop: (record, place, {timeoutMs}, work) => inLane(record, place, work, job => stop(job, timeoutMs)),
 		powerOff: takingOver,
 		reboot: (record, place, work) => inLane(record, place, work, reboot),
 		suspend: (record, place, {by}, work) => inLane(record, place, work, job => suspend(job, by)),
+		loadProblem: (record, place) =>
+			loadProblem(shared.host, record, filesOf(place), async stamp => {
+				const {verdict} = await shared.host.require();
+				return acceleratorProblem(stamp, verdict.accelerator, verdict.reason);
+			}),
 		async destroy(record, place, work) {
 			await takingOver(record, place, work);
 			await rm(place.sockets, {recursive: true, force: true});
@@ -63,20 +71,8 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 			const found = await findProcess(record.id, filesOf(place));
 			return found ? {pid: found.pid, accelerator: acceleratorOf(found)} : {};
 		},
-		guestFacts: (_record, place, signal) => guestFacts(filesOf(place), signal),
+		guestFacts: (_record, place, signal) =>
+			guestFacts(signal, (limit, act) => withAgent(filesOf(place), {timeoutMs: 1500, signal: limit}, act)),
 		watch: (record, place, listener) => watch(shared, record, place, listener),
 	};
-}
-
-async function awake(place: InstancePlace, work: WorkContext): Promise<void> {
-	for (let attempt = 1; attempt <= 2; attempt++) {
-		try {
-			await withAgent(filesOf(place), {timeoutMs: 3000, signal: work.signal}, setClock);
-			work.log('The guest’s clock was set.');
-			return;
-		} catch (error) {
-			if (work.signal.aborted) return;
-			work.log(`The guest’s clock could not be set (attempt ${attempt}): ${(error as Error).message}.`);
-		}
-	}
 }

@@ -1,10 +1,5 @@
-import {setTimeout as sleep} from 'node:timers/promises';
-import type {GuestFacts} from '../../model/instance.ts';
-import {plainLine} from '../../model/text.ts';
-import {unanswered} from './context.ts';
-import type {InstanceFiles} from './files.ts';
-import {connectGuestAgent, type GuestAgent} from './qga.ts';
-import {asObject, QmpError} from './qmp.ts';
+import type {InstanceFiles} from '../machine/files.ts';
+import {type AgentChannel, connectGuestAgent} from './qga.ts';
 
 /** The agent's channel has one client at a time: whoever comes second waits. */
 const queues = new Map<string, Promise<unknown>>();
@@ -13,7 +8,7 @@ const queues = new Map<string, Promise<unknown>>();
 export async function withAgent<T>(
 	files: InstanceFiles,
 	options: {timeoutMs: number; signal?: AbortSignal},
-	work: (agent: GuestAgent) => Promise<T>,
+	work: (agent: AgentChannel) => Promise<T>,
 ): Promise<T> {
 	const before = queues.get(files.agent) ?? Promise.resolve();
 	const mine = before
@@ -32,126 +27,4 @@ export async function withAgent<T>(
 	} finally {
 		if (queues.get(files.agent) === mine) queues.delete(files.agent);
 	}
-}
-
-/** What a clock may be off without being set again, in milliseconds. */
-const clockTolerance = 2000;
-
-/**
- * Sets the guest's clock to the host's and looks whether it is.
- * @throws Error when it is not
- */
-export async function setClock(agent: GuestAgent): Promise<void> {
-	// Nanoseconds exceed what a number holds exactly, by less than a microsecond.
-	await agent.execute('guest-set-time', {time: Date.now() * 1_000_000}, {timeoutMs: 5000});
-	const time = await agent.execute('guest-get-time', undefined, {timeoutMs: 3000});
-	const off = typeof time === 'number' ? Math.abs(time / 1_000_000 - Date.now()) : Number.POSITIVE_INFINITY;
-	if (off > clockTolerance) throw new Error(`the guest's clock is ${Math.round(off / 1000)} s off`);
-}
-
-/** How long all questions together may take. */
-const factsTimeoutMs = 3000;
-
-/** Asks the agent. Each answer is checked by itself: what the guest does not tell, or tells wrongly, is left out. */
-export async function guestFacts(files: InstanceFiles, signal: AbortSignal): Promise<GuestFacts> {
-	const limit = AbortSignal.any([signal, AbortSignal.timeout(factsTimeoutMs)]);
-	try {
-		return await withAgent(files, {timeoutMs: 1500, signal: limit}, async agent => {
-			const answers = {
-				osinfo: await ask(agent, limit, 'guest-get-osinfo'),
-				fsinfo: await ask(agent, limit, 'guest-get-fsinfo'),
-				vcpus: await ask(agent, limit, 'guest-get-vcpus'),
-				proc: await readProc(agent, limit).catch(() => ''),
-			};
-			return parseFacts(answers);
-		});
-	} catch (error) {
-		if (!(error instanceof QmpError)) throw error;
-		throw unanswered(
-			'The guest’s agent does not answer.',
-			'Facts from inside need qemu-guest-agent to run in the guest.',
-		);
-	}
-}
-
-/** A refusal (command disabled, unknown) is no answer; anything else ends the conversation. */
-async function ask(agent: GuestAgent, signal: AbortSignal, command: string): Promise<unknown> {
-	try {
-		return await agent.execute(command, undefined, {timeoutMs: factsTimeoutMs, signal});
-	} catch (error) {
-		if (error instanceof QmpError && error.problem === 'refused') return undefined;
-		throw error;
-	}
-}
-
-/** Load and memory, where the guest lets its agent run programs. */
-async function readProc(agent: GuestAgent, signal: AbortSignal): Promise<string> {
-	const options = {timeoutMs: factsTimeoutMs, signal};
-	const begun = asObject(
-		await agent.execute(
-			'guest-exec',
-			{path: 'cat', arg: ['/proc/loadavg', '/proc/meminfo'], 'capture-output': true},
-			options,
-		),
-	);
-	if (typeof begun['pid'] !== 'number') return '';
-	for (let pause = 5; !signal.aborted; pause = Math.min(100, pause * 2)) {
-		const status = asObject(await agent.execute('guest-exec-status', {pid: begun['pid']}, options));
-		if (status['exited'] === true) {
-			const data = status['out-data'];
-			return typeof data === 'string' ? Buffer.from(data.slice(0, 100_000), 'base64').toString('utf8') : '';
-		}
-		await sleep(pause);
-	}
-	return '';
-}
-
-/** A guest can name as many disks as it likes; so many are shown. */
-const mostDisks = 32;
-
-/** The agent's answers, as far as they make sense. */
-export function parseFacts(answers: {
-	readonly osinfo: unknown;
-	readonly fsinfo: unknown;
-	readonly vcpus: unknown;
-	readonly proc: string;
-}): GuestFacts {
-	const name = asObject(answers.osinfo)['pretty-name'];
-	const release = typeof name === 'string' ? plainLine(name).slice(0, 200) : '';
-	const disks = parseDisks(answers.fsinfo);
-	const load = /^(\d{1,6}\.\d+) (\d{1,6}\.\d+) (\d{1,6}\.\d+) /.exec(answers.proc);
-	const total = kibibytes(answers.proc, 'MemTotal');
-	const available = kibibytes(answers.proc, 'MemAvailable');
-	const cpus = Array.isArray(answers.vcpus)
-		? answers.vcpus.filter(cpu => asObject(cpu)['online'] !== false).length
-		: undefined;
-	return {
-		...(release === '' ? {} : {release}),
-		...(load ? {load: [Number(load[1]), Number(load[2]), Number(load[3])] as const} : {}),
-		...(Object.keys(disks).length === 0 ? {} : {disks}),
-		...(total !== undefined && available !== undefined && available <= total
-			? {memory: {used: total - available, total}}
-			: {}),
-		...(cpus === undefined || cpus === 0 ? {} : {cpus}),
-	};
-}
-
-function parseDisks(fsinfo: unknown): Record<string, {used: number; total: number}> {
-	const disks: Record<string, {used: number; total: number}> = {};
-	for (const entry of Array.isArray(fsinfo) ? fsinfo.slice(0, mostDisks) : []) {
-		const {name, 'used-bytes': used, 'total-bytes': total} = asObject(entry);
-		if (typeof name !== 'string' || !isBytes(used) || !isBytes(total) || used > total) continue;
-		// A name is a device's (`vda2`); others would be somebody's joke.
-		if (/^[\w.:+-]{1,64}$/.test(name) && name !== '__proto__') disks[name] = {used, total};
-	}
-	return disks;
-}
-
-function isBytes(value: unknown): value is number {
-	return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-function kibibytes(text: string, key: string): number | undefined {
-	const match = new RegExp(`^${key}:\\s+(\\d{1,12}) kB$`, 'm').exec(text);
-	return match ? Number(match[1]) * 1024 : undefined;
 }

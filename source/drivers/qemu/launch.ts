@@ -1,14 +1,19 @@
-import {open, readFile, stat, truncate, writeFile} from 'node:fs/promises';
+import {readFile} from 'node:fs/promises';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {DroverError} from '../../model/errors.ts';
 import {plainLine} from '../../model/text.ts';
 import {makePrivate} from '../../state/paths.ts';
+import {trimConsole} from '../machine/console.ts';
+import {update} from '../machine/context.ts';
+import type {Accelerator} from '../machine/hardware.ts';
+import {keepIdentity} from '../machine/identity.ts';
+import {cancelled} from '../machine/lanes.ts';
+import {endProcess, findProcess} from '../machine/process.ts';
+import {startError} from '../machine/start-error.ts';
 import {commandLine} from './command-line.ts';
-import {type Job, update} from './context.ts';
-import type {Accelerator} from './hardware.ts';
-import {cancelled} from './lanes.ts';
-import {endProcess, findProcess, type Spawned, spawnQemu} from './process.ts';
+import type {Job} from './context.ts';
 import {type Qmp, QmpError} from './qmp.ts';
+import {type Spawned, spawnQemu} from './spawn.ts';
 
 export type LaunchInput = {
 	readonly accelerator: Accelerator;
@@ -36,7 +41,7 @@ export async function launchQemu(
 	for (let attempt = 1; ; attempt++) {
 		const reservation = await job.ports.reserve(attempt === 1 ? job.record.ssh.port : undefined);
 		try {
-			await keep(job, reservation.port);
+			await keepIdentity(job, reservation.port);
 			const spawned = await spawnQemu({
 				program,
 				args: commandLine({
@@ -62,19 +67,11 @@ export async function launchQemu(
 					continue;
 				}
 			}
-			throw startError(error.message);
+			throw startError('QEMU', error.message);
 		} finally {
 			reservation.release();
 		}
 	}
-}
-
-/** Puts port and machine type into the record before QEMU is started with them. */
-async function keep(job: Job, port: number): Promise<void> {
-	const {hardware, ssh} = job.record;
-	const machine = hardware.machine ?? (await job.host.newestMachine());
-	if (machine === hardware.machine && port === ssh.port) return;
-	await update(job, {hardware: {...hardware, machine}, ssh: {...ssh, port}});
 }
 
 async function awaitReady(
@@ -119,7 +116,7 @@ async function awaitReady(
 export async function endSpawned(job: Job, spawned: Spawned): Promise<void> {
 	const {pid} = spawned.child;
 	if (pid === undefined || spawned.ended !== undefined) return;
-	await endProcess({pid, arguments: [], since: undefined}, job.record.id);
+	await endProcess({pid, arguments: [], runner: 'qemu', since: undefined}, job.record.id);
 }
 
 /** Why QEMU ended before it answered, in its own words. */
@@ -135,24 +132,6 @@ async function failureOf(job: Job, spawned: Spawned): Promise<StartFailure | 'ot
 	return new StartFailure(message || spawned.ended);
 }
 
-function startError(message: string): DroverError {
-	if (/failed to get "write" lock/i.test(message)) {
-		return new DroverError('driver.failed', 'The disk is in use by another program.', {
-			next: 'End the program that has it open (another virtual machine, or qemu-img) and try again.',
-			cause: message,
-		});
-	}
-	if (/cannot allocate memory|cannot set up guest memory/i.test(message)) {
-		return new DroverError('host.failed', 'The host does not have the memory for this instance.', {
-			next: 'Stop other instances, or give this one less memory.',
-			cause: message,
-		});
-	}
-	return new DroverError('driver.failed', `QEMU did not start: ${message}.`, {
-		next: 'Look into qemu.log in the instance’s directory.',
-	});
-}
-
 /** What QEMU said last, safe to show; empty when it said nothing. */
 export async function logLine(file: string): Promise<string> {
 	const text = (await readFile(file, 'utf8').catch(() => '')).slice(-20_000);
@@ -162,25 +141,4 @@ export async function logLine(file: string): Promise<string> {
 		/host forwarding rule|write" lock|lock pid file|unsupported machine type/i.test(line),
 	);
 	return plainLine((known ?? lines.at(-1) ?? '').replace(/^\S*qemu-system-\S+: /, '')).slice(0, 300);
-}
-
-const consoleLimit = 4 * 2 ** 20;
-const consoleKept = 2 ** 20;
-
-/** The console's log is appended to by QEMU for ever; at each start only its last part is kept. */
-async function trimConsole(file: string): Promise<void> {
-	const found = await stat(file).catch(() => undefined);
-	if (!found) {
-		await writeFile(file, '', {mode: 0o600});
-		return;
-	}
-	if (found.size <= consoleLimit) return;
-	const handle = await open(file, 'r+');
-	try {
-		const {buffer, bytesRead} = await handle.read(Buffer.alloc(consoleKept), 0, consoleKept, found.size - consoleKept);
-		await handle.write(buffer, 0, bytesRead, 0);
-		await truncate(file, bytesRead);
-	} finally {
-		await handle.close();
-	}
 }

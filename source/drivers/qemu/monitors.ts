@@ -1,5 +1,5 @@
 import {DroverError} from '../../model/errors.ts';
-import type {InstanceFiles} from './files.ts';
+import type {InstanceFiles} from '../machine/files.ts';
 import {connectQmp, type Qmp, QmpError, type QmpOptions} from './qmp.ts';
 
 type Shared = {readonly client: Promise<Qmp>; users: number};

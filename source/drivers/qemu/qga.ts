@@ -1,12 +1,12 @@
 import {randomInt} from 'node:crypto';
 import type {Socket} from 'node:net';
 import {plainLine} from '../../model/text.ts';
-import {asObject, openSocket, QmpError, type QmpOptions} from './qmp.ts';
+import type {GuestAgent} from '../machine/guest.ts';
+import {asObject} from '../machine/json.ts';
+import {openSocket, QmpError, type QmpOptions} from './qmp.ts';
 
-/** The guest's agent. What it says comes from inside the guest: nothing of it may be trusted. */
-export type GuestAgent = {
-	/** @throws QmpError */
-	execute(command: string, parameters?: Readonly<Record<string, unknown>>, options?: QmpOptions): Promise<unknown>;
+/** The agent, on a channel of our own. */
+export type AgentChannel = GuestAgent & {
 	/** For commands that are not answered when they succeed (shutting down). */
 	send(command: string, parameters?: Readonly<Record<string, unknown>>): Promise<void>;
 	close(): void;
@@ -24,7 +24,7 @@ const longestLine = 4 * 2 ** 20;
 export async function connectGuestAgent(
 	path: string,
 	{timeoutMs = 3000, signal}: QmpOptions = {},
-): Promise<GuestAgent> {
+): Promise<AgentChannel> {
 	const deadline = Date.now() + timeoutMs;
 	const socket = await openSocket(path, timeoutMs, signal);
 	const agent = new Agent(socket);
@@ -40,7 +40,7 @@ export async function connectGuestAgent(
 
 type Expected = {resolve(value: unknown): void; reject(error: Error): void};
 
-class Agent implements GuestAgent {
+class Agent implements AgentChannel {
 	readonly #socket: Socket;
 	#buffer = Buffer.alloc(0);
 	/** Set while everything up to 0xFF is to be thrown away. */

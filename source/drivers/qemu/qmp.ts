@@ -1,21 +1,12 @@
 import {once} from 'node:events';
 import {createConnection, type Socket} from 'node:net';
 import {plainLine} from '../../model/text.ts';
+import {asObject} from '../machine/json.ts';
+import {NoAnswer} from '../machine/no-answer.ts';
 
-/**
- * Why a monitor gave no answer. `absent`: nobody listens. `silent`: somebody does and says nothing in time.
- * `closed`: the connection ended. `refused`: QEMU answered with an error. `aborted`: we no longer want it.
- */
-export type QmpProblem = 'absent' | 'silent' | 'closed' | 'refused' | 'aborted';
-
-export class QmpError extends Error {
+/** Why a monitor gave no answer. */
+export class QmpError extends NoAnswer {
 	override readonly name = 'QmpError';
-	readonly problem: QmpProblem;
-
-	constructor(problem: QmpProblem, message: string) {
-		super(message);
-		this.problem = problem;
-	}
 }
 
 export type QmpEvent = {readonly name: string; readonly data: Readonly<Record<string, unknown>>};
@@ -185,9 +176,4 @@ function parse(line: string): Message | undefined {
 	} catch {
 		return undefined;
 	}
-}
-
-/** What should be an object, as one. */
-export function asObject(value: unknown): Readonly<Record<string, unknown>> {
-	return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }

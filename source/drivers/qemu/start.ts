@@ -2,44 +2,26 @@ import {type FileHandle, open, rename} from 'node:fs/promises';
 import {DroverError} from '../../model/errors.ts';
 import type {SuspendStamp} from '../../model/instance.ts';
 import {syncDirectory} from '../../state/atomic.ts';
-import {type Job, update} from './context.ts';
-import type {Accelerator} from './hardware.ts';
+import {keepPort} from '../machine/identity.ts';
+import {acceleratorProblem, checkLoadable, loadingTimeoutMs} from '../machine/load.ts';
+import {endProcess, type MachineProcess, waitGone} from '../machine/process.ts';
+import {requireDisk} from '../machine/rest.ts';
+import {exists, savedMemoryError} from '../machine/saved-memory.ts';
+import {forgetSavedMemory, settleSavedMemory} from '../machine/settle.ts';
+import {findOwn, type Job} from './context.ts';
 import {endSpawned, launchQemu, logLine} from './launch.ts';
 import {monitorError} from './monitors.ts';
-import {endProcess, findProcess, type QemuProcess, sshPortOf, waitGone} from './process.ts';
 import {type Qmp, QmpError} from './qmp.ts';
-import {
-	diskStamp,
-	exists,
-	forgetSavedMemory,
-	readSavedMemory,
-	savedMemoryError,
-	settleSavedMemory,
-	stampProblem,
-} from './saved-memory.ts';
 import {callOffSaving, goOn, runState, until} from './waiting.ts';
 
 /** Boots, resumes, or brings to its end what a crash has left half way. */
 export async function start(job: Job): Promise<void> {
-	const found = await findProcess(job.record.id, job.files);
+	const found = await findOwn(job);
 	if (found && (await takeUp(job, found))) return keepPort(job, found);
 	await settleSavedMemory(job);
-	if (!(await exists(job.files.disk))) {
-		throw new DroverError('instance.broken', 'The disk of the instance is missing.', {
-			next: `Put disk.qcow2 back into ${job.place.directory}, or delete the instance.`,
-		});
-	}
+	await requireDisk(job);
 	if (job.record.suspended) await resume(job, job.record.suspended);
 	else await boot(job);
-}
-
-/** A machine that somebody else has started may be reached by another port than the record says. */
-async function keepPort(job: Job, found?: QemuProcess): Promise<void> {
-	const running = found ?? (await findProcess(job.record.id, job.files));
-	const port = running && sshPortOf(running);
-	if (port !== undefined && port !== job.record.ssh.port) {
-		await update(job, {ssh: {...job.record.ssh, port}});
-	}
 }
 
 async function boot(job: Job): Promise<void> {
@@ -58,7 +40,7 @@ async function boot(job: Job): Promise<void> {
  * A process is there already.
  * @returns whether the guest now runs; `false`: the process was of no use, is gone, and one can start from the files
  */
-async function takeUp(job: Job, found: QemuProcess): Promise<boolean> {
+async function takeUp(job: Job, found: MachineProcess): Promise<boolean> {
 	const {files, monitors, signal} = job;
 	try {
 		return await monitors.use(files, {timeoutMs: 5000, signal}, async monitor => {
@@ -100,17 +82,11 @@ async function setGoing(job: Job, monitor: Qmp): Promise<void> {
 }
 
 async function resume(job: Job, stamp: SuspendStamp): Promise<void> {
-	const {files, record, work} = job;
+	const {files, work} = job;
 	work.progress('checking the saved memory');
-	const saved = await readSavedMemory(files.state);
-	if (typeof saved === 'string') throw savedMemoryError(saved);
-	const problem = stampProblem(stamp, record, await diskStamp(files), saved);
-	if (problem !== undefined) throw savedMemoryError(problem);
-	const accelerator = await acceleratorFor(job, stamp);
-	// A memory image can be loaded by the machine type that saved it only.
-	if (record.hardware.machine !== stamp.machine) {
-		await update(job, {hardware: {...record.hardware, machine: stamp.machine}});
-	}
+	const {verdict} = await job.host.require();
+	const saved = await checkLoadable(job, stamp, each => acceleratorProblem(each, verdict.accelerator, verdict.reason));
+	const accelerator = stamp.accelerator === 'tcg' ? 'tcg' : verdict.accelerator;
 	work.progress('loading the saved memory', 0);
 	const file = await openAt(files.state, saved.offset);
 	try {
@@ -129,16 +105,6 @@ async function resume(job: Job, stamp: SuspendStamp): Promise<void> {
 	}
 }
 
-/** A guest must not find another kind of processor when it wakes up. */
-async function acceleratorFor(job: Job, stamp: SuspendStamp): Promise<Accelerator> {
-	const {verdict} = await job.host.require();
-	if (stamp.accelerator === 'tcg') return 'tcg';
-	if (stamp.accelerator === verdict.accelerator) return verdict.accelerator;
-	throw savedMemoryError(
-		`it was saved with ${stamp.accelerator}, which cannot be used now${verdict.reason === undefined ? '' : ` (${verdict.reason})`}`,
-	);
-}
-
 /** Opens a file and moves its read position, which is what QEMU gets to see of the descriptor it is given. */
 async function openAt(file: string, offset: number): Promise<FileHandle> {
 	const handle = await open(file, 'r');
@@ -152,9 +118,6 @@ async function openAt(file: string, offset: number): Promise<FileHandle> {
 	return handle;
 }
 
-/** Bytes a second that even a slow disk reads; what takes longer has failed. */
-const slowestRate = 4 * 2 ** 20;
-
 async function load(job: Job, monitor: Qmp, size: number): Promise<void> {
 	const {signal} = job;
 	await monitor.execute('migrate-set-capabilities', {capabilities: [{capability: 'events', state: true}]});
@@ -162,7 +125,7 @@ async function load(job: Job, monitor: Qmp, size: number): Promise<void> {
 	const isLoaded = await until(monitor, async () => (await runState(monitor)) !== 'inmigrate', {
 		events: ['MIGRATION', 'STOP', 'RESUME'],
 		everyMs: 100,
-		timeoutMs: 60_000 + (size / slowestRate) * 1000,
+		timeoutMs: loadingTimeoutMs(size),
 		signal,
 	});
 	if (!isLoaded) throw new QmpError('silent', 'it takes too long');

@@ -1,12 +1,13 @@
-import {rm} from 'node:fs/promises';
 import {DroverError} from '../../model/errors.ts';
-import {type Job, notRunning, unanswered} from './context.ts';
+import {notRunning, unanswered} from '../machine/context.ts';
+import {removeTraces} from '../machine/files.ts';
+import {cancelled, checkCancelled} from '../machine/lanes.ts';
+import {endProcess, isAlive, type MachineProcess, searchProcess, waitGone} from '../machine/process.ts';
+import {discardSavedMemory, settleSavedMemory} from '../machine/settle.ts';
+import {findOwn, type Job} from './context.ts';
 import {withAgent} from './guest.ts';
-import {cancelled, checkCancelled} from './lanes.ts';
 import {monitorError} from './monitors.ts';
-import {endProcess, findProcess, isAlive, type QemuProcess, waitGone} from './process.ts';
 import {type Qmp, QmpError} from './qmp.ts';
-import {discardSavedMemory, settleSavedMemory} from './saved-memory.ts';
 import {goOn, runState, until} from './waiting.ts';
 
 /** When a guest has not begun to power off by then, its agent is asked as well. */
@@ -16,11 +17,11 @@ const pressAgainMs = 5000;
 
 /** Asks the guest to power off, and waits until QEMU is really gone. */
 export async function stop(job: Job, timeoutMs: number): Promise<void> {
-	const found = await findProcess(job.record.id, job.files);
+	const found = await findOwn(job);
 	if (!found) {
 		await settleSavedMemory(job);
 		if (job.record.suspended) throw notRunning('stopped');
-		return removeTraces(job);
+		return removeTraces(job.files);
 	}
 	const deadline = Date.now() + timeoutMs;
 	job.work.progress('asking the guest to power off');
@@ -46,10 +47,10 @@ export async function stop(job: Job, timeoutMs: number): Promise<void> {
 		);
 	}
 	await discardSavedMemory(job);
-	await removeTraces(job);
+	await removeTraces(job.files);
 }
 
-async function persuade(job: Job, found: QemuProcess, monitor: Qmp, deadline: number): Promise<boolean> {
+async function persuade(job: Job, found: MachineProcess, monitor: Qmp, deadline: number): Promise<boolean> {
 	const begun = Date.now();
 	let pressedAt = 0;
 	let isAgentAsked = false;
@@ -100,7 +101,7 @@ async function askAgent(job: Job, mode: 'powerdown' | 'reboot', timeoutMs: numbe
 /** Cuts the power and throws saved memory away. */
 export async function powerOff(job: Job): Promise<void> {
 	const {id} = job.record;
-	const found = await findProcess(id, job.files);
+	const found = await searchProcess(id, job.files);
 	if (found) {
 		job.work.progress('cutting the power');
 		await job.monitors
@@ -114,13 +115,7 @@ export async function powerOff(job: Job): Promise<void> {
 		}
 	}
 	await discardSavedMemory(job);
-	await removeTraces(job);
-}
-
-/** What a QEMU that was killed leaves; one that ends well takes it away itself. */
-export async function removeTraces(job: Job): Promise<void> {
-	const {pid, monitor, watchMonitor, agent, serial} = job.files;
-	for (const file of [pid, monitor, watchMonitor, agent, serial]) await rm(file, {force: true});
+	await removeTraces(job.files);
 }
 
 const agentRebootMs = 15_000;
@@ -132,7 +127,7 @@ const buttonRebootMs = 60_000;
  * for most guests.) Returns when the reboot has begun.
  */
 export async function reboot(job: Job): Promise<void> {
-	const found = await findProcess(job.record.id, job.files);
+	const found = await findOwn(job);
 	if (!found) throw notRunning('rebooted');
 	job.work.progress('asking the guest to reboot');
 	try {

@@ -1,19 +1,22 @@
-import {type FileHandle, open, readFile, rename, rm, statfs} from 'node:fs/promises';
-import process from 'node:process';
+import {type FileHandle, open, readFile, rename, rm} from 'node:fs/promises';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {DroverError} from '../../model/errors.ts';
 import type {SuspendStamp} from '../../model/instance.ts';
-import {humanSize, mebibyte} from '../../model/sizes.ts';
+import {mebibyte} from '../../model/sizes.ts';
 import {storageError, syncDirectory} from '../../state/atomic.ts';
-import {type Job, notRunning, update} from './context.ts';
-import {domainXml} from './domain-xml.ts';
-import {fileNames} from './files.ts';
-import {type Accelerator, devicesDigest} from './hardware.ts';
+import {notRunning, update} from '../machine/context.ts';
+import {domainXml} from '../machine/domain-xml.ts';
+import {fileNames} from '../machine/files.ts';
+import {type Accelerator, devicesDigest} from '../machine/hardware.ts';
+import {asObject} from '../machine/json.ts';
+import {acceleratorOf, endProcess, type MachineProcess, waitGone} from '../machine/process.ts';
+import {hasStreamEnd, saveHeader, streamOffset, tailLength} from '../machine/save-format.ts';
+import {diskStamp, unrecordedStamp} from '../machine/saved-memory.ts';
+import {settleSavedMemory} from '../machine/settle.ts';
+import {checkSpace, diskFull, freeBytes, savingTimeoutMs} from '../machine/space.ts';
+import {findOwn, type Job} from './context.ts';
 import {monitorError} from './monitors.ts';
-import {acceleratorOf, endProcess, findProcess, type QemuProcess, waitGone} from './process.ts';
-import {asObject, type Qmp, QmpError} from './qmp.ts';
-import {hasStreamEnd, saveHeader, streamOffset} from './save-format.ts';
-import {diskStamp, settleSavedMemory, unrecordedStamp} from './saved-memory.ts';
+import {type Qmp, QmpError} from './qmp.ts';
 import {callOffSaving, goOn, migration, runState, until} from './waiting.ts';
 
 /**
@@ -21,7 +24,7 @@ import {callOffSaving, goOn, migration, runState, until} from './waiting.ts';
  * is complete and the record knows it, QEMU holds the guest, and the guest can go on.
  */
 export async function suspend(job: Job, by: 'user' | 'switch'): Promise<SuspendStamp> {
-	const found = await findProcess(job.record.id, job.files);
+	const found = await findOwn(job);
 	if (!found) return suspendedAlready(job);
 	try {
 		return await job.monitors.use(job.files, {timeoutMs: 5000, signal: job.signal}, async monitor => {
@@ -52,7 +55,7 @@ async function suspendedAlready(job: Job): Promise<SuspendStamp> {
 
 async function save(
 	job: Job,
-	found: QemuProcess,
+	found: MachineProcess,
 	monitor: Qmp,
 	state: string,
 	by: 'user' | 'switch',
@@ -77,7 +80,7 @@ async function save(
 	}
 }
 
-async function write(job: Job, found: QemuProcess, monitor: Qmp, by: 'user' | 'switch'): Promise<SuspendStamp> {
+async function write(job: Job, found: MachineProcess, monitor: Qmp, by: 'user' | 'switch'): Promise<SuspendStamp> {
 	const {files, record} = job;
 	const accelerator = acceleratorOf(found) as Accelerator;
 	const input = {
@@ -85,7 +88,6 @@ async function write(job: Job, found: QemuProcess, monitor: Qmp, by: 'user' | 's
 		files,
 		accelerator,
 		emulator: found.arguments[0] ?? 'qemu-system-x86_64',
-		owner: {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0},
 	};
 	const version = await qemuVersion(monitor);
 	const file = await open(files.statePart, 'wx+', 0o600);
@@ -119,9 +121,6 @@ async function write(job: Job, found: QemuProcess, monitor: Qmp, by: 'user' | 's
 	}
 }
 
-/** Bytes a second that even a slow disk writes; what takes longer has failed. */
-const slowestRate = 4 * mebibyte;
-
 /** QEMU's working directory is the instance's, so that this command is the same for all and nothing is put into it. */
 const appendCommand = `exec:cat >> ${fileNames.statePart}`;
 
@@ -143,7 +142,7 @@ async function stream(job: Job, monitor: Qmp, file: FileHandle): Promise<void> {
 		{
 			events: ['MIGRATION'],
 			everyMs: 100,
-			timeoutMs: 60_000 + (record.hardware.memory / slowestRate) * 1000,
+			timeoutMs: savingTimeoutMs(record.hardware.memory),
 			signal,
 		},
 	);
@@ -153,8 +152,6 @@ async function stream(job: Job, monitor: Qmp, file: FileHandle): Promise<void> {
 	}
 	await streamEnd(file);
 }
-
-const tailLength = 256 * 1024;
 
 /** What writes the file runs beside QEMU: it may need a moment more, or have failed at the last bytes. */
 async function streamEnd(file: FileHandle): Promise<void> {
@@ -204,37 +201,13 @@ async function explain(job: Job, error: unknown, free: number): Promise<unknown>
 	return error instanceof DroverError ? error : storageError(error, job.files.state);
 }
 
-/** Refused before the guest is touched. What it needs is the memory it has ever touched, never more than it has. */
-async function checkSpace(job: Job, found: QemuProcess): Promise<void> {
-	const text = process.platform === 'linux' ? await readFile(`/proc/${found.pid}/status`, 'utf8').catch(() => '') : '';
-	const resident = Number(/^RssShmem:\s+(\d+) kB$/m.exec(text)?.[1] ?? Number.NaN) * 1024;
-	const memory = job.record.hardware.memory;
-	// Some MiB for the states of devices and video memory.
-	const needed = Math.min(memory, resident > 0 ? resident : memory) + 24 * mebibyte;
-	const free = await freeBytes(job.place.directory);
-	if (free < needed) throw diskFull(needed, free);
-}
-
-async function freeBytes(directory: string): Promise<number> {
-	const {bavail, bsize} = await statfs(directory);
-	return bavail * bsize;
-}
-
-function diskFull(needed: number, free: number): DroverError {
-	return new DroverError(
-		'host.disk-full',
-		`Saving the memory needs up to ${humanSize(needed)}, ${humanSize(free)} are free; the instance goes on running.`,
-		{next: 'Free some disk space and suspend it again, or stop it instead.'},
-	);
-}
-
 async function qemuVersion(monitor: Qmp): Promise<string> {
 	const {major, minor, micro} = asObject(asObject(await monitor.execute('query-version'))['qemu']);
 	return [major, minor, micro].map(Number).join('.');
 }
 
 /** The image is safe: QEMU may go, by whatever way. */
-async function end(job: Job, found: QemuProcess, monitor: Qmp): Promise<void> {
+async function end(job: Job, found: MachineProcess, monitor: Qmp): Promise<void> {
 	job.work.progress('freeing memory', 100);
 	await monitor.execute('quit', undefined, {timeoutMs: 2000}).catch(() => {});
 	if (await waitGone(found, job.record.id, 5000)) return;

@@ -1,6 +1,7 @@
 import {DroverError} from '../../model/errors.ts';
-import {checkCancelled} from './lanes.ts';
-import {asObject, type Qmp} from './qmp.ts';
+import {asObject} from '../machine/json.ts';
+import {checkCancelled} from '../machine/lanes.ts';
+import type {Qmp} from './qmp.ts';
 
 export type UntilOptions = {
 	/** Events that are a reason to look again at once. */

@@ -1,8 +1,8 @@
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {DriverEvent, InstancePlace} from '../driver.ts';
+import {filesOf} from '../machine/files.ts';
+import {findProcess} from '../machine/process.ts';
 import type {Shared} from './context.ts';
-import {filesOf} from './files.ts';
-import {findProcess} from './process.ts';
 import {connectQmp, type QmpEvent} from './qmp.ts';
 
 /** Pauses between attempts to connect, milliseconds; the last one is repeated. */

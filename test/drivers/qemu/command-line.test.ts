@@ -1,10 +1,10 @@
 import {describe, expect, test} from 'vitest';
+import {domainXml, stampIn} from '../../../source/drivers/machine/domain-xml.ts';
+import {filesOf} from '../../../source/drivers/machine/files.ts';
+import {devicesDigest} from '../../../source/drivers/machine/hardware.ts';
 import {commandLine} from '../../../source/drivers/qemu/command-line.ts';
-import {domainXml, stampIn} from '../../../source/drivers/qemu/domain-xml.ts';
-import {filesOf} from '../../../source/drivers/qemu/files.ts';
-import {devicesDigest} from '../../../source/drivers/qemu/hardware.ts';
 import {mebibyte} from '../../../source/model/sizes.ts';
-import {testRecord, testStamp} from './record.ts';
+import {testRecord, testStamp} from '../machine/record.ts';
 
 const files = filesOf({directory: '/data/a,b/web', sockets: '/run/d,rover/i/12345678'});
 const valuesOf = (args: readonly string[], option: string) =>

@@ -4,7 +4,7 @@ import {chmod, copyFile, mkdir, readdir, rm, stat, symlink, writeFile} from 'nod
 import path from 'node:path';
 import process from 'node:process';
 import {describe, expect, onTestFinished, test} from 'vitest';
-import {type ProbeHost, probeAccelerator, runProbe, thisHost} from '../../../source/drivers/qemu/accelerator.ts';
+import {type ProbeHost, probeAccelerator, runProbe, thisHost} from '../../../source/drivers/machine/accelerator.ts';
 import {createQemuDriver} from '../../../source/drivers/qemu/driver.ts';
 import {mebibyte} from '../../../source/model/sizes.ts';
 import {processesNaming, Subject} from '../../contract/subject.ts';

@@ -4,15 +4,15 @@ import {formatSize} from '../../model/sizes.ts';
 import {syncDirectory, writeAtomic} from '../../state/atomic.ts';
 import {makePrivate} from '../../state/paths.ts';
 import type {CreateInput} from '../driver.ts';
-import type {Job} from './context.ts';
+import type {MachineJob} from './context.ts';
 import {checkHardware} from './hardware.ts';
+import {asObject} from './json.ts';
 import {checkCancelled} from './lanes.ts';
 import {lastLine, run} from './programs.ts';
-import {asObject} from './qmp.ts';
 import {exists} from './saved-memory.ts';
 
 /** Makes the disk, an overlay over the cached image, and the seed. What is there already is kept. */
-export async function create(job: Job, input: CreateInput): Promise<void> {
+export async function create(job: MachineJob, input: CreateInput): Promise<void> {
 	const {files, place, record, work} = job;
 	checkHardware(record);
 	const {imageProgram} = await job.host.require();
@@ -30,7 +30,7 @@ export async function create(job: Job, input: CreateInput): Promise<void> {
 }
 
 /** @throws DroverError `image.unusable`, `instance.invalid` */
-async function checkImage(job: Job, imageProgram: string, {imagePath, imageFormat}: CreateInput): Promise<void> {
+async function checkImage(job: MachineJob, imageProgram: string, {imagePath, imageFormat}: CreateInput): Promise<void> {
 	const result = await run(imageProgram, ['info', '--output=json', '-f', imageFormat, imagePath], {
 		timeoutMs: 30_000,
 		signal: job.signal,
@@ -54,7 +54,11 @@ async function checkImage(job: Job, imageProgram: string, {imagePath, imageForma
 	}
 }
 
-async function makeOverlay(job: Job, imageProgram: string, {imagePath, imageFormat}: CreateInput): Promise<void> {
+async function makeOverlay(
+	job: MachineJob,
+	imageProgram: string,
+	{imagePath, imageFormat}: CreateInput,
+): Promise<void> {
 	const {files, place, record, signal} = job;
 	const part = `${files.disk}.part`;
 	await rm(part, {force: true});

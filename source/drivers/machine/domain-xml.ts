@@ -9,8 +9,13 @@ export type DomainInput = {
 	readonly accelerator: Accelerator;
 	/** Absolute path of the QEMU program. */
 	readonly emulator: string;
-	/** Who owns disk and seed: libvirt is told to leave them to their owner. */
-	readonly owner: {readonly uid: number; readonly gid: number};
+	/** Default {@link domainName}. */
+	readonly name?: string | undefined;
+	/**
+	 * Who owns disk and seed, for the system's libvirt: it is told to leave them to their owner. A user's own libvirt does
+	 * not change owners, and refuses a document that speaks of it.
+	 */
+	readonly owner?: {readonly uid: number; readonly gid: number};
 	/** Kept in the document, so that a memory image tells by itself what it belongs to. */
 	readonly stamp?: SuspendStamp;
 };
@@ -18,10 +23,10 @@ export type DomainInput = {
 const stampNamespace = 'urn:drover:suspend:1';
 
 /**
- * The machine of `command-line.ts` in libvirt's words, device by device at the same addresses.
+ * The machine in libvirt's words, the one that the QEMU driver describes in its command line, device by device at the same addresses.
  * @throws DroverError `instance.invalid`
  */
-export function domainXml({record, files, accelerator, emulator, owner, stamp}: DomainInput): string {
+export function domainXml({record, files, accelerator, emulator, name, owner, stamp}: DomainInput): string {
 	checkHardware(record);
 	const {hardware} = record;
 	const address = (slot: number) =>
@@ -32,8 +37,9 @@ export function domainXml({record, files, accelerator, emulator, owner, stamp}: 
 			? "<cpu mode='custom' match='exact' check='none'><model fallback='allow'>qemu64</model><feature policy='require' name='hypervisor'/><feature policy='require' name='lahf_lm'/></cpu>"
 			: "<cpu mode='host-passthrough' check='none'/>";
 	return `<domain type='${type}' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
-  <name>${escapeXml(record.name)}</name>
+  <name>${escapeXml(name ?? domainName(record))}</name>
   <uuid>${record.id}</uuid>
+  <title>${escapeXml(record.name)}</title>
 ${stamp === undefined ? '' : `  <metadata><drover:stamp xmlns:drover='${stampNamespace}'>${escapeXml(JSON.stringify(stamp))}</drover:stamp></metadata>\n`}  <memory unit='MiB'>${memoryMebibytes(record)}</memory>
   <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
   <vcpu>${hardware.cpus}</vcpu>
@@ -56,8 +62,7 @@ ${stamp === undefined ? '' : `  <metadata><drover:stamp xmlns:drover='${stampNam
     <memballoon model='virtio'>${address(pciSlots.balloon)}</memballoon>
     <rng model='virtio'><backend model='random'>/dev/urandom</backend>${address(pciSlots.random)}</rng>
   </devices>
-  <seclabel type='static' model='dac' relabel='no'><label>+${owner.uid}:+${owner.gid}</label></seclabel>
-  <qemu:commandline>
+${owner === undefined ? '' : `  <seclabel type='static' model='dac' relabel='no'><label>+${owner.uid}:+${owner.gid}</label></seclabel>\n`}  <qemu:commandline>
     <qemu:arg value='-netdev'/>
     <qemu:arg value='user,id=n0,hostfwd=tcp:127.0.0.1:${record.ssh.port}-:22'/>
     <qemu:arg value='-device'/>
@@ -65,6 +70,26 @@ ${stamp === undefined ? '' : `  <metadata><drover:stamp xmlns:drover='${stampNam
   </qemu:commandline>
 </domain>
 `;
+}
+
+/**
+ * What libvirt knows an instance by: names are one namespace there, in which other homes of drover and the user's own
+ * machines live as well. libvirt loads saved memory under the name only that it was saved with.
+ */
+export function domainName(record: InstanceRecord): string {
+	return `drover-${record.name}-${record.id.slice(0, 8)}`;
+}
+
+/** The name in a document, ours or libvirt's. */
+export function nameIn(xml: string): string | undefined {
+	const name = /<name>([^<]{1,200})<\/name>/.exec(xml)?.[1];
+	return name === undefined ? undefined : unescapeXml(name);
+}
+
+/** How the machine of a document runs its guest. */
+export function acceleratorIn(xml: string): Accelerator | undefined {
+	const type = /<domain\s[^>]*\btype=['"](\w+)['"]/.exec(xml)?.[1];
+	return type === 'qemu' ? 'tcg' : type === 'kvm' ? 'kvm' : undefined;
 }
 
 /** The stamp a document of ours carries, unchecked JSON; `undefined` when it has none. */

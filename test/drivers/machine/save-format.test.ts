@@ -1,7 +1,7 @@
 import {describe, expect, test} from 'vitest';
-import {devicesDigest} from '../../../source/drivers/qemu/hardware.ts';
-import {hasStreamEnd, parseSaveHeader, saveHeader, streamOffset} from '../../../source/drivers/qemu/save-format.ts';
-import {type SavedMemory, stampProblem} from '../../../source/drivers/qemu/saved-memory.ts';
+import {devicesDigest} from '../../../source/drivers/machine/hardware.ts';
+import {hasStreamEnd, parseSaveHeader, saveHeader, streamOffset} from '../../../source/drivers/machine/save-format.ts';
+import {type SavedMemory, stampProblem} from '../../../source/drivers/machine/saved-memory.ts';
 import {testRecord, testStamp} from './record.ts';
 
 const stream = Buffer.from('QEVM....');
@@ -76,7 +76,7 @@ describe('the end of a stream', () => {
 
 describe('a stamp', () => {
 	const record = testRecord();
-	const saved: SavedMemory = {offset: streamOffset, size: 100_000};
+	const saved: SavedMemory = {offset: streamOffset, size: 100_000, xml: ''};
 	const stamp = testStamp({devices: devicesDigest(record)});
 	const disk = stamp.disk;
 

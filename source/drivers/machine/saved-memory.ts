@@ -1,9 +1,7 @@
-import {open, rename, rm, stat} from 'node:fs/promises';
+import {open, stat} from 'node:fs/promises';
 import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord, SuspendStamp} from '../../model/instance.ts';
-import {syncDirectory} from '../../state/atomic.ts';
-import {type Job, update} from './context.ts';
-import {stampIn} from './domain-xml.ts';
+import {nameIn, stampIn} from './domain-xml.ts';
 import type {InstanceFiles} from './files.ts';
 import {devicesDigest} from './hardware.ts';
 import {maximumOffset, parseSaveHeader, streamOffset} from './save-format.ts';
@@ -13,6 +11,9 @@ export type SavedMemory = {
 	/** Where QEMU's stream begins, in bytes. */
 	readonly offset: number;
 	readonly size: number;
+	readonly xml: string;
+	/** What libvirt knew the machine by. */
+	readonly domain?: string;
 	/** What the file itself says it belongs to; libvirt's own files say nothing. */
 	readonly stamp?: SuspendStamp;
 };
@@ -32,7 +33,14 @@ export async function readSavedMemory(file: string): Promise<SavedMemory | strin
 		if (typeof header === 'string') return header;
 		if (!header.complete) return 'it was not written to its end';
 		const stamp = await checkStamp(stampIn(header.xml));
-		return {offset: header.offset, size, ...(stamp === undefined ? {} : {stamp})};
+		const domain = nameIn(header.xml);
+		return {
+			offset: header.offset,
+			size,
+			xml: header.xml,
+			...(domain === undefined ? {} : {domain}),
+			...(stamp === undefined ? {} : {stamp}),
+		};
 	} catch (error) {
 		return `it cannot be read (${(error as NodeJS.ErrnoException).code ?? 'damaged'})`;
 	} finally {
@@ -91,46 +99,8 @@ export function stampProblem(
 
 export function savedMemoryError(problem: string): DroverError {
 	return new DroverError('instance.broken', `The saved memory cannot be used: ${problem}.`, {
-		next: 'It is kept. To do without it, use stop --force and start again: the disk then boots as after a power cut.',
+		next: 'It is kept. Switch back to the driver that saved it, or start it with its memory discarded (start --discard-memory): the disk then boots as after a power cut.',
 	});
-}
-
-/**
- * Brings the files of an instance that no process runs into one of two states: saved memory that fits (`state` and the
- * record's stamp), or none. What a crash left in between is finished or undone, by comparing with the disk:
- * - `state.part`: the guest was not parked yet; it is of no use.
- * - `state.used` over an unchanged disk: the guest never ran on; it becomes `state` again. Over a changed one: the
- *   guest ran and then lost its power, so that the memory would no longer fit.
- * - `state` that the record does not know of: written completely, but the record was not reached.
- */
-export async function settleSavedMemory(job: Job): Promise<void> {
-	const {files, place} = job;
-	await rm(files.statePart, {force: true});
-	const disk = await diskStamp(files);
-	if (await exists(files.stateUsed)) {
-		const stamp = job.record.suspended;
-		if (stamp && isSameDisk(stamp.disk, disk) && !(await exists(files.state))) {
-			job.work.log('Loading the saved memory was interrupted before the guest ran: it is used again.');
-			await rename(files.stateUsed, files.state);
-			await syncDirectory(place.directory);
-		} else {
-			if (stamp && !(await exists(files.state))) {
-				job.work.log('The guest had been resumed and then lost its power: it boots from its disk.');
-				await update(job, {suspended: undefined});
-			}
-			await rm(files.stateUsed, {force: true});
-		}
-	}
-	if (job.record.suspended === undefined && (await exists(files.state))) {
-		const stamp = await unrecordedStamp(job.record, files);
-		if (stamp) {
-			job.work.log('Saved memory was found that the record did not know of; it fits and is kept.');
-			await update(job, {suspended: stamp});
-		} else {
-			job.work.log('Saved memory was found that does not fit the disk; it is removed.');
-			await rm(files.state, {force: true});
-		}
-	}
 }
 
 /** The stamp in a `state` file that fits disk and machine, though the record may not know of it. */
@@ -138,24 +108,6 @@ export async function unrecordedStamp(record: InstanceRecord, files: InstanceFil
 	const saved = await readSavedMemory(files.state);
 	if (typeof saved === 'string' || saved.stamp === undefined) return undefined;
 	return stampProblem(saved.stamp, record, await diskStamp(files), saved) === undefined ? saved.stamp : undefined;
-}
-
-/** Takes the record's stamp and every file of saved memory away, in this order: a crash between loses nothing. */
-export async function discardSavedMemory(job: Job): Promise<void> {
-	if (job.record.suspended !== undefined) await update(job, {suspended: undefined});
-	const {state, statePart, stateUsed} = job.files;
-	for (const file of [state, statePart, stateUsed]) await rm(file, {force: true});
-}
-
-/**
- * The guest runs again. Taking away a file of a gigabyte takes the file system a while, which nobody needs to wait for:
- * under its name `state.used` it is not loaded again over a guest that has run on.
- */
-export async function forgetSavedMemory(job: Job): Promise<void> {
-	const {state, statePart, stateUsed} = job.files;
-	await Promise.all([state, statePart].map(file => rm(file, {force: true})));
-	if (job.record.suspended !== undefined) await update(job, {suspended: undefined});
-	void rm(stateUsed, {force: true}).catch(() => {});
 }
 
 export async function exists(file: string): Promise<boolean> {

@@ -1,7 +1,8 @@
+import {rm} from 'node:fs/promises';
 import path from 'node:path';
 import type {InstancePlace} from '../driver.ts';
 
-/** The files of an instance that belong to QEMU. Names below `directory` are relative in QEMU's own command line. */
+/** The files of an instance that belong to its machine. Names below `directory` are relative in QEMU's own command line. */
 export const fileNames = {
 	disk: 'disk.qcow2',
 	seed: 'seed.iso',
@@ -14,6 +15,8 @@ export const fileNames = {
 	pid: 'pid',
 	console: 'console.log',
 	log: 'qemu.log',
+	/** The machine in libvirt's words, as libvirt was last told to start it. */
+	domain: 'domain.xml',
 } as const;
 
 export type InstanceFiles = Readonly<Record<keyof typeof fileNames, string>> & {
@@ -36,4 +39,9 @@ export function filesOf(place: InstancePlace): InstanceFiles {
 		agent: path.join(place.sockets, 'qga.sock'),
 		serial: path.join(place.sockets, 'console.sock'),
 	};
+}
+
+/** What a machine that was killed leaves; one that ends well takes it away itself. */
+export async function removeTraces({pid, domain, monitor, watchMonitor, agent, serial}: InstanceFiles): Promise<void> {
+	for (const file of [pid, domain, monitor, watchMonitor, agent, serial]) await rm(file, {force: true});
 }

@@ -61,13 +61,37 @@ export function parseSaveHeader(bytes: Buffer): SaveHeader | string {
 	return {complete: magic === completeMagic, xml, offset};
 }
 
+/**
+ * What is to be written over the XML of a file of libvirt's own. The cookie that libvirt keeps behind its XML goes with
+ * it: it speaks of processor features that the document replaced here does not ask for.
+ * @param offset where the stream begins in that file
+ * @returns `undefined` when there is no room for it
+ */
+export function replaceXml(
+	xml: string,
+	offset: number,
+): {readonly bytes: Buffer; readonly position: number} | undefined {
+	const text = Buffer.from(xml);
+	const position = cookieField;
+	if (text.includes(0) || headerBytes + text.length + 1 > offset) return undefined;
+	const bytes = Buffer.alloc(offset - position);
+	text.copy(bytes, headerBytes - position);
+	return {bytes, position};
+}
+
+/** Where the header says where its cookie is; behind it are zeros only, up to the XML. */
+const cookieField = 32;
+
 /** No XML of a domain is as long as this; what claims to be is damaged. */
 export const maximumOffset = 4 * 2 ** 20;
+
+/** So many bytes of a stream's end hold the description it closes with. */
+export const tailLength = 256 * 1024;
 
 /**
  * Whether a stream has its end: QEMU closes it with a description of itself, `06`, its length and JSON. What feeds the
  * file runs beside QEMU and may still be writing, or have failed, when QEMU says that it is done.
- * @param tail the last bytes of the file, enough to hold the description (some 20 KiB)
+ * @param tail the last bytes of the file: {@link tailLength} are enough
  */
 export function hasStreamEnd(tail: Buffer): boolean {
 	if (tail.at(-1) !== 0x7d) return false;

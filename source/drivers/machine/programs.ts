@@ -8,6 +8,8 @@ export type RunOptions = {
 	readonly timeoutMs: number;
 	readonly cwd?: string;
 	readonly signal?: AbortSignal | undefined;
+	/** Default {@link environment}. */
+	readonly environment?: Readonly<Record<string, string>>;
 };
 
 export type RunResult = {
@@ -33,7 +35,7 @@ export async function run(program: string, args: readonly string[], options: Run
 		timeout: options.timeoutMs,
 		...(options.cwd === undefined ? {} : {cwd: options.cwd}),
 		...(options.signal === undefined ? {} : {cancelSignal: options.signal}),
-		env: environment(),
+		env: options.environment ?? environment(),
 		extendEnv: false,
 		stdin: 'ignore',
 		reject: false,

@@ -1,0 +1,100 @@
+import {rm} from 'node:fs/promises';
+import type {InstanceRecord} from '../../model/instance.ts';
+import type {Paths} from '../../state/paths.ts';
+import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
+import type {ProbeHost} from '../machine/accelerator.ts';
+import {machineJob} from '../machine/context.ts';
+import {create} from '../machine/create.ts';
+import {filesOf} from '../machine/files.ts';
+import {awake, guestFacts} from '../machine/guest.ts';
+import {QemuHostProbe} from '../machine/host.ts';
+import {Lanes} from '../machine/lanes.ts';
+import {acceleratorProblem, loadProblem} from '../machine/load.ts';
+import {Ports} from '../machine/ports.ts';
+import {acceleratorOf, findProcess} from '../machine/process.ts';
+import {guestAgent} from './agent.ts';
+import {type Job, jobOf, type Shared} from './context.ts';
+import {Domains} from './domains.ts';
+import {Events} from './events.ts';
+import {LibvirtHostProbe} from './host.ts';
+import {Beliefs, observe} from './observe.ts';
+import {start} from './start.ts';
+import {powerOff, reboot, stop} from './stop.ts';
+import {suspend} from './suspend.ts';
+import {watch} from './watch.ts';
+
+export type LibvirtDriverOptions = {
+	readonly paths: Pick<Paths, 'cache'>;
+	/** Which libvirt; default: the user's own, the system's for root, or what `LIBVIRT_DEFAULT_URI` names on this host. */
+	readonly uri?: string;
+	/** Default `virsh`; a name that is looked for in `PATH`, or an absolute path. */
+	readonly program?: string;
+	/** Default `qemu-system-x86_64`. */
+	readonly emulator?: string;
+	/** The host's files that tell about acceleration; default: the real ones. */
+	readonly host?: ProbeHost;
+};
+
+/**
+ * Runs instances by way of libvirt, from the same files as the QEMU driver. libvirt is asked through `virsh`, its own
+ * client: one process listens for all events, and one question serves all who look at the same time.
+ */
+export function createLibvirtDriver({paths, uri, program, emulator, host}: LibvirtDriverOptions): Driver {
+	const qemu = new QemuHostProbe({
+		cache: paths.cache,
+		...(emulator === undefined ? {} : {program: emulator}),
+		...(host === undefined ? {} : {host}),
+	});
+	const shared: Shared = {
+		host: qemu,
+		libvirt: new LibvirtHostProbe(qemu, {
+			...(uri === undefined ? {} : {uri}),
+			...(program === undefined ? {} : {program}),
+		}),
+		lanes: new Lanes(),
+		ports: new Ports(),
+		domains: new Domains(),
+		events: new Events(),
+	};
+	const beliefs = new Beliefs();
+	const inLane = <T>(record: InstanceRecord, place: InstancePlace, work: WorkContext, act: (job: Job) => Promise<T>) =>
+		shared.lanes.run(record.id, work.signal, async signal =>
+			act(await jobOf(shared, machineJob(shared, record, place, work, signal))),
+		);
+	const takingOver = (record: InstanceRecord, place: InstancePlace, work: WorkContext) =>
+		shared.lanes.takeOver(record.id, work.signal, signal =>
+			powerOff(shared, machineJob(shared, record, place, work, signal)),
+		);
+	const agent = async (record: InstanceRecord) => guestAgent((await shared.libvirt.require()).virsh, record.id);
+
+	return {
+		name: 'libvirt',
+		health: ({again = false} = {}) => shared.libvirt.health(again),
+		create: (record, place, input, work) =>
+			shared.lanes.run(record.id, work.signal, signal =>
+				create(machineJob(shared, record, place, work, signal), input),
+			),
+		start: (record, place, work) => inLane(record, place, work, start),
+		awake: (record, _place, work) => awake(work, async (_signal, act) => act(await agent(record))),
+		stop: (record, place, {timeoutMs}, work) => inLane(record, place, work, job => stop(job, timeoutMs)),
+		powerOff: takingOver,
+		reboot: (record, place, work) => inLane(record, place, work, reboot),
+		suspend: (record, place, {by}, work) => inLane(record, place, work, job => suspend(job, by)),
+		loadProblem: (record, place) =>
+			loadProblem(shared.host, record, filesOf(place), async stamp => {
+				const {accelerator, qemu: found} = await shared.libvirt.require();
+				return acceleratorProblem(stamp, accelerator, found.verdict.reason);
+			}),
+		async destroy(record, place, work) {
+			await takingOver(record, place, work);
+			await rm(place.sockets, {recursive: true, force: true});
+		},
+		observe: (record, place) => observe(shared, beliefs, record, place),
+		async inspect(record, place) {
+			const found = await findProcess(record.id, filesOf(place));
+			return found ? {pid: found.pid, accelerator: acceleratorOf(found)} : {};
+		},
+		guestFacts: (record, _place, signal) => guestFacts(signal, async (_limit, act) => act(await agent(record))),
+		watch: (record, place, listener) => watch(shared, record, place, listener),
+	};
+}

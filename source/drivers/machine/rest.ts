@@ -1,0 +1,51 @@
+import {open, stat} from 'node:fs/promises';
+import {DroverError} from '../../model/errors.ts';
+import type {InstanceRecord, Observation} from '../../model/instance.ts';
+import type {MachineJob} from './context.ts';
+import type {InstanceFiles} from './files.ts';
+import {exists} from './saved-memory.ts';
+import {hasUnrecorded} from './settle.ts';
+
+export type Power = Pick<Observation, 'power' | 'reason'>;
+
+/** @throws DroverError `instance.broken` when there is nothing to boot from */
+export async function requireDisk({files, place}: MachineJob): Promise<void> {
+	if (await exists(files.disk)) return;
+	throw new DroverError('instance.broken', 'The disk of the instance is missing.', {
+		next: `Put disk.qcow2 back into ${place.directory}, or delete the instance.`,
+	});
+}
+
+/** What is so of an instance that no process runs, from its files. */
+export async function atRest(record: InstanceRecord, files: InstanceFiles): Promise<Power> {
+	const problem = await diskProblem(files.disk);
+	if (problem !== undefined) return {power: 'unusable', reason: problem};
+	if (record.suspended) return {power: 'suspended'};
+	// Written completely, but a crash kept it from being recorded.
+	if (await hasUnrecorded(record, files)) return {power: 'suspended'};
+	return {power: 'off'};
+}
+
+/** Why a disk could not be run from: missing, not a qcow2 image, or its image in the cache is gone. */
+export async function diskProblem(disk: string): Promise<string | undefined> {
+	const handle = await open(disk, 'r').catch((error: NodeJS.ErrnoException) => error.code ?? 'unreadable');
+	if (typeof handle === 'string') {
+		return handle === 'ENOENT' ? 'its disk is missing' : `its disk cannot be read (${handle})`;
+	}
+	try {
+		const header = Buffer.alloc(32);
+		const {bytesRead} = await handle.read(header, 0, header.length, 0);
+		if (bytesRead < header.length || header.toString('latin1', 0, 3) !== 'QFI') return 'its disk is damaged';
+		const offset = Number(header.readBigUInt64BE(8));
+		const length = header.readUInt32BE(16);
+		if (offset === 0 || length === 0) return undefined;
+		// Source: QEMU, `docs/interop/qcow2.txt`: at most 1023 bytes.
+		if (length > 1023 || !Number.isSafeInteger(offset)) return 'its disk is damaged';
+		const name = Buffer.alloc(length);
+		await handle.read(name, 0, length, offset);
+		const found = await stat(name.toString()).catch(() => undefined);
+		return found ? undefined : 'the image its disk was made from is no longer in the cache';
+	} finally {
+		await handle.close();
+	}
+}

@@ -1,0 +1,44 @@
+import {readFile, statfs} from 'node:fs/promises';
+import process from 'node:process';
+import {DroverError} from '../../model/errors.ts';
+import type {InstanceRecord} from '../../model/instance.ts';
+import {humanSize, mebibyte} from '../../model/sizes.ts';
+import type {MachineJob} from './context.ts';
+import type {MachineProcess} from './process.ts';
+
+/** Refused before the guest is touched. @throws DroverError `host.disk-full` */
+export async function checkSpace(job: MachineJob, found: MachineProcess): Promise<void> {
+	const needed = await residentMemory(found, job.record);
+	const free = await freeBytes(job.place.directory);
+	if (free < needed) throw diskFull(needed, free);
+}
+
+/** Bytes that an image of a guest's memory needs at most: what it has ever touched, never more than it has. */
+export async function residentMemory(found: MachineProcess, record: InstanceRecord): Promise<number> {
+	const text = process.platform === 'linux' ? await readFile(`/proc/${found.pid}/status`, 'utf8').catch(() => '') : '';
+	const resident = Number(/^RssShmem:\s+(\d+) kB$/m.exec(text)?.[1] ?? Number.NaN) * 1024;
+	const {memory} = record.hardware;
+	// Some MiB for the states of devices and video memory.
+	return Math.min(memory, resident > 0 ? resident : memory) + 24 * mebibyte;
+}
+
+export async function freeBytes(directory: string): Promise<number> {
+	const {bavail, bsize} = await statfs(directory);
+	return bavail * bsize;
+}
+
+export function diskFull(needed: number, free: number): DroverError {
+	return new DroverError(
+		'host.disk-full',
+		`Saving the memory needs up to ${humanSize(needed)}, ${humanSize(free)} are free; the instance goes on running.`,
+		{next: 'Free some disk space and suspend it again, or stop it instead.'},
+	);
+}
+
+/** Bytes a second that even a slow disk writes; what takes longer has failed. */
+const slowestRate = 4 * mebibyte;
+
+/** How long saving a guest's memory may take, milliseconds. */
+export function savingTimeoutMs(memory: number): number {
+	return 60_000 + (memory / slowestRate) * 1000;
+}
