@@ -151,7 +151,7 @@ export class LibvirtHostProbe {
 				? `software emulation: ${qemu.verdict.reason ?? 'no accelerator'}${note}`
 				: `hardware acceleration (${accelerator})`;
 		const summary = `libvirt ${version} (${where}) with QEMU ${qemu.version}, ${how}.`;
-		if (problem === 'late') {
+		if (problem === late) {
 			// Not remembered, so that it is looked at again.
 			this.#finding = undefined;
 			return {
@@ -197,12 +197,14 @@ export class LibvirtHostProbe {
 	}
 }
 
-async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T | 'late'> {
+const late = Symbol('late');
+
+async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T | typeof late> {
 	let timer: NodeJS.Timeout | undefined;
-	const late = new Promise<'late'>(resolve => {
-		timer = setTimeout(() => resolve('late'), milliseconds);
+	const end = new Promise<typeof late>(resolve => {
+		timer = setTimeout(() => resolve(late), milliseconds);
 	});
-	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+	return Promise.race([promise, end]).finally(() => clearTimeout(timer));
 }
 
 async function findDaemon(): Promise<string | undefined> {

@@ -32,7 +32,7 @@ export function environment(): Record<string, string> {
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
 	const {execa} = await import('execa');
 	const result = await execa(program, args, {
-		timeout: options.timeoutMs,
+		timeout: Math.ceil(options.timeoutMs),
 		...(options.cwd === undefined ? {} : {cwd: options.cwd}),
 		...(options.signal === undefined ? {} : {cancelSignal: options.signal}),
 		env: options.environment ?? environment(),
