@@ -36,15 +36,18 @@ describe('the terminal is as it was', () => {
 		expect(await place.aftermath(terminal)).toEqual({code, wrong: []});
 	});
 
-	test.each(['render', 'handler', 'rejection'])('after an error in %s, which is told on the screen of the shell', async how => {
-		const place = await open();
-		const program = await builtCrashing();
-		const {terminal} = await place.underShell(`export CRASH=${how}`, program);
-		using _terminal = terminal;
-		terminal.type('\u0012');
-		expect(await place.aftermath(terminal)).toEqual({code: 1, wrong: []});
-		expect(terminal.text()).toContain('drover: drover itself failed:');
-	});
+	test.each(['render', 'handler', 'rejection'])(
+		'after an error in %s, which is told on the screen of the shell',
+		async how => {
+			const place = await open();
+			const program = await builtCrashing();
+			const {terminal} = await place.underShell(`export CRASH=${how}`, program);
+			using _terminal = terminal;
+			terminal.type('\u0012');
+			expect(await place.aftermath(terminal)).toEqual({code: 1, wrong: []});
+			expect(terminal.text()).toContain('drover: drover itself failed:');
+		},
+	);
 });
 
 let crashing: Promise<string> | undefined;
@@ -109,4 +112,3 @@ test('CI in the environment does not take the screen away', async () => {
 	terminal.type('j');
 	await terminal.waitFor('> vm-02');
 });
-
