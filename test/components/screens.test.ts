@@ -256,9 +256,9 @@ describe('screens', () => {
 	test('a launch from the form: the row is chosen when it comes', async () => {
 		const {engine, screen} = await openWith(three());
 		engine.delayMs = 50;
-		await screen.press('n', ...'beaver', keys.tab);
-		await screen.waitFor('micro');
-		await screen.press('m', keys.down, keys.enter, '2', keys.tab, '2', 'G', keys.tab, keys.tab);
+		await screen.press('n', ...'beaver', keys.tab, 'm');
+		await screen.waitFor(/micro +Micro 1/);
+		await screen.press(keys.down, keys.enter, '2', keys.tab, '2', 'G', keys.tab, keys.tab);
 		await screen.waitFor('drover launch micro --name beaver --cpus ?? --memory 2G');
 		await screen.press(keys.enter);
 		await screen.waitFor('To fix first: cpus');

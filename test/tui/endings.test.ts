@@ -1,5 +1,5 @@
 import process from 'node:process';
-import {describe, expect, onTestFinished, test} from 'vitest';
+import {afterAll, describe, expect, onTestFinished, test} from 'vitest';
 import {bundle} from './support/bundle.ts';
 import {Place, untilGone} from './support/place.ts';
 
@@ -50,12 +50,13 @@ describe('the terminal is as it was', () => {
 	);
 });
 
-let crashing: Promise<string> | undefined;
+let crashing: ReturnType<typeof bundle> | undefined;
 /** The program that fails on demand, built once. */
-function builtCrashing(): Promise<string> {
+async function builtCrashing(): Promise<string> {
 	crashing ??= bundle('crashing.tsx');
-	return crashing;
+	return (await crashing).file;
 }
+afterAll(async () => (await crashing)?.remove());
 
 describe('the terminal goes away', () => {
 	test('and the program with it', async () => {
