@@ -19,7 +19,7 @@ export type Where =
 export type Group = 'Move' | 'Select' | 'Instance' | 'Screens' | 'Session';
 
 /** What an action needs; the reason why it cannot be done now is derived from it. */
-export type Need = 'target' | 'one-target' | 'connection' | 'marks' | 'filter' | 'operation' | 'cancellable' | 'failed';
+export type Need = 'target' | 'one-target' | 'connection' | 'marks' | 'operation' | 'cancellable' | 'failed';
 
 export type KeyAction = {
 	/** Stable name: `instance.stop`. */
