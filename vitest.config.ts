@@ -2,9 +2,8 @@ import {defineConfig} from 'vitest/config';
 
 /** Tests with real machines, real terminals or many processes: one file at a time, or they would be short of processors. */
 const heavy = [
+	'test/**/*.real.test.{ts,tsx}',
 	'test/contract/**/*.test.{ts,tsx}',
-	'test/drivers/**/*.real.test.ts',
-	'test/images/micro-build.test.ts',
 	'test/tui/**/*.test.{ts,tsx}',
 	'test/end-to-end/**/*.test.{ts,tsx}',
 	'test/faults/**/*.test.{ts,tsx}',

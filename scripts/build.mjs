@@ -6,6 +6,7 @@ import {join, resolve} from 'node:path';
 import process from 'node:process';
 import {fileURLToPath, pathToFileURL} from 'node:url';
 import {parseArgs} from 'node:util';
+import {Script} from 'node:vm';
 import * as esbuild from 'esbuild';
 import {patches} from './patches/patches.mjs';
 import {importBuiltinsAsTheyAre, lazyBuiltins, leaveOut, patchPackages} from './patches/plugins.mjs';
@@ -18,8 +19,8 @@ const placeholder = 'drover-build-id_';
 const seldom = ['./components/run-dashboard.tsx', './protocol/daemon.ts'];
 
 /**
- * Makes three files. `drover.js` keeps compiled code for the next start and hands over to one of two programs, each
- * whole in one file: `command.js` for commands, which are called often and must start quickly, and `all.js`. Whole,
+ * Makes three files. `drover.js` runs one of two programs and keeps its compiled code for the next start. Each program
+ * is whole in one file: `command.js` for commands, which are called often and must start quickly, and `all.js`. Whole,
  * because a daemon runs for long: a file that it has yet to load may be gone, or another one, after an upgrade.
  * Modules that are reached only by `import()` are wrapped, and run when they are reached.
  * @param {{entry?: string, directory?: string, minify?: boolean, late?: readonly string[]}} options
@@ -44,16 +45,25 @@ export async function build({
 	const lost = late.filter(path => !leftOut.has(path));
 	if (lost.length > 0) throw new Error(`${entry} no longer imports ${lost.join(', ')}. Adapt scripts/build.mjs.`);
 
-	const buildId = createHash('sha256').update(all.text).update(command.text).digest('hex').slice(0, placeholder.length);
+	const buildId = createHash('sha256')
+		.update(all.text + command.text)
+		.digest('hex')
+		.slice(0, placeholder.length);
+	const start = await readFile(join(root, 'scripts/patches/start.mjs'), 'utf8');
 	const files = {
-		'all.js': all.text.replaceAll(placeholder, buildId),
-		'command.js': command.text.replaceAll(placeholder, buildId),
+		'all.js': all.text,
+		'command.js': command.text,
 		// Last: it stands for the whole, and its age tells when drover was built.
-		'drover.js': await readFile(join(root, 'scripts/patches/start.mjs'), 'utf8'),
+		'drover.js': start,
 	};
+	await rm(join(directory, 'code'), {recursive: true, force: true});
 	await mkdir(directory, {recursive: true});
-	for (const [name, text] of Object.entries(files)) await replaceFile(join(directory, name), text);
-	const bytes = Object.values(files).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+	let bytes = 0;
+	for (const [name, text] of Object.entries(files)) {
+		const content = text.replaceAll(placeholder, buildId);
+		await replaceFile(join(directory, name), content);
+		bytes += content.length;
+	}
 	return {bytes, buildId, applied, inputs: {all: all.inputs, command: command.inputs}};
 }
 
@@ -84,16 +94,26 @@ async function bundle({entry, version, minify, plugins}) {
 		plugins,
 	});
 	const text = importBuiltinsAsTheyAre(result.outputFiles[0].text);
-	if (text.includes('Intl.Segmenter')) {
-		throw new Error('Intl.Segmenter is used in a way that scripts/patches/quick-segmenter.mjs does not replace.');
-	}
-	const outside = Object.values(result.metafile.outputs)
-		.flatMap(({imports}) => imports.map(({path}) => path))
-		.filter(path => path !== './all.js');
+	checkAlone(text, result.metafile);
+	// A script and not a module, because only of a script V8 gives out the code of the functions that were used.
+	const script = `(async()=>{"use strict";${text}})\n//${placeholder}\n`;
+	// What does not even compile must not take the place of a program that works. Older versions do not know all of it.
+	if (Number.parseInt(process.versions.node, 10) >= 24) new Script(script);
+	return {text: script, inputs: Object.keys(result.metafile.inputs)};
+}
+
+/** What only modules have would be an error when the program runs; here it is one when it is built. */
+function checkAlone(text, metafile) {
+	const outside = Object.values(metafile.outputs).flatMap(({imports}) => imports.map(({path}) => path));
 	if (outside.length > 0) {
 		throw new Error(`The program would need ${[...new Set(outside)].join(', ')} beside it, but it must stand alone.`);
 	}
-	return {text, inputs: Object.keys(result.metafile.inputs)};
+	const exported = Object.values(metafile.outputs).flatMap(({exports}) => exports);
+	if (exported.length > 0) throw new Error(`The entry exports ${exported.join(', ')}, but nobody can import it.`);
+	const [found] = /\bimport\.meta\b|\bimport\(|\bIntl\.Segmenter\b/.exec(text) ?? [];
+	if (found !== undefined) {
+		throw new Error(`The program contains \`${found}\`, which cannot be bundled; see bundle() in scripts/build.mjs.`);
+	}
 }
 
 function checkPatches(inputs, applied) {

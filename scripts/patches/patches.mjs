@@ -23,7 +23,9 @@ const yogaWithoutFetch = {
 	apply(source) {
 		const count = source.split('typeof fetch').length - 1;
 		if (count === 0) throw new Error('expected a test of `typeof fetch`, found none');
-		return source.replaceAll('typeof fetch', '"undefined"');
+		// Where a file beside it would be; there is none, and the program is no module that knows its place.
+		const placeless = replaceOnce(source, 'import.meta.url', '""', 'its own place');
+		return placeless.replaceAll('typeof fetch', '"undefined"');
 	},
 };
 
@@ -56,8 +58,10 @@ const rgiEmojiRegex = {test: text => (rgiEmoji ??= /^\p{RGI_Emoji}$/v).test(text
 
 // Latin, Greek, Cyrillic, punctuation, arrows, box drawing, blocks, shapes, check marks, braille. No combining mark,
 // no joiner, no variation selector, no emoji that a selector could widen without being outside of the set itself.
+const narrowCharacters = String.raw`\u0020-\u007E\u00A1-\u00AC\u00AE-\u02FF\u0370-\u0377\u037A-\u037F\u0384-\u0482\u048A-\u052F\u2010-\u2027\u2030-\u205E\u2190-\u21FF\u2500-\u25FC\u2713-\u2718\u276F\u2800-\u28FF`;
+
 const narrowWidth = String.raw`
-const narrow = /^[\u0020-\u007E\u00A1-\u00AC\u00AE-\u02FF\u0370-\u0377\u037A-\u037F\u0384-\u0482\u048A-\u052F\u2010-\u2027\u2030-\u205E\u2190-\u21FF\u2500-\u25FC\u2713-\u2718\u276F\u2800-\u28FF]*$/;
+const narrow = /^[${narrowCharacters}]*$/;
 export default function stringWidth(input, options = {}) {
 	if (typeof input !== 'string' || input.length === 0) return 0;
 	if (options.ambiguousIsNarrow === false || options.countAnsiEscapeCodes) return originalStringWidth(input, options);
@@ -68,32 +72,68 @@ export default function stringWidth(input, options = {}) {
 
 /**
  * Ink makes a new token cache for every frame, so unchanged text is cut into tokens again and again (40 % of a frame).
- * One cache is kept, and begun anew when it has grown.
+ * One cache is kept, and begun anew when it has grown; it also keeps the lines of a text. And a line that fits where
+ * it is clipped is taken as it is, not cut up and put together again (as much once more, inside `overflow="hidden"`).
  */
 const keptTokenCache = {
 	name: 'kept-token-cache',
 	filter: /[\\/]node_modules[\\/]ink[\\/]build[\\/]output\.js$/,
 	apply(source) {
-		const shared = replaceOnce(
-			source,
-			'caches = new OutputCaches();',
-			'caches = keptCaches();',
-			'the cache of a frame',
-		);
+		const kept = replaceOnce(source, 'caches = new OutputCaches();', 'caches = keptCaches();', 'the cache of a frame');
 		for (const map of ['widths', 'blockWidths', 'styledChars']) {
-			if (!shared.includes(`    ${map} = new Map();`)) throw new Error(`expected the cache to have a map ${map}`);
+			if (!kept.includes(`    ${map} = new Map();`)) throw new Error(`expected the cache to have a map ${map}`);
 		}
-		return `${shared}
+		const byLine = replaceOnce(
+			kept,
+			linesOfText,
+			'        let lines = linesOf(this.caches, text);\n',
+			'the lines of a text',
+		);
+		const whole = replaceOnce(
+			byLine,
+			'        const result = [];\n        let column = 0;\n',
+			'        if (from <= 0 && narrow.test(line) && to >= this.caches.getStringWidth(line)) return line;\n        const result = [];\n        let column = 0;\n',
+			'the cutting of a line',
+		);
+		return `${whole}${keptCaches}`;
+	},
+};
+
+const linesOfText = `        const characterLines = [[]];
+        for (const character of this.caches.getStyledChars(text)) {
+            if (character.value === '\\n') {
+                characterLines.push([]);
+            }
+            else {
+                characterLines.at(-1).push(character);
+            }
+        }
+        let lines = characterLines.map(line => styledCharsToString(line));
+`;
+
+const keptCaches = String.raw`
+const narrow = /^[\u001B${narrowCharacters}]*$/;
 let kept;
 function keptCaches() {
-	if (kept === undefined || kept.styledChars.size > 2000 || kept.widths.size > 4000 || kept.blockWidths.size > 4000) {
+	if (kept === undefined || [kept.styledChars, kept.widths, kept.blockWidths, kept.lines].some(map => map.size > 4000)) {
 		kept = new OutputCaches();
+		kept.lines = new Map();
 	}
 	return kept;
 }
+function linesOf(caches, text) {
+	let lines = caches.lines.get(text);
+	if (lines !== undefined) return lines;
+	const characters = [[]];
+	for (const character of caches.getStyledChars(text)) {
+		if (character.value === '\n') characters.push([]);
+		else characters.at(-1).push(character);
+	}
+	lines = characters.map(line => styledCharsToString(line));
+	caches.lines.set(text, lines);
+	return lines;
+}
 `;
-	},
-};
 
 /** With `DEV=true` in somebody's environment Ink would look for developer tools and for its package.json. */
 const noDeveloperTools = {

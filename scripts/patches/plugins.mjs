@@ -29,6 +29,7 @@ export const lazyBuiltins = {
  * these is therefore looked up in the module itself, when it is used.
  */
 export function importBuiltinsAsTheyAre(text) {
+	if (!text.includes('droverBuiltins')) return text;
 	const helper =
 		/(\b[\w$]+ ?= ?)\((\w+), ?(\w+), ?(\w+)\) ?=> ?\((?=\4 ?= ?\2 ?!= ?null ?\? ?[\w$]+\([\w$]+\(\2\)\) ?: ?\{\},)/g;
 	const found = [...text.matchAll(helper)];
@@ -57,10 +58,9 @@ export function leaveOut(late, leftOut) {
 				return {path, namespace: 'left-out'};
 			});
 			build.onLoad({filter: /.*/, namespace: 'left-out'}, () => ({
-				contents: "await import('./all.js'); await new Promise(() => {});",
+				contents: 'await globalThis.droverWhole(); await new Promise(() => {});',
 				loader: 'js',
 			}));
-			build.onResolve({filter: /^\.\/all\.js$/, namespace: 'left-out'}, ({path}) => ({path, external: true}));
 		},
 	};
 }

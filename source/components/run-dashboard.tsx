@@ -52,7 +52,10 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 		...(options.frameMs === undefined ? {} : {frameMs: options.frameMs}),
 	});
 	const keyboard = new Keyboard(stdin, {waitMs: escapeWait(env), onGone: gone});
-	const handOver = new HandOver(keyboard);
+	const handOver = new HandOver(keyboard, () => {
+		// Who is stopped is not told of a new size; on this Node asks the terminal, and tells only if there is one.
+		process.emit('SIGWINCH', 'SIGWINCH');
+	});
 	const stopListening = onEndings(ended.resolve, () => handOver.isLent);
 
 	const size = {columns: screen.columns, rows: screen.rows};
@@ -88,6 +91,8 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 	screen.on('resize', () => {
 		store.dispatch({type: 'resize', columns: screen.columns, rows: screen.rows});
 	});
+	// Begun before the first frame is drawn, which takes longer than the daemon needs to answer.
+	const running = link.run();
 	const app = render(<Dashboard store={store} traits={traits} now={now} onReady={handOver.ready} />, {
 		stdout: screen as unknown as NodeJS.WriteStream,
 		stdin: keyboard as unknown as NodeJS.ReadStream,
@@ -108,7 +113,6 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 		},
 	);
 	stop.listen();
-	const running = link.run();
 
 	const {code, error} = await ended.promise;
 	if (stdin === process.stdin) setTimeout(() => process.exit(code), patienceMs).unref();
@@ -156,7 +160,7 @@ function stopper(handOver: HandOver, dispatch: (message: Message) => void) {
 		process.off('SIGCONT', onContinue);
 	};
 	async function now(): Promise<void> {
-		if (handOver.isLent) return;
+		if (!(await handOver.idle())) return;
 		const wasStopped = await handOver.stop(() => {
 			// Without our listener the signal does what it does to every program.
 			process.off('SIGTSTP', onStop);

@@ -1,4 +1,4 @@
-import type {Document, YAMLMap} from 'yaml';
+import type {Document, Node, YAMLMap} from 'yaml';
 import {DroverError} from '../model/errors.ts';
 import {plainLine} from '../model/text.ts';
 
@@ -6,7 +6,7 @@ const header = '#cloud-config';
 const templateHeader = /^## *template: *jinja$/;
 
 /** Far above any real cloud-config, and small enough to be kept in memory and in a seed. */
-const maximumLength = 512 * 1024;
+const maximumLength = 2 ** 20;
 
 /** A cloud-config as it can be changed: what is not touched is written again as it was. */
 export type CloudConfig = {
@@ -23,8 +23,8 @@ export type CloudConfig = {
  * @throws DroverError `usage.invalid` with the line where it goes wrong
  */
 export async function readCloudConfig(text: string): Promise<CloudConfig> {
-	const {isMap, parseDocument, visit} = await import('yaml');
-	if (text.length > maximumLength) throw problem('it has more than 512 KiB');
+	const {isMap, isScalar, LineCounter, parseDocument, visit} = await import('yaml');
+	if (text.length > maximumLength) throw problem('it has more than 1 MiB');
 	const content = text.replace(/^\uFEFF/, '');
 	const lines = content.split('\n');
 	const first = lines[0]!.trimEnd();
@@ -37,7 +37,8 @@ export async function readCloudConfig(text: string): Promise<CloudConfig> {
 	const second = isTemplate ? 1 : 0;
 	if (lines[second]?.trimEnd() === header) lines[second] = '';
 	const body = lines.join('\n');
-	const document = parseDocument(body, {schema: 'failsafe', customTags: ['null'], version: '1.1', prettyErrors: true});
+	const lineCounter = new LineCounter();
+	const document = parseDocument(body, {schema: 'failsafe', customTags: ['null'], version: '1.1', lineCounter});
 	const error = document.errors[0];
 	if (error) {
 		const line = error.linePos?.[0].line;
@@ -47,6 +48,14 @@ export async function readCloudConfig(text: string): Promise<CloudConfig> {
 	if (document.contents === null) throw problem('it is empty');
 	if (!isMap(document.contents)) throw problem('it must be a mapping, such as "packages: [htop]"');
 	const root = document.contents as YAMLMap;
+	visit(document, {
+		Pair: (_, {key}) => {
+			// Mostly an unquoted {{ … }}, which is a mapping for a key: cloud-init's own reader fails at it.
+			if (isScalar(key)) return;
+			const {line} = lineCounter.linePos((key as Node).range?.[0] ?? 0);
+			throw problem(`line ${line}: a key must be a plain text`, 'Put quotes around what has braces: "{{ … }}".');
+		},
+	});
 	// It means the same either way, and small readers know the block style only.
 	visit(document, {
 		Collection: (_, node) => {

@@ -1,6 +1,5 @@
 import {chmodSync} from 'node:fs';
-import {createServer, type Server, type Socket} from 'node:net';
-import type {Duplex} from 'node:stream';
+import {createServer, type Server} from 'node:net';
 import type {Engine} from '../engine/engine.ts';
 import {DroverError} from '../model/errors.ts';
 import {ClientSession, type SessionHost} from './session.ts';
@@ -57,11 +56,6 @@ export async function serve(engine: Engine, socketPath: string, host: ServerHost
 			await hasClosed;
 		},
 	};
-}
-
-/** Serves one client over any stream of bytes, for instance the ends of an ssh connection. */
-export function serveStream(engine: Engine, stream: Duplex, host: ServerHost): {readonly ended: Promise<void>} {
-	return new ClientSession(stream as Socket, {...host, engine});
 }
 
 async function listen(server: Server, socketPath: string) {

@@ -1,5 +1,14 @@
 import {execFile} from 'node:child_process';
-import {copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {
+	copyFileSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -48,7 +57,7 @@ test.each(patches)('$name refuses a file that does not look as expected', ({appl
 test('a build in which a patch finds no file fails with a sentence and leaves the old program', async () => {
 	const read = () => files.map(file => readFileSync(path.join(directory, file), 'utf8'));
 	const before = read();
-	const [patch] = patches;
+	const patch = patches.find(({name}) => name === 'fast-string-width');
 	const {filter} = patch!;
 	patch!.filter = /no such file/;
 	try {
@@ -86,18 +95,78 @@ test('commands do without what only the dashboard needs, and reach it all the sa
 	expect(word).toBe(await program('--verbose', {COLUMNS: '40'}));
 });
 
-test('compiled code is kept, apart for commands and for the rest; without a place for it all works the same', async () => {
-	await program('version');
-	await program('-v', {COLUMNS: '40'});
-	const [version] = readdirSync(path.join(home, 'alone', 'code'));
-	expect(readdirSync(path.join(home, 'alone', 'code', version!)).length).toBeGreaterThanOrEqual(2);
-	const barren = path.join(home, 'barren');
-	mkdirSync(barren);
-	for (const file of files) copyFileSync(path.join(directory, file), path.join(barren, file));
-	writeFileSync(path.join(barren, 'package.json'), '{"type": "module"}');
-	writeFileSync(path.join(barren, 'code'), 'a file in the way');
-	const {stdout, stderr} = await run(process.execPath, [path.join(barren, 'drover.js'), 'version']);
+/** A copy of the program with no compiled code, and what it keeps of it. */
+function copy(name: string) {
+	const place = path.join(home, name);
+	mkdirSync(place);
+	writeFileSync(path.join(place, 'package.json'), '{"type": "module"}');
+	for (const file of files) copyFileSync(path.join(directory, file), path.join(place, file));
+	return {
+		place,
+		code: path.join(place, 'code'),
+		kept: () => readdirSync(path.join(place, 'code')).sort(),
+		run: (...words: string[]) => run(process.execPath, [path.join(place, 'drover.js'), ...words]),
+	};
+}
+
+test('compiled code is kept for each use, used, and only its owner can read it', async () => {
+	const {run, kept, code} = copy('kept');
+	await run('version');
+	await run('network');
+	await run('-v');
+	expect(kept().map(name => name.split('-')[0])).toEqual(['dashboard', 'network', 'version']);
+	expect(kept().every(name => name.endsWith(built.buildId))).toBe(true);
+	expect(statSync(code).mode & 0o777).toBe(0o700);
+	const before = kept().map(name => [
+		name,
+		statSync(path.join(code, name)).mtimeMs,
+		statSync(path.join(code, name)).mode & 0o777,
+	]);
+	const {stdout} = await run('network');
+	expect(JSON.parse(stdout)).toMatchObject({answer: 'pong'});
+	// Had it not been accepted, it would have been written anew.
+	expect(kept().map(name => [name, statSync(path.join(code, name)).mtimeMs, 0o600])).toEqual(before);
+});
+
+test('compiled code that is damaged, or cannot be kept, does no harm', async () => {
+	const damaged = copy('damaged');
+	await damaged.run('network');
+	const [name] = damaged.kept();
+	const whole = readFileSync(path.join(damaged.code, name!));
+	for (const damage of [
+		Buffer.from('nonsense'),
+		Buffer.alloc(0),
+		whole.subarray(0, whole.length / 2),
+		Buffer.alloc(whole.length),
+	]) {
+		writeFileSync(path.join(damaged.code, name!), damage);
+		const {stdout, stderr} = await damaged.run('network');
+		expect([JSON.parse(stdout).answer, stderr]).toEqual(['pong', '']);
+		expect(damaged.kept()).toEqual([name]);
+	}
+	const barren = copy('barren');
+	writeFileSync(barren.code, 'a file in the way');
+	const {stdout, stderr} = await barren.run('version');
 	expect([JSON.parse(stdout).build.id, stderr]).toEqual([built.buildId, '']);
+});
+
+test('in the middle of an upgrade no code of one build is used for another', async () => {
+	const {place, run, code} = copy('upgrade');
+	await run('version');
+	const program = path.join(place, 'command.js');
+	const text = readFileSync(program, 'utf8');
+	// Of the same length, which is all that V8 would look at.
+	writeFileSync(program, text.replaceAll(built.buildId, 'another-build-id').replace('"pong"', '"ping"'));
+	const before = readdirSync(code);
+	expect(JSON.parse((await run('version')).stdout).build.id).toBe('another-build-id');
+	await run('network');
+	expect(readdirSync(code)).toEqual(before);
+});
+
+test('a command that fails keeps nothing', async () => {
+	const {run, place} = copy('failing');
+	await expect(run('fail')).rejects.toMatchObject({code: 3});
+	expect(readdirSync(place)).not.toContain('code');
 });
 
 test('the program knows its version and id, loads nothing it does not need, and is ASCII', async () => {
@@ -114,7 +183,7 @@ test('the same sources give the same id, others another', async () => {
 	const again = await build({entry, late, directory: path.join(home, 'again')});
 	expect(again.buildId).toBe(built.buildId);
 	const other = await build({
-		entry: entry.replace('program.tsx', 'program-network.ts'),
+		entry: entry.replace('program.tsx', 'program-other.ts'),
 		late: [],
 		directory: path.join(home, 'other'),
 	});

@@ -16,6 +16,9 @@ switch (process.argv[2]) {
 		console.log(JSON.stringify({before, after: isLoaded('http'), answer: await answer()}));
 		break;
 	}
+	case 'fail':
+		process.exit(3);
+		break;
 	default: {
 		const {draw} = await import('./program-screen.tsx');
 		await draw();

@@ -41,6 +41,16 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 
 		const files = () => setup.files(web.place);
 		const signal = () => new AbortController().signal;
+		const agentAnswers = () =>
+			eventually(
+				'the guest’s agent answers',
+				() =>
+					driver.guestFacts(web.record, web.place, signal()).then(
+						() => true,
+						() => false,
+					),
+				120_000,
+			);
 
 		test('it is installed, usable and says what it is', async () => {
 			const health = await driver.health();
@@ -264,12 +274,7 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 		});
 
 		test('a guest without an agent reboots as well', async () => {
-			await eventually('the agent is up', () =>
-				driver.guestFacts(web.record, web.place, signal()).then(
-					() => true,
-					() => false,
-				),
-			);
+			await agentAnswers();
 			await web.ssh(driver, 'killall', 'qemu-ga');
 			await driver.reboot(web.record, web.place, web.work());
 			await eventually(
@@ -284,12 +289,7 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 		});
 
 		test('a guest that ignores being asked is not forced, and can be forced', async () => {
-			await eventually('the agent is up', () =>
-				driver.guestFacts(web.record, web.place, signal()).then(
-					() => true,
-					() => false,
-				),
-			);
+			await agentAnswers();
 			await web.ssh(driver, 'killall', 'acpid', 'qemu-ga');
 			await expect(driver.guestFacts(web.record, web.place, signal())).rejects.toMatchObject({
 				code: 'guest.unanswered',
@@ -352,7 +352,6 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 			const pid = await web.pid(driver);
 			const watching = driver.watch(web.record, web.place, event => events.push(event));
 			try {
-				await web.answer(driver);
 				process.kill(pid, 'SIGKILL');
 				await eventually('the watch tells', () => events.length > 0, 1000);
 				expect(await web.power(driver)).toBe('off');
@@ -360,19 +359,18 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 				watching.close();
 			}
 			await web.start(driver);
-			await web.answer(driver);
+		});
+
+		test('a guest that does not heed its power button is asked through its agent', async () => {
+			await agentAnswers();
+			await web.ssh(driver, 'killall', 'acpid');
+			await web.stop(driver);
+			expect(await web.power(driver)).toBe('off');
 		});
 
 		test('a graceful stop waits until the machine is really gone', async () => {
-			await eventually(
-				'the guest has booted',
-				() =>
-					driver.guestFacts(web.record, web.place, signal()).then(
-						() => true,
-						() => false,
-					),
-				60_000,
-			);
+			await web.start(driver);
+			await agentAnswers();
 			await web.stop(driver);
 			expect(await processesNaming(web.record.id)).toEqual([]);
 			expect(await web.power(driver)).toBe('off');

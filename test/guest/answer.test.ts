@@ -46,14 +46,14 @@ describe('readBanner', () => {
 		expect(banner).toHaveLength(255);
 	});
 
-	test.each<[string, RegExp, (socket: Socket) => void]>([
-		['closes', /closed/, socket => void socket.end()],
-		['is silent', /nothing came/, () => {}],
-		['speaks something else for ever', /not SSH/, socket => void socket.write('HTTP/1.1 200\n'.repeat(2000))],
-		['never ends its line', /no SSH banner/, socket => void socket.write('SSH-2.0-half')],
-	])('gives up on a server that %s', async (_, words, behave) => {
+	test.each<[string, RegExp, number, (socket: Socket) => void]>([
+		['closes', /closed/, 15_000, socket => void socket.end()],
+		['is silent', /nothing came/, 100, () => {}],
+		['speaks something else for ever', /not SSH/, 15_000, socket => void socket.write('HTTP/1.1 200\n'.repeat(2000))],
+		['never ends its line', /no SSH banner/, 1500, socket => void socket.write('SSH-2.0-half')],
+	])('gives up on a server that %s', async (_, words, timeoutMs, behave) => {
 		const address = await serve(behave);
-		await expect(readBanner({...address, timeoutMs: 150, signal: signal()})).rejects.toThrow(words);
+		await expect(readBanner({...address, timeoutMs, signal: signal()})).rejects.toThrow(words);
 	});
 
 	test('a closed port is told', async () => {

@@ -61,6 +61,19 @@ describe('the format', () => {
 		}
 	});
 
+	test('a file whose two halves are of different keys is not a key', () => {
+		const body = (pem: string) => Buffer.from(pem.split('\n').slice(1, -2).join(''), 'base64');
+		const [one, other] = [2, 3].map(byte =>
+			body(encodeKeyPair(Buffer.alloc(32, 1), Buffer.alloc(32, byte), 7, 'x').private),
+		);
+		// The public half ends where both copies of the check number begin.
+		const seam = one!.indexOf(Buffer.from([0, 0, 0, 7, 0, 0, 0, 7]));
+		const mixed = Buffer.concat([one!.subarray(0, seam), other!.subarray(seam)]).toString('base64');
+		expect(
+			publicKeyOf(`-----BEGIN OPENSSH PRIVATE KEY-----\n${mixed}\n-----END OPENSSH PRIVATE KEY-----\n`),
+		).toBeUndefined();
+	});
+
 	test('anything else is not a key, and does not throw', () => {
 		fc.assert(fc.property(fc.string(), text => publicKeyOf(text) === undefined && !isPublicKey(text)));
 		const inner = fc.base64String({maxLength: 400});

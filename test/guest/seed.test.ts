@@ -86,6 +86,13 @@ ssh_keys:
 		expect(text).toContain(`\nssh_authorized_keys:\n  - ssh-rsa AAAA me\n  - ${input.clientKey} drover\n`);
 	});
 
+	test('nothing is folded, however long: a small reader takes a line for the whole value', async () => {
+		const command = `echo ${'word '.repeat(60)}> /tmp/x`;
+		expect(await userData(`runcmd:\n  - ${command}\n`)).toContain(`\n  - ${command}\n`);
+		const clientKey = `ssh-ed25519 ${'A'.repeat(68)}`;
+		expect((await seedFiles({...input, clientKey}))['user-data']).toContain(`\n  - ${clientKey} drover\n`);
+	});
+
 	test('default is not named twice, and keys without a value are filled', async () => {
 		const merged = read(
 			await userData('users:\n  - default\nssh_authorized_keys:\nssh_keys: ~\nsystem_info:\n  default_user:\n'),
@@ -151,7 +158,9 @@ ssh_keys:
 		['system_info: {default_user: {name: bob}}\n', /default user/],
 		['system_info: {default_user: bob}\n', /"default_user" must be a mapping/],
 		['ssh_keys: {ed25519_private: x}\n', /ed25519/],
-		[`a: ${'x'.repeat(600_000)}\n`, /512 KiB/],
+		['a: 1\nb: {{ v1.region }}\n', /line 2: a key must be a plain text/],
+		['? [a]\n: b\n', /line 1: a key/],
+		[`a: ${'x'.repeat(1_100_000)}\n`, /1 MiB/],
 	])('refuses %j', async (cloudInit, message) => {
 		const expected = {code: 'usage.invalid', message: expect.stringMatching(message)};
 		await expect(userData(cloudInit)).rejects.toMatchObject(expected);

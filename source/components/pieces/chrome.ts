@@ -1,7 +1,7 @@
 import {driverTitles} from '../../model/driver-name.ts';
 import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
-import {actionsOn, keyTitle, type Need, textual} from '../keys/registry.ts';
+import {actionsOn, type Need, textual} from '../keys/registry.ts';
 import {namesShort} from '../store/instance-actions.ts';
 import type {Model} from '../store/model.ts';
 import {
@@ -171,7 +171,7 @@ export function hintLine(model: Model, width: number): Line {
 	const actions = actionsOn(where)
 		.filter(action => action.hint !== undefined && action.keys.length > 0 && isHinted(model, action.needs ?? []))
 		.filter(action => !isTextual || (action.id !== 'screen.palette' && action.id !== 'screen.help'));
-	const hint = (key: string, text: string): Line => [span(` ${keyTitle(key)}`, 'key'), span(` ${text} `)];
+	const hint = (key: string, text: string): Line => [span(` ${key}`, 'key'), span(` ${text} `)];
 	const isLast = (id: string) => id === 'screen.help' || id === 'screen.palette';
 	// The way out and the way to all other keys are never what has no room.
 	const last: Line[] = [

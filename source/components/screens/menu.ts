@@ -2,7 +2,7 @@ import {driverTitles} from '../../model/driver-name.ts';
 import {plainLine} from '../../model/text.ts';
 import {keyActions} from '../keys/registry.ts';
 import {boxed} from '../pieces/box.ts';
-import {fitLine, type Line, line, span, wrap} from '../pieces/line.ts';
+import {fitLine, type Line, line, type Span, span, wrap} from '../pieces/line.ts';
 import {type Offer, offers} from '../store/instance-actions.ts';
 import type {Layer, Model} from '../store/model.ts';
 import {driverOf, targetsOf} from '../store/selectors.ts';
@@ -30,16 +30,11 @@ export function menuLines(
 			: `${targets.length} instances | ${driverTitles[driver.name]}`;
 	const inner = width - 4;
 	const list = offers(targets, driver);
-	const entries: Array<{readonly lines: readonly Line[]; readonly index: number | undefined}> = [];
+	const entries: Array<{readonly lines: readonly Line[]; readonly index: number}> = [];
 	if (targets.length === 1)
-		entries.push({lines: [entryLine(' i ', 'Open details', '', layer.index === 0, inner)], index: 0});
+		entries.push({lines: [entryLine(' i ', span('Open details'), '', layer.index === 0, inner)], index: 0});
 	const offset = entries.length;
-	let isDangerShown = false;
 	for (const [position, entry] of list.entries()) {
-		if (entry.isDanger && !isDangerShown) {
-			isDangerShown = true;
-			entries.push({lines: [line(`── danger ${'─'.repeat(Math.max(0, inner - 10))}`, 'dim')], index: undefined});
-		}
 		const index = position + offset;
 		entries.push({lines: offerLines(entry, layer.index === index, inner), index});
 	}
@@ -48,7 +43,7 @@ export function menuLines(
 
 /** The entries around the chosen one, whole, in so many lines. */
 function scroll(
-	entries: ReadonlyArray<{readonly lines: readonly Line[]; readonly index: number | undefined}>,
+	entries: ReadonlyArray<{readonly lines: readonly Line[]; readonly index: number}>,
 	chosen: number,
 	height: number,
 ): readonly Line[] {
@@ -63,12 +58,12 @@ function scroll(
 
 const titleWidth = 19;
 
-function entryLine(letter: string, title: string, note: string, isChosen: boolean, width: number): Line {
+function entryLine(letter: string, title: Span, note: string, isChosen: boolean, width: number): Line {
 	return fitLine(
 		[
 			span(isChosen ? '> ' : '  ', 'bold'),
 			span(letter, 'key'),
-			span(` ${title.padEnd(titleWidth)}`),
+			{...title, text: ` ${title.text.padEnd(titleWidth)}`},
 			span(note, 'dim'),
 		],
 		width,
@@ -77,12 +72,21 @@ function entryLine(letter: string, title: string, note: string, isChosen: boolea
 
 function offerLines(entry: Offer, isChosen: boolean, width: number): readonly Line[] {
 	const key = keyActions.find(action => action.id === `instance.${entry.action}`)?.keys[0];
-	if (entry.answer.can) return [entryLine(` ${key ?? ' '} `, entry.title, entry.note, isChosen, width)];
+	if (entry.answer.can)
+		return [
+			entryLine(
+				` ${key ?? ' '} `,
+				span(entry.title, entry.isDanger ? 'problem' : undefined),
+				entry.note,
+				isChosen,
+				width,
+			),
+		];
 	const indent = 6 + titleWidth;
 	// Shorter than the reason in full, so that the whole menu stands on a screen of 24 lines.
 	const reason = entry.answer.kind === 'not-yet' ? 'not in this version of drover' : plainLine(entry.answer.reason);
 	const reasons = wrap(reason, width - indent);
-	const letter = key === undefined ? '   ' : `(${key})`;
+	const letter = key === undefined ? '(-)' : `(${key})`;
 	return reasons.map((part, index) =>
 		index === 0
 			? [span(isChosen ? '> ' : '  ', 'bold'), span(`${letter} ${entry.title.padEnd(titleWidth)}${part}`, 'dim')]

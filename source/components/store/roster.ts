@@ -88,7 +88,8 @@ export function applyChanges(
 		up -= isUp(byId.get(id));
 		if (byId.delete(id)) gone.add(id);
 	}
-	for (const instance of changed) {
+	// Of two words about one instance the last is true.
+	for (const instance of new Map(changed.map(view => [view.id, view])).values()) {
 		const before = byId.get(instance.id);
 		byId.set(instance.id, instance);
 		up += isUp(instance) - isUp(before);

@@ -3,6 +3,7 @@ import {DroverError} from '../../model/errors.ts';
 import type {SuspendStamp} from '../../model/instance.ts';
 import {syncDirectory} from '../../state/atomic.ts';
 import {type Job, update} from './context.ts';
+import {fileNames} from './files.ts';
 import type {Accelerator} from './hardware.ts';
 import {endSpawned, launchQemu, logLine} from './launch.ts';
 import {monitorError} from './monitors.ts';
@@ -13,6 +14,7 @@ import {
 	exists,
 	forgetSavedMemory,
 	readSavedMemory,
+	type SavedMemory,
 	savedMemoryError,
 	settleSavedMemory,
 	stampProblem,
@@ -115,7 +117,7 @@ async function resume(job: Job, stamp: SuspendStamp): Promise<void> {
 	const file = await openAt(files.state, saved.offset);
 	try {
 		const outcome = await launchQemu(job, {accelerator, incoming: file.fd}, (monitor, spawned) =>
-			load(job, monitor, saved.size).catch(async error => {
+			load(job, monitor, saved).catch(async error => {
 				if (!(error instanceof QmpError) || error.problem === 'aborted') throw error;
 				await endSpawned(job, spawned);
 				throw savedMemoryError(`QEMU cannot load it: ${(await logLine(files.log)) || error.message}`);
@@ -155,10 +157,14 @@ async function openAt(file: string, offset: number): Promise<FileHandle> {
 /** Bytes a second that even a slow disk reads; what takes longer has failed. */
 const slowestRate = 4 * 2 ** 20;
 
-async function load(job: Job, monitor: Qmp, size: number): Promise<void> {
+async function load(job: Job, monitor: Qmp, {offset, size}: SavedMemory): Promise<void> {
 	const {signal} = job;
 	await monitor.execute('migrate-set-capabilities', {capabilities: [{capability: 'events', state: true}]});
-	await monitor.execute('migrate-incoming', {uri: 'fd:3'});
+	await monitor.execute('migrate-incoming', {uri: 'fd:3'}).catch(async error => {
+		if (!(error instanceof QmpError) || error.problem !== 'refused') throw error;
+		// QEMU 9.1 has deprecated a file behind `fd:`; where that is gone, there is `file:` (8.2). Relative to its directory.
+		await monitor.execute('migrate-incoming', {uri: `file:${fileNames.state},offset=${offset}`});
+	});
 	const isLoaded = await until(monitor, async () => (await runState(monitor)) !== 'inmigrate', {
 		events: ['MIGRATION', 'STOP', 'RESUME'],
 		everyMs: 100,

@@ -70,8 +70,10 @@ async function save(
 		await monitor.execute('stop');
 		return await write(job, found, monitor, by);
 	} catch (error) {
+		// Before what was written is taken away and makes room again.
+		const free = await freeBytes(job.place.directory);
 		await undo(job, monitor);
-		throw await explain(job, error);
+		throw await explain(job, error, free);
 	}
 }
 
@@ -90,7 +92,6 @@ async function write(job: Job, found: QemuProcess, monitor: Qmp, by: 'user' | 's
 	try {
 		await file.write(saveHeader(domainXml(input), false), 0, streamOffset, 0);
 		await stream(job, monitor, file);
-		await file.sync();
 		const disk = await diskStamp(files);
 		if (!disk) throw new DroverError('instance.broken', 'The disk of the instance is missing.');
 		const stamp: SuspendStamp = {
@@ -106,7 +107,7 @@ async function write(job: Job, found: QemuProcess, monitor: Qmp, by: 'user' | 's
 			at: new Date().toISOString(),
 			by,
 		};
-		// The header that makes it complete is written when everything it speaks for is on the disk.
+		// Whole, and told so by its head, before it gets the name by which it is loaded.
 		await file.write(saveHeader(domainXml({...input, stamp}), true), 0, streamOffset, 0);
 		await file.sync();
 		await rename(files.statePart, files.state);
@@ -190,14 +191,15 @@ async function undo(job: Job, monitor: Qmp): Promise<void> {
 	}
 }
 
-async function explain(job: Job, error: unknown): Promise<unknown> {
+async function explain(job: Job, error: unknown, free: number): Promise<unknown> {
 	if (error instanceof DroverError && error.code !== 'driver.failed') return error;
 	if (error instanceof QmpError) return error;
+	// The program that writes tells QEMU's log why it failed, but on a full disk not even that may have been possible.
 	const log = await readFile(job.files.log, 'utf8').catch(() => '');
 	const code = (error as NodeJS.ErrnoException).code;
-	if (code === 'ENOSPC' || code === 'EDQUOT' || /No space left on device|Disk quota exceeded/.test(log.slice(-2000))) {
-		return diskFull(job.record.hardware.memory, await freeBytes(job.place.directory));
-	}
+	const isFull =
+		free < mebibyte || code === 'ENOSPC' || code === 'EDQUOT' || /No space left|quota exceeded/i.test(log.slice(-2000));
+	if (isFull) return diskFull(job.record.hardware.memory, free);
 	return error instanceof DroverError ? error : storageError(error, job.files.state);
 }
 

@@ -61,9 +61,9 @@ export function isAlive(pid: number): boolean {
 	}
 }
 
-/** Waits for a condition; fails after five seconds. */
+/** Waits for a condition; fails after fifteen seconds. */
 export async function until(condition: () => boolean | Promise<boolean>, what = String(condition)) {
-	const deadline = performance.now() + 5000;
+	const deadline = performance.now() + 15_000;
 	while (!(await condition())) {
 		if (performance.now() > deadline) throw new Error(`has not come true: ${what}`);
 		await new Promise(resolve => setTimeout(resolve, 5));

@@ -48,7 +48,6 @@ if [ "$id" != "$old" ] || [ -z "$old" ]; then
 	done
 	[ -s runcmd ] && cp runcmd /var/lib/cloud/runcmd
 	echo "$id" > /var/lib/cloud/data/instance-id
-	sync
 fi
 cd /
 rm -rf /run/seed.d
@@ -78,6 +77,8 @@ function emit(at, text) {
 }
 function end_command() { if (words != "") put("runcmd", words); words = "" }
 function unquote(text,   result, i, c) {
+	# What follows a closing quote is a remark.
+	if (match(text, /^\\047([^\\047]|\\047\\047)*\\047/) || match(text, /^"([^"\\\\]|\\\\.)*"/)) text = substr(text, 1, RLENGTH)
 	if (text ~ /^\\047.*\\047$/) { text = substr(text, 2, length(text) - 2); gsub(/\\047\\047/, "\\047", text); return text }
 	if (text !~ /^".*"$/) { sub(/[ \\t]+#.*$/, "", text); sub(/[ \\t]+$/, "", text); return text }
 	text = substr(text, 2, length(text) - 2); result = ""
