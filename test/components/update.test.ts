@@ -383,6 +383,12 @@ describe('screens', () => {
 		expect(driven.effects.at(-1)).toEqual({type: 'quit'});
 	});
 
+	test('the menu of a detail page does not open the page again', async () => {
+		const driven = await several();
+		driven.press('l', 'enter', 'enter');
+		expect(driven.model.layers.map(layer => layer.kind)).toEqual(['detail']);
+	});
+
 	test('help runs what it shows', async () => {
 		const driven = await several();
 		driven.press('?', ...'launch an', 'enter');

@@ -108,6 +108,12 @@ test('a shell has the whole terminal, every key of it, and comes back to the sam
 	}
 	terminal.type('j');
 	await terminal.waitFor('> vm-33');
+	// What ssh says when it cannot reach a guest has left the screen with it: it is told again.
+	terminal.type('c');
+	await terminal.waitFor(text => text.includes('guest$') && !terminal.isAlternate);
+	await typeSlowly(terminal, 'exit 255\r');
+	await terminal.waitFor('ssh could not reach vm-33');
+	await terminal.waitFor('alerts 1 (!)');
 });
 
 describe('keys over a slow line', () => {
