@@ -52,7 +52,10 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 		...(options.frameMs === undefined ? {} : {frameMs: options.frameMs}),
 	});
 	const keyboard = new Keyboard(stdin, {waitMs: escapeWait(env), onGone: gone});
-	const handOver = new HandOver(keyboard);
+	const handOver = new HandOver(keyboard, () => {
+		// Who is stopped is not told of a new size; on this Node asks the terminal, and tells only if there is one.
+		process.emit('SIGWINCH', 'SIGWINCH');
+	});
 	const stopListening = onEndings(ended.resolve, () => handOver.isLent);
 
 	const size = {columns: screen.columns, rows: screen.rows};
@@ -157,7 +160,7 @@ function stopper(handOver: HandOver, dispatch: (message: Message) => void) {
 		process.off('SIGCONT', onContinue);
 	};
 	async function now(): Promise<void> {
-		if (handOver.isLent) return;
+		if (!(await handOver.idle())) return;
 		const wasStopped = await handOver.stop(() => {
 			// Without our listener the signal does what it does to every program.
 			process.off('SIGTSTP', onStop);

@@ -64,11 +64,11 @@ export type Driver = {
 	/**
 	 * Boots, or resumes when there is saved memory (`record.suspended`); returns when the hypervisor runs the guest's
 	 * processors, not when the guest answers. Already running: returns at once. After a resume the guest's clock is
-	 * set right in the background of the guest's readiness (see `awake`).
+	 * set right by `awake`.
 	 */
 	start(record: InstanceRecord, place: InstancePlace, work: WorkContext): Promise<void>;
 
-	/** Called once the guest answers after a resume: sets its clock. A failure is logged, not thrown. */
+	/** Called right after a resume: sets the guest's clock, as soon as its agent answers. A failure is logged, not thrown. */
 	awake(record: InstanceRecord, place: InstancePlace, work: WorkContext): Promise<void>;
 
 	/** Asks the guest to power off and waits until it has; `guest.unanswered` when it has not within `timeoutMs`. */

@@ -152,6 +152,7 @@ async function readSeed(shop: Workshop, record: InstanceRecord, directory: strin
 		id: record.id,
 		name: record.name,
 		user: record.ssh.user,
+		mac: record.hardware.mac,
 		clientKey,
 		hostKey: {private: hostKey, public: record.ssh.hostKey},
 		...(cloudInit === undefined ? {} : {cloudInit}),

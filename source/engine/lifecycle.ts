@@ -47,8 +47,10 @@ export const start: Step = async (shop, entry, options, by, work, because = '') 
 		work.progress(isResume ? 'resuming' : 'starting');
 		await driver.start(record, place, work);
 		record = await work.update({desired: 'running'});
+		// The agent can be asked before SSH answers: whoever comes in first finds the clock right.
+		const awake = isResume ? driver.awake(record, place, work) : undefined;
 		await awaitAnswer(shop, entry, work, options.answerTimeout);
-		if (isResume) await driver.awake(record, place, work);
+		await awake;
 		await instances.tell(entry, `${isResume ? 'resumed' : 'started'}${because}, ${seconds(began)}`, by);
 	} finally {
 		await clearIntent(work);

@@ -48,6 +48,10 @@ type Moves = {readonly p50: number; readonly p99: number; readonly bytes: number
 
 const presses = 240;
 
+const echoProgram = `process.stdin.setRawMode(true);
+process.stdin.on('data', key => key.includes('q') ? process.exit() : process.stdout.write('x'));
+process.stdout.write('ready');`;
+
 /**
  * Moves the pointer down and up within the screen, 60 ms apart as a person's key repeats do. Several dashboards get each
  * key in turn, so that a busy moment of the machine hits all alike.
@@ -91,7 +95,13 @@ export async function keysAndQuiet(): Promise<Figure[]> {
 		await terminal.untilQuiet();
 		terminals.push(terminal);
 	}
-	const [few, some, many] = (await moves(terminals)) as [Moves, Moves, Moves];
+	// What the machine itself adds: Node that answers each key with one letter, and nothing else.
+	const place = stack.use(new Place());
+	const echo = new Terminal(['-e', echoProgram], place.env);
+	stack.defer(() => echo.quit());
+	await echo.untilText('ready');
+	const measured = await moves([...terminals, echo]);
+	const [few, some, many, bare] = measured as [Moves, Moves, Moves, Moves];
 	const quiet = await silence(terminals[1]!, 60);
 	const resident = terminals.map(({pid}) => Math.round(memoryOf(pid).resident));
 	return [
@@ -108,6 +118,11 @@ export async function keysAndQuiet(): Promise<Figure[]> {
 		limited('key to frame, p99, 10,000 instances', many.p99, 16, 'ms', timesOf(many)),
 		limited('key to frame, p50, 10,000 against 10', many.p50 / few.p50, 1.2, 'x', 'each key to both, in turn'),
 		limited('key to frame, p99, 10,000 against 10', many.p99 / few.p99, 1.2, 'x', 'each key to both, in turn'),
+		{
+			what: 'key to one letter of bare Node, p99',
+			value: milliseconds(bare.p99),
+			note: `p50 ${milliseconds(bare.p50)}; what a busy machine adds to all of the above`,
+		},
 		{
 			what: 'memory of the dashboard',
 			value: `${resident[0]} MiB`,

@@ -8,7 +8,7 @@ import {connect} from '../../source/protocol/connect.ts';
 import {locate} from '../../source/state/paths.ts';
 import {ByHand, isMachine} from './by-hand.ts';
 import {type Figure, limited, median, milliseconds} from './figures.ts';
-import {Place, program} from './place.ts';
+import {Place} from './place.ts';
 import {memoryOf, processorTime, timeRun} from './process-facts.ts';
 
 /** A home with the real daemon and real machines; the daemon and every machine are ended with it. */
@@ -16,9 +16,11 @@ class House implements AsyncDisposable {
 	readonly place: Place;
 	readonly engine: Engine;
 	readonly daemonPid: number;
+	readonly #program: string;
 
-	private constructor(place: Place, engine: Engine, daemonPid: number) {
+	private constructor(place: Place, program: string, engine: Engine, daemonPid: number) {
 		this.place = place;
+		this.#program = program;
 		this.engine = engine;
 		this.daemonPid = daemonPid;
 	}
@@ -28,14 +30,20 @@ class House implements AsyncDisposable {
 		try {
 			await place.provideImage();
 			// As for a user: the first command starts the daemon.
+			const program = place.copyProgram();
 			await timeRun(process.execPath, [program, 'list'], place.env);
 			const {engine} = await connect(locate({DROVER_HOME: place.home}), {start: false});
 			const {daemon} = await engine.overview();
-			return new House(place, engine, daemon.pid);
+			return new House(place, program, engine, daemon.pid);
 		} catch (error) {
 			await place[Symbol.asyncDispose]();
 			throw error;
 		}
+	}
+
+	/** @returns milliseconds that `list` takes from its start to its end */
+	list(): Promise<number> {
+		return timeRun(process.execPath, [this.#program, 'list'], this.place.env);
 	}
 
 	/** @returns milliseconds from asking to the end of the operation */
@@ -73,7 +81,7 @@ class House implements AsyncDisposable {
 	}
 
 	endDaemon(): void {
-		if (commandLineOf(this.daemonPid).includes(program)) process.kill(this.daemonPid, 'SIGKILL');
+		if (commandLineOf(this.daemonPid).includes(this.place.home)) process.kill(this.daemonPid, 'SIGKILL');
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -157,30 +165,35 @@ export async function daemon(): Promise<Figure[]> {
 	return [row('no instance', empty), row('2 running', busy)];
 }
 
-/** Forty real machines at once. */
+/** Forty real machines at once, or as many as DROVER_BENCH_MACHINES says. */
 export async function forty(): Promise<Figure[]> {
 	await using house = await House.open();
-	const names = Array.from({length: 40}, (_, index) => `bench-${String(index + 1).padStart(2, '0')}`);
+	const count = Number(process.env['DROVER_BENCH_MACHINES'] ?? 40);
+	const names = Array.from({length: count}, (_, index) => `bench-${String(index + 1).padStart(2, '0')}`);
 	const launched = await house.launch(names, 128 * mebibyte);
 	await sleep(10_000);
 	const running = (await house.engine.list()).filter(({state}) => state === 'Running').length;
 	const rest = await atRest(house.daemonPid, 30);
 	const times: number[] = [];
 	for (let round = 0; round < 10; round++) {
-		times.push(await timeRun(process.execPath, [program, 'list'], house.place.env));
+		times.push(await house.list());
 	}
 	const suspended = await house.act('suspend', names);
 	const machines = house.machines().length;
 	return [
-		{what: '40 launched at once', value: `${Math.round(launched / 1000)} s`, note: `${running} Running afterwards`},
 		{
-			what: 'daemon at rest, 40 running',
+			what: `${count} launched at once`,
+			value: `${Math.round(launched / 1000)} s`,
+			note: `${running} Running afterwards`,
+		},
+		{
+			what: `daemon at rest, ${count} running`,
 			value: `${Math.round(rest.resident)} MiB, ${rest.percent.toFixed(2)} % of a core`,
 			note: '30 s, one client connected',
 		},
-		{what: 'list of 40 running', value: milliseconds(median(times)), note: 'median of 10, beside 40 guests'},
+		{what: `list of ${count} running`, value: milliseconds(median(times)), note: 'median of 10, beside the guests'},
 		{
-			what: '40 suspended in one operation',
+			what: `${count} suspended in one operation`,
 			value: `${(suspended / 1000).toFixed(1)} s`,
 			note: `${machines} processes left`,
 		},

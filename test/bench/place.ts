@@ -1,6 +1,6 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync} from 'node:fs';
+import {cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -41,6 +41,14 @@ export class Place implements AsyncDisposable {
 		await Promise.race([once(child.stdout!, 'data'), ended]);
 		ended.catch(() => {});
 		return child.pid!;
+	}
+
+	/** A copy of the program: a build in the middle of a bench would have the daemon hand over to the new one. */
+	copyProgram(): string {
+		const directory = path.join(this.home, 'program');
+		cpSync(path.dirname(program), directory, {recursive: true});
+		writeFileSync(path.join(directory, 'package.json'), '{"type": "module"}\n');
+		return path.join(directory, path.basename(program));
 	}
 
 	/** Puts the micro image into the cache, so that a launch is not its building. */

@@ -86,3 +86,21 @@ test('released it reads nothing, reclaimed it reads on', () => {
 	source.emit('data', 'j');
 	expect(read()).toBe('j');
 });
+
+test('a torn sequence is waited for as long as was said, and no longer', () => {
+	vi.useFakeTimers();
+	try {
+		source.emit('data', '\u001B');
+		vi.advanceTimersByTime(99);
+		expect(read()).toBe('');
+		source.emit('data', '[');
+		vi.advanceTimersByTime(99);
+		source.emit('data', 'B');
+		expect(read()).toBe('\u001B[B');
+		source.emit('data', '\u001B[');
+		vi.advanceTimersByTime(100);
+		expect(read()).toBe('\u001B[');
+	} finally {
+		vi.useRealTimers();
+	}
+});

@@ -256,9 +256,9 @@ describe('screens', () => {
 	test('a launch from the form: the row is chosen when it comes', async () => {
 		const {engine, screen} = await openWith(three());
 		engine.delayMs = 50;
-		await screen.press('n', ...'beaver', keys.tab);
-		await screen.waitFor('micro');
-		await screen.press('m', keys.down, keys.enter, '2', keys.tab, '2', 'G', keys.tab, keys.tab);
+		await screen.press('n', ...'beaver', keys.tab, 'm');
+		await screen.waitFor(/micro +Micro 1/);
+		await screen.press(keys.down, keys.enter, '2', keys.tab, '2', 'G', keys.tab, keys.tab);
 		await screen.waitFor('drover launch micro --name beaver --cpus ?? --memory 2G');
 		await screen.press(keys.enter);
 		await screen.waitFor('To fix first: cpus');
@@ -412,5 +412,44 @@ describe('bytes', () => {
 		const coloured = await openWith(three());
 		expect(codes(coloured.screen.raw).filter(code => code === 38 || (code >= 40 && code <= 48))).toEqual([]);
 		expect(codes(coloured.screen.raw)).toContain(32);
+	});
+});
+
+describe('news', () => {
+	test('a notice is an alert, counted until it is looked at', async () => {
+		const {engine, screen} = await openWith(three());
+		const text = 'local.driver is hyperv, which Linux does not have: qemu is used.';
+		engine.emit({type: 'notice', notice: {id: 'n1', at: 0, level: 'warning', text}});
+		await screen.waitFor('alerts 1 (!)');
+		await screen.press('!');
+		await screen.waitFor(text);
+		await screen.waitFor('alerts 0 (!)');
+	});
+
+	test('when something else changed the overview is asked for again', async () => {
+		const {engine, screen} = await openWith(three());
+		const health = {installed: true, usable: false, summary: 'QEMU was removed.', checkedAt: 0};
+		engine.driver = fakeDriver('qemu', {health});
+		engine.emit({type: 'overview', reason: 'driver'});
+		await screen.waitFor('QEMU unusable');
+		expect(screen.text()).toContain('QEMU was removed.');
+		expect(screen.text()).toContain('amber-otter');
+	});
+
+	test('an instance that somebody else removed leaves the table', async () => {
+		const {engine, screen} = await openWith(three());
+		engine.remove('db-replica');
+		await screen.waitFor(text => !text.includes('db-replica'));
+		await screen.waitFor('2 instances');
+	});
+
+	test('the log of a bulk operation has a line for each instance', async () => {
+		const {engine, screen} = await openWith(many(14));
+		engine.failures.set('vm-12', new DroverError('guest.unanswered', 'vm-12 did not stop.'));
+		await screen.press('*', 't', 'y');
+		await screen.waitFor('13 done, 1 failed');
+		await screen.press('b', keys.enter);
+		await screen.waitFor(/vm-12 +FAILED +vm-12 did not stop\./);
+		expect(screen.text()).toMatch(/vm-14 +ok/);
 	});
 });

@@ -261,8 +261,8 @@ describe('keys that come together', () => {
 describe('the line to the daemon', () => {
 	test('broken keeps the data with its date, and the cursor', async () => {
 		const driven = await several();
-		driven.press('j').send({type: 'lost', at: driven.at});
-		expect(driven.model.link).toMatchObject({kind: 'stale', since: 1_000_000});
+		driven.press('j').send({type: 'lost', at: 1_007_000});
+		expect(driven.model.link).toMatchObject({kind: 'stale', since: 1_007_000});
 		expect(driven.model.roster.shown).toHaveLength(4);
 		driven.press('t');
 		expect(driven.top).toBeUndefined();
@@ -271,6 +271,36 @@ describe('the line to the daemon', () => {
 		driven.send({type: 'overview', overview, at: driven.at});
 		expect(driven.model.link).toEqual({kind: 'live'});
 		expect(driven.cursorName).toBe('bison');
+	});
+
+	test("what was begun here and ended meanwhile is told when the line is back; another daemon's work is not", async () => {
+		const operation: OperationView = {
+			id: '1',
+			kind: 'stop',
+			title: 'stop amber',
+			by: 'kim',
+			state: 'running',
+			items: [{target: 'amber', state: 'running', stage: 'stopping'}],
+			cancellable: true,
+			createdAt: 1000,
+		};
+		for (const [createdAt, told] of [
+			[1000, 'stop amber: done (s starts it).'],
+			[2000, 'Connected again.'],
+		] as const) {
+			const driven = await several();
+			driven.send({type: 'begun', operation, at: driven.at}).send({type: 'lost', at: driven.at});
+			const engine = new FakeEngine({instances: [fakeInstance('amber', 'Stopped')]});
+			engine.putOperation({
+				...operation,
+				createdAt,
+				state: 'done',
+				items: [{target: 'amber', state: 'done', stage: 'done'}],
+			});
+			driven.send({type: 'overview', overview: await engine.overview(), at: driven.at});
+			expect(driven.model.toast?.text).toBe(told);
+			expect(driven.model.mine.size).toBe(0);
+		}
 	});
 
 	test('ctrl-r tries again at once', async () => {
@@ -351,6 +381,12 @@ describe('screens', () => {
 		expect(driven.effects.some(effect => effect.type === 'quit')).toBe(false);
 		driven.press('q');
 		expect(driven.effects.at(-1)).toEqual({type: 'quit'});
+	});
+
+	test('the menu of a detail page does not open the page again', async () => {
+		const driven = await several();
+		driven.press('l', 'enter', 'enter');
+		expect(driven.model.layers.map(layer => layer.kind)).toEqual(['detail']);
 	});
 
 	test('help runs what it shows', async () => {

@@ -71,7 +71,10 @@ describe.skipIf(typeof libvirt === 'string')(
 				web.suspend(qemu),
 				qemu.reboot(web.record, web.place, web.work()),
 			]) {
-				await expect(refused).rejects.toMatchObject({code: 'instance.state', message: expect.stringMatching(/libvirt/)});
+				await expect(refused).rejects.toMatchObject({
+					code: 'instance.state',
+					message: expect.stringMatching(/libvirt/),
+				});
 			}
 			expect(await processesNaming(web.record.id)).toHaveLength(1);
 			expect(await web.bootId(virt)).toBe(bootId);

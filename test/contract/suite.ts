@@ -1,24 +1,13 @@
-import {createHash} from 'node:crypto';
-import {copyFile, open, readdir, readFile, rename, stat, truncate, utimes, writeFile} from 'node:fs/promises';
+import {readdir, rename, stat, writeFile} from 'node:fs/promises';
 import {createServer} from 'node:net';
 import path from 'node:path';
 import process from 'node:process';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
-import type {Driver, DriverEvent, InstancePlace} from '../../source/drivers/driver.ts';
-import type {CachedImage} from '../../source/images/image.ts';
-import type {ScopeName} from '../../source/model/driver-name.ts';
+import type {Driver, DriverEvent} from '../../source/drivers/driver.ts';
 import type {Paths} from '../../source/state/paths.ts';
+import {savedMemory} from './saved-memory.ts';
+import type {ContractSetup, Stage} from './setup.ts';
 import {eventually, makeHome, processesNaming, removeHome, Subject} from './subject.ts';
-
-export type ContractSetup = {
-	readonly scope: ScopeName;
-	/** A driver object as a new daemon would make it. */
-	makeDriver(paths: Paths): Driver;
-	image(): Promise<CachedImage>;
-	readonly canSuspend: boolean;
-	/** Where the driver keeps what the tests damage; `undefined`: it has no such file. */
-	files(place: InstancePlace): {readonly disk: string; readonly state?: string; readonly pid?: string};
-};
 
 /** What every driver must keep, checked with a real guest. One guest goes through most of it, as each boot costs seconds. */
 export function contractSuite(name: string, setup: ContractSetup): void {
@@ -41,6 +30,20 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 
 		const files = () => setup.files(web.place);
 		const signal = () => new AbortController().signal;
+		const stage: Stage = {
+			get paths() {
+				return paths;
+			},
+			get driver() {
+				return driver;
+			},
+			get web() {
+				return web;
+			},
+			get bootId() {
+				return bootId;
+			},
+		};
 		const agentAnswers = () =>
 			eventually(
 				'the guest’s agent answers',
@@ -115,135 +118,7 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 			expect(disks.some(disk => disk.total > 300 * 2 ** 20 && disk.used > 2 ** 20)).toBe(true);
 		});
 
-		describe.runIf(setup.canSuspend)('saved memory', () => {
-			let counted: number;
-			let suspendedAt: number;
-			const count = async () => Number(await web.ssh(driver, 'cat', '/run/count'));
-			const state = () => files().state!;
-			const digest = async (file: string) =>
-				createHash('sha256')
-					.update(await readFile(file))
-					.digest('hex');
-
-			/** Starting must be refused, and neither the disk nor the saved memory may have changed. */
-			async function refused(words: RegExp) {
-				const before = [await digest(files().disk), await digest(state())];
-				const error = await web.start(driver).catch((thrown: unknown) => thrown);
-				expect(error).toMatchObject({code: 'instance.broken', message: expect.stringMatching(words)});
-				expect(await processesNaming(web.record.id)).toEqual([]);
-				expect([await digest(files().disk), await digest(state())]).toEqual(before);
-				expect(web.record.suspended).toBeDefined();
-				expect(await web.power(driver)).toBe('suspended');
-			}
-
-			test('suspending frees the host and leaves a stamp', async () => {
-				await web.ssh(
-					driver,
-					'sh',
-					'-c',
-					'i=0; (while :; do i=$((i+1)); echo $i > /run/count.new; mv /run/count.new /run/count; usleep 100000; done) >/dev/null 2>&1 &',
-				);
-				await eventually('the counter counts', async () => (await count().catch(() => 0)) > 2);
-				counted = await count();
-				const stamp = await web.suspend(driver);
-				suspendedAt = Date.now();
-				expect(web.record.suspended).toEqual(stamp);
-				expect(stamp).toMatchObject({driver: driver.name, by: 'user', cpus: 1, machine: web.record.hardware.machine});
-				expect(stamp.size).toBe((await stat(state())).size);
-				expect(await processesNaming(web.record.id)).toEqual([]);
-				expect(await web.power(driver)).toBe('suspended');
-				expect((await stat(state())).mode & 0o077).toBe(0);
-			});
-
-			test('suspending what is suspended gives the same stamp', async () => {
-				expect(await web.suspend(driver)).toEqual(web.record.suspended);
-			});
-
-			test('it is not stopped as if nothing were saved', async () => {
-				await expect(web.stop(driver)).rejects.toMatchObject({code: 'instance.state'});
-			});
-
-			test('a truncated memory image is refused', async () => {
-				await copyFile(state(), `${state()}.whole`);
-				await truncate(state(), Math.floor((await stat(state())).size / 2));
-				await refused(/bytes/);
-				await rename(`${state()}.whole`, state());
-			});
-
-			test('a memory image with a damaged head is refused', async () => {
-				const handle = await open(state(), 'r+');
-				const head = Buffer.alloc(16);
-				await handle.read(head, 0, 16, 0);
-				await handle.write('not a saved file', 0);
-				await refused(/not a saved memory image/);
-				await handle.write(head, 0, 16, 0);
-				await handle.close();
-			});
-
-			test('a memory image that is damaged inside is refused by the hypervisor', async () => {
-				await copyFile(state(), `${state()}.whole`);
-				const {size} = await stat(state());
-				const handle = await open(state(), 'r+');
-				await handle.write(Buffer.alloc(Math.floor(size / 2), 0xa5), 0, undefined, Math.floor(size / 2));
-				await handle.close();
-				await refused(/cannot load it/);
-				await rename(`${state()}.whole`, state());
-			});
-
-			test('a missing memory image is not passed over', async () => {
-				await rename(state(), `${state()}.away`);
-				await expect(web.start(driver)).rejects.toMatchObject({
-					code: 'instance.broken',
-					message: expect.stringMatching(/missing/),
-				});
-				await rename(`${state()}.away`, state());
-			});
-
-			test('a disk that was changed under the memory is refused', async () => {
-				const {atimeMs, mtimeMs} = await stat(files().disk);
-				const back = new Date(mtimeMs);
-				await utimes(files().disk, new Date(atimeMs), new Date(mtimeMs + 5000));
-				await refused(/disk has been changed/);
-				await utimes(files().disk, new Date(atimeMs), back);
-			});
-
-			test('a new daemon resumes it: same boot, the counter goes on, the clock is right', async () => {
-				await eventually('the guest’s clock is behind', () => Date.now() - suspendedAt > 5000);
-				const next = setup.makeDriver(paths);
-				await web.start(next);
-				expect(await web.power(next)).toBe('running');
-				expect(web.record.suspended).toBeUndefined();
-				await web.answer(next);
-				await next.awake(web.record, web.place, web.work());
-				expect(Math.abs(Number(await web.ssh(next, 'date', '+%s')) - Date.now() / 1000)).toBeLessThan(3);
-				expect(await web.bootId(next)).toBe(bootId);
-				const now = await count();
-				expect(now).toBeGreaterThanOrEqual(counted);
-				await eventually('the counter goes on', async () => (await count()) > now);
-				expect((await readdir(web.place.directory)).filter(file => file.startsWith('state'))).toEqual([]);
-			});
-
-			test('a memory image that cannot be recorded is given up, and the guest goes on', async () => {
-				web.beforeUpdate = async () => {
-					throw new Error('the record cannot be written');
-				};
-				await expect(web.suspend(driver)).rejects.toThrow('the record cannot be written');
-				web.beforeUpdate = undefined;
-				expect(await web.power(driver)).toBe('running');
-				expect(await web.bootId(driver)).toBe(bootId);
-				expect((await readdir(web.place.directory)).filter(file => file.startsWith('state'))).toEqual([]);
-			});
-
-			test('suspending can be cancelled, and the guest goes on', async () => {
-				const abort = new AbortController();
-				const work = {...web.work(abort.signal), progress: () => abort.abort()};
-				await expect(driver.suspend(web.record, web.place, {by: 'user'}, work)).rejects.toMatchObject({
-					code: 'operation.cancelled',
-				});
-				expect(await web.power(driver)).toBe('running');
-				expect(await web.bootId(driver)).toBe(bootId);
-			});
-		});
+		savedMemory(setup, stage);
 
 		test('a hypervisor that hangs is seen as such within a second, and is well again after', async () => {
 			const pid = await web.pid(driver);

@@ -4,7 +4,7 @@ import {until} from '../support/engine.ts';
 import {Program} from '../support/program.ts';
 import {Terminal} from '../tui/support/terminal.ts';
 
-const [enter, esc, down] = ['\r', '\u001B', '\u001B[B'];
+const [enter, esc, tab] = ['\r', '\u001B', '\t'];
 
 /** Long enough for a guest to boot under software emulation on a busy machine. */
 const bootMs = 90_000;
@@ -48,7 +48,7 @@ describe.each([
 		await terminal.waitFor('Launch an instance on QEMU');
 		terminal.type('web');
 		await terminal.waitFor('--name web');
-		for (let field = 0; field < 5; field++) terminal.type(down);
+		for (let field = 0; field < 5; field++) terminal.type(tab);
 		await terminal.waitFor(/> *\[ Launch \]/);
 		terminal.type(enter);
 		await terminal.waitFor(/> web .*Starting/);
@@ -91,7 +91,7 @@ describe.each([
 		await terminal.waitFor('Launch an instance on QEMU');
 		terminal.type('second');
 		await terminal.waitFor('--name second');
-		for (let field = 0; field < 5; field++) terminal.type(down);
+		for (let field = 0; field < 5; field++) terminal.type(tab);
 		await terminal.waitFor(/> *\[ Launch \]/);
 		terminal.type(enter);
 		await terminal.waitFor(/second .*Starting/);

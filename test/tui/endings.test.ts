@@ -1,5 +1,5 @@
 import process from 'node:process';
-import {describe, expect, onTestFinished, test} from 'vitest';
+import {afterAll, describe, expect, onTestFinished, test} from 'vitest';
 import {bundle} from './support/bundle.ts';
 import {Place, untilGone} from './support/place.ts';
 
@@ -36,23 +36,27 @@ describe('the terminal is as it was', () => {
 		expect(await place.aftermath(terminal)).toEqual({code, wrong: []});
 	});
 
-	test.each(['render', 'handler', 'rejection'])('after an error in %s, which is told on the screen of the shell', async how => {
-		const place = await open();
-		const program = await builtCrashing();
-		const {terminal} = await place.underShell(`export CRASH=${how}`, program);
-		using _terminal = terminal;
-		terminal.type('\u0012');
-		expect(await place.aftermath(terminal)).toEqual({code: 1, wrong: []});
-		expect(terminal.text()).toContain('drover: drover itself failed:');
-	});
+	test.each(['render', 'handler', 'rejection'])(
+		'after an error in %s, which is told on the screen of the shell',
+		async how => {
+			const place = await open();
+			const program = await builtCrashing();
+			const {terminal} = await place.underShell(`export CRASH=${how}`, program);
+			using _terminal = terminal;
+			terminal.type('\u0012');
+			expect(await place.aftermath(terminal)).toEqual({code: 1, wrong: []});
+			expect(terminal.text()).toContain('drover: drover itself failed:');
+		},
+	);
 });
 
-let crashing: Promise<string> | undefined;
+let crashing: ReturnType<typeof bundle> | undefined;
 /** The program that fails on demand, built once. */
-function builtCrashing(): Promise<string> {
+async function builtCrashing(): Promise<string> {
 	crashing ??= bundle('crashing.tsx');
-	return crashing;
+	return (await crashing).file;
 }
+afterAll(async () => (await crashing)?.remove());
 
 describe('the terminal goes away', () => {
 	test('and the program with it', async () => {
@@ -109,4 +113,3 @@ test('CI in the environment does not take the screen away', async () => {
 	terminal.type('j');
 	await terminal.waitFor('> vm-02');
 });
-

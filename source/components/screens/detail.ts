@@ -94,7 +94,7 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 				]
 			: []),
 		[],
-		...(driver ? abilityLines(instance, driver, width) : []),
+		...(driver ? abilityLines(instance, driver, width, true) : []),
 	];
 }
 

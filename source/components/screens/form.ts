@@ -67,7 +67,7 @@ export function formLines(model: Model, form: FormLayer, width: number, height: 
 function imageNote(form: FormLayer): string {
 	if (form.imagesError) return `the list could not be read: ${plainLine(form.imagesError.message)}`;
 	if (!form.images) return 'loading the list ...';
-	return 'blank = default; or file:// https://';
+	return `type to search ${form.images.length}; file:// https://; blank = default`;
 }
 
 function fieldLine(

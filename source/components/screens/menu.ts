@@ -86,7 +86,7 @@ function offerLines(entry: Offer, isChosen: boolean, width: number): readonly Li
 	// Shorter than the reason in full, so that the whole menu stands on a screen of 24 lines.
 	const reason = entry.answer.kind === 'not-yet' ? 'not in this version of drover' : plainLine(entry.answer.reason);
 	const reasons = wrap(reason, width - indent);
-	const letter = key === undefined ? '   ' : `(${key})`;
+	const letter = key === undefined ? '(-)' : `(${key})`;
 	return reasons.map((part, index) =>
 		index === 0
 			? [span(isChosen ? '> ' : '  ', 'bold'), span(`${letter} ${entry.title.padEnd(titleWidth)}${part}`, 'dim')]

@@ -127,6 +127,7 @@ function itemLines(item: OperationItem, width: number): readonly Line[] {
 
 function logLines(pane: Pane, width: number): readonly Line[] {
 	if (!pane.log) return [line('   loading the log ...', 'dim')];
+	if (pane.log.length === 0) return [line('   The log is empty.', 'dim')];
 	return pane.log.flatMap(({at, text}) =>
 		wrap(plainLine(text), width - 14).map(
 			(part, index): Line => [span(index === 0 ? `   ${clock(at)}  ` : ' '.repeat(13), 'dim'), span(part)],
@@ -135,7 +136,7 @@ function logLines(pane: Pane, width: number): readonly Line[] {
 }
 
 function wholeLog(pane: Pane, operation: OperationView, width: number, height: number): readonly Line[] {
-	const all = logLines(pane, width);
+	const all = [...operation.items.flatMap(item => itemLines(item, width)), [], ...logLines(pane, width)];
 	const {text, style} = progressOf(operation);
 	const room = height - 2;
 	const top = Math.max(0, Math.min(pane.logTop, all.length - room));
@@ -144,6 +145,5 @@ function wholeLog(pane: Pane, operation: OperationView, width: number, height: n
 		[span(isEnded(operation) ? `ended ${clock(operation.endedAt ?? 0)} ` : 'under way ')],
 		width,
 	);
-	if (pane.log?.length === 0) return fill([head, [], line('   The log is empty.', 'dim')], height);
 	return fill([head, [], ...all.slice(top, top + room)], height);
 }

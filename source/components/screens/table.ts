@@ -120,18 +120,24 @@ function paneLines(model: Model): readonly Line[] {
 		fact('IPV4', instance.ipv4.map(plainLine).join(' ') || '-'),
 		fact('SSH', instance.ssh ? plainLine(`${instance.ssh.user}@${instance.ssh.host}:${instance.ssh.port}`) : '-'),
 		[],
-		...abilityLines(instance, driver, paneWidth),
+		...abilityLines(instance, driver, paneWidth, false),
+		[],
+		line('enter: all actions, and why not', 'dim'),
 	];
 	return lines;
 }
 
 const fact = (name: string, value: string): Line => [span(name.padEnd(7), 'dim'), span(value)];
 
-/** CAN NOW, NOT NOW, NOT HERE: every action of the menu, under the answer it would get. */
+/**
+ * CAN NOW, NOT NOW, NOT HERE: every action of the menu, under the answer it would get.
+ * @param isFull with the reason of each no
+ */
 export function abilityLines(
 	instance: InstanceView,
 	driver: Parameters<typeof availability>[2],
 	width: number,
+	isFull: boolean,
 ): readonly Line[] {
 	const can: string[] = [];
 	const no: Record<'not-now' | 'not-here' | 'not-yet', string[]> = {'not-now': [], 'not-here': [], 'not-yet': []};
@@ -139,15 +145,17 @@ export function abilityLines(
 		const answer = availability(action, instance, driver);
 		if (answer.can) can.push(action);
 		else if (answer.kind === 'not-yet') no['not-yet'].push(action);
-		else no[answer.kind].push(`${action}: ${plainLine(answer.reason)}`);
+		else no[answer.kind].push(isFull ? `${action}: ${plainLine(answer.reason)}` : action);
 	}
 	return [
 		...block('CAN NOW', [can.join(' ') || 'nothing'], width),
-		...block('NOT NOW', no['not-now'], width),
-		...block('NOT HERE', no['not-here'], width),
-		...block('NOT YET', no['not-yet'].length > 0 ? [`${no['not-yet'].join(' ')}: later versions`] : [], width),
+		...block('NOT NOW', isFull ? no['not-now'] : together(no['not-now']), width),
+		...block('NOT HERE', isFull ? no['not-here'] : together(no['not-here']), width),
+		...block('NOT YET', together(no['not-yet']), width),
 	];
 }
+
+const together = (words: readonly string[]): readonly string[] => (words.length > 0 ? [words.join(' ')] : []);
 
 function block(title: string, texts: readonly string[], width: number): readonly Line[] {
 	const indent = 9;

@@ -102,9 +102,10 @@ function quoted(word: string): string {
 	return /^[\w./:@%+=,~-]+$|^\?\?$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Images whose name, alias or description has the typed text in it. */
+/** Images whose name, alias or description has the typed text in it; none before something is typed. */
 export function suggestions(form: FormLayer): readonly ImageInfo[] {
 	const text = form.fields.image.text.trim().toLowerCase();
+	if (text === '') return [];
 	const all = form.images ?? [];
 	const found = all.filter(image =>
 		[image.name, image.os, image.release, image.description, ...image.aliases].some(word =>

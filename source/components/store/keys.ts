@@ -23,7 +23,12 @@ export function onKeys(model: Model, presses: readonly KeyPress[], at: number): 
 		result = {model: next.model, effects: [...result.effects, ...next.effects]};
 	}
 	if (dropped === 0) return result;
-	const told = tell(result.model, `${dropped} keys that came all at once were ignored.`);
+	const told = tell(
+		result.model,
+		dropped === 1
+			? 'A key that came together with others was ignored: press it again.'
+			: `${dropped} keys that came all at once were ignored.`,
+	);
 	return {model: told.model, effects: [...result.effects, ...told.effects]};
 }
 

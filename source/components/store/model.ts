@@ -132,8 +132,6 @@ export type Model = {
 	readonly user: string;
 	readonly link: Link;
 	readonly facts: Facts | undefined;
-	/** When the last word from the daemon came. */
-	readonly heardAt: number;
 	readonly roster: Roster;
 	/** Newest first. */
 	readonly operations: readonly OperationView[];

@@ -42,6 +42,8 @@ export function openDetail(model: Model): Step {
 	const [instance] = targetsOf(model);
 	if (!instance) return tell(model, 'No instance is selected: move to one with the arrow keys.');
 	const base = topLayer(model)?.kind === 'menu' ? pop(model) : model;
+	const open = topLayer(base);
+	if (open?.kind === 'detail' && open.id === instance.id) return step(base);
 	return step(push(base, {kind: 'detail', id: instance.id, tab: 0, top: 0}), {
 		type: 'load-detail',
 		id: instance.id,

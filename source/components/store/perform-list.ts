@@ -4,7 +4,7 @@ import {launchButton, suggestions} from './form.ts';
 import {offers} from './instance-actions.ts';
 import {change, step} from './layers.ts';
 import type {FormLayer, Layer, Model, Step} from './model.ts';
-import {driverOf, operationRows, targetsOf, topLayer} from './selectors.ts';
+import {driverOf, operationAtCursor, operationRows, targetsOf, topLayer} from './selectors.ts';
 import {moveTo} from './table.ts';
 
 type Move = 'up' | 'down' | 'page-up' | 'page-down' | 'half-up' | 'half-down' | 'first' | 'last';
@@ -67,7 +67,8 @@ export function menuLength(model: Model): number {
 
 function moveInOperations(model: Model, layer: Extract<Layer, {kind: 'operations'}>, move: Move): Step {
 	if (layer.isLogOpen) {
-		const count = layer.log?.length ?? 0;
+		const items = operationAtCursor(model)?.items.length ?? 0;
+		const count = items + 1 + (layer.log?.length ?? 0);
 		const page = layoutOf(model.size).bodyHeight - 2;
 		const logTop = Math.max(0, Math.min(moved(layer.logTop, move, page, count), count - page));
 		return step(change(model, 'operations', pane => ({...pane, logTop})));

@@ -200,6 +200,9 @@ function performSession(model: Model, word: string, key: string, at: number): St
 		case 'stop':
 			return step(model, {type: 'stop'});
 		case 'quit': {
+			const top = topLayer(model);
+			// Asked twice in the same way is an answer.
+			if (top?.kind === 'confirm' && top.intention.kind === 'quit') return step(model, {type: 'quit'});
 			const form = model.layers.find(layer => layer.kind === 'form');
 			return form?.kind === 'form' && form.isEdited ? askToLeave(model, 'quit', key, at) : step(model, {type: 'quit'});
 		}

@@ -97,8 +97,6 @@ export function reasonAgainstNeed(need: Need, model: Model): string | undefined 
 		}
 		case 'marks':
 			return model.table.marks.size > 0 ? undefined : 'nothing is marked';
-		case 'filter':
-			return model.roster.filter === '' ? 'there is no filter' : undefined;
 		case 'operation':
 			return operationAtCursor(model) ? undefined : 'there is no operation';
 		case 'cancellable': {

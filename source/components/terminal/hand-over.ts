@@ -1,6 +1,6 @@
 import {once} from 'node:events';
 import process from 'node:process';
-import {setImmediate as turn} from 'node:timers/promises';
+import {setTimeout as sleep, setImmediate as turn} from 'node:timers/promises';
 import type {Keyboard} from './keyboard.ts';
 
 export type Suspend = (callback: () => Promise<void> | void) => Promise<unknown>;
@@ -11,12 +11,15 @@ export type Suspend = (callback: () => Promise<void> | void) => Promise<unknown>
  */
 export class HandOver {
 	readonly #keyboard: Keyboard;
+	readonly #onReturn: () => void;
 	#suspend: Suspend | undefined;
 	#child: {kill: (signal: NodeJS.Signals) => boolean} | undefined;
 	isLent = false;
 
-	constructor(keyboard: Keyboard) {
+	/** @param onReturn called each time the terminal is ours again */
+	constructor(keyboard: Keyboard, onReturn: () => void) {
 		this.#keyboard = keyboard;
+		this.#onReturn = onReturn;
 	}
 
 	/** Told by the drawing side once it is up. */
@@ -67,6 +70,12 @@ export class HandOver {
 		return wasStopped;
 	}
 
+	/** Waits, a moment, until a return that is just under way is over. @returns whether the terminal is ours */
+	async idle(): Promise<boolean> {
+		for (let wait = 0; this.isLent && wait < 20; wait++) await sleep(10);
+		return !this.isLent;
+	}
+
 	/** Takes the terminal as it should be again, after somebody stopped and continued us from outside. */
 	async renew(): Promise<void> {
 		await this.#lend(() => {});
@@ -93,6 +102,7 @@ export class HandOver {
 					await turn();
 					this.#child = undefined;
 					this.#keyboard.reclaim();
+					this.#onReturn();
 				}
 			});
 		} finally {

@@ -2,6 +2,9 @@ import {DroverError} from '../../model/errors.ts';
 import type {InstanceFiles} from '../machine/files.ts';
 import {connectQmp, type Qmp, QmpError, type QmpOptions} from './qmp.ts';
 
+/** What connecting may take when nothing else is said. */
+const defaultTimeoutMs = 5000;
+
 type Shared = {readonly client: Promise<Qmp>; users: number};
 
 /**
@@ -15,37 +18,50 @@ export class Monitors {
 
 	/** @throws QmpError, and whatever `work` throws */
 	async use<T>(files: InstanceFiles, options: QmpOptions, work: (monitor: Qmp) => Promise<T>): Promise<T> {
-		const path = files.monitor;
-		let shared = this.#shared.get(path);
-		if (!shared) {
-			// Without the first one's signal: others may be waiting for the same connection.
-			shared = {
-				client: connectQmp(path, options.timeoutMs === undefined ? {} : {timeoutMs: options.timeoutMs}),
-				users: 0,
-			};
-			this.#shared.set(path, shared);
-		}
-		shared.users++;
-		try {
-			const client = await orAborted(shared.client, options.signal);
-			if (client.isClosed) throw new QmpError('closed', 'QEMU closed the connection');
-			return await work(client);
-		} catch (error) {
-			// A connection that failed is not passed on to the next one.
-			if (error instanceof QmpError && error.problem !== 'refused' && this.#shared.get(path) === shared) {
-				this.#shared.delete(path);
-			}
-			throw error;
-		} finally {
-			shared.users--;
-			if (shared.users === 0) {
-				if (this.#shared.get(path) === shared) this.#shared.delete(path);
-				shared.client.then(
-					client => client.close(),
-					() => {},
-				);
+		const deadline = Date.now() + (options.timeoutMs ?? defaultTimeoutMs);
+		for (;;) {
+			const shared = this.#join(files.monitor, Math.max(1, deadline - Date.now()));
+			try {
+				const client = await orAborted(shared.client, options.signal).catch(error => {
+					// Whoever opened it may have had less patience than we have.
+					const isHasty = error instanceof QmpError && error.problem === 'silent' && Date.now() < deadline - 50;
+					if (isHasty) return undefined;
+					throw error;
+				});
+				if (client === undefined) continue;
+				if (client.isClosed) throw new QmpError('closed', 'QEMU closed the connection');
+				return await work(client);
+			} finally {
+				this.#leave(files.monitor, shared);
 			}
 		}
+	}
+
+	#join(path: string, timeoutMs: number): Shared {
+		const found = this.#shared.get(path);
+		if (found) {
+			found.users++;
+			return found;
+		}
+		// Without a signal: others may come to wait for the same connection.
+		const shared: Shared = {client: connectQmp(path, {timeoutMs}), users: 1};
+		this.#shared.set(path, shared);
+		// A connection that failed or ended is not passed on to the next one.
+		const forget = () => {
+			if (this.#shared.get(path) === shared) this.#shared.delete(path);
+		};
+		shared.client.then(client => client.closed.then(forget), forget);
+		return shared;
+	}
+
+	#leave(path: string, shared: Shared): void {
+		shared.users--;
+		if (shared.users > 0) return;
+		if (this.#shared.get(path) === shared) this.#shared.delete(path);
+		shared.client.then(
+			client => client.close(),
+			() => {},
+		);
 	}
 
 	/** One short question, over the watch when there is one. @throws QmpError */

@@ -2,11 +2,12 @@ import {type FileHandle, open, rename} from 'node:fs/promises';
 import {DroverError} from '../../model/errors.ts';
 import type {SuspendStamp} from '../../model/instance.ts';
 import {syncDirectory} from '../../state/atomic.ts';
+import {fileNames} from '../machine/files.ts';
 import {keepPort} from '../machine/identity.ts';
 import {acceleratorProblem, checkLoadable, loadingTimeoutMs} from '../machine/load.ts';
 import {endProcess, type MachineProcess, waitGone} from '../machine/process.ts';
 import {requireDisk} from '../machine/rest.ts';
-import {exists, savedMemoryError} from '../machine/saved-memory.ts';
+import {exists, type SavedMemory, savedMemoryError} from '../machine/saved-memory.ts';
 import {forgetSavedMemory, settleSavedMemory} from '../machine/settle.ts';
 import {findOwn, type Job} from './context.ts';
 import {endSpawned, launchQemu, logLine} from './launch.ts';
@@ -91,7 +92,7 @@ async function resume(job: Job, stamp: SuspendStamp): Promise<void> {
 	const file = await openAt(files.state, saved.offset);
 	try {
 		const outcome = await launchQemu(job, {accelerator, incoming: file.fd}, (monitor, spawned) =>
-			load(job, monitor, saved.size).catch(async error => {
+			load(job, monitor, saved).catch(async error => {
 				if (!(error instanceof QmpError) || error.problem === 'aborted') throw error;
 				await endSpawned(job, spawned);
 				throw savedMemoryError(`QEMU cannot load it: ${(await logLine(files.log)) || error.message}`);
@@ -118,10 +119,14 @@ async function openAt(file: string, offset: number): Promise<FileHandle> {
 	return handle;
 }
 
-async function load(job: Job, monitor: Qmp, size: number): Promise<void> {
+async function load(job: Job, monitor: Qmp, {offset, size}: SavedMemory): Promise<void> {
 	const {signal} = job;
 	await monitor.execute('migrate-set-capabilities', {capabilities: [{capability: 'events', state: true}]});
-	await monitor.execute('migrate-incoming', {uri: 'fd:3'});
+	await monitor.execute('migrate-incoming', {uri: 'fd:3'}).catch(async error => {
+		if (!(error instanceof QmpError) || error.problem !== 'refused') throw error;
+		// QEMU 9.1 has deprecated a file behind `fd:`; where that is gone, there is `file:` (8.2). Relative to its directory.
+		await monitor.execute('migrate-incoming', {uri: `file:${fileNames.state},offset=${offset}`});
+	});
 	const isLoaded = await until(monitor, async () => (await runState(monitor)) !== 'inmigrate', {
 		events: ['MIGRATION', 'STOP', 'RESUME'],
 		everyMs: 100,

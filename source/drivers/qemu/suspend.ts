@@ -94,7 +94,6 @@ async function write(job: Job, found: MachineProcess, monitor: Qmp, by: 'user' |
 	try {
 		await file.write(saveHeader(domainXml(input), false), 0, streamOffset, 0);
 		await stream(job, monitor, file);
-		await file.sync();
 		const disk = await diskStamp(files);
 		if (!disk) throw new DroverError('instance.broken', 'The disk of the instance is missing.');
 		const stamp: SuspendStamp = {
@@ -110,7 +109,7 @@ async function write(job: Job, found: MachineProcess, monitor: Qmp, by: 'user' |
 			at: new Date().toISOString(),
 			by,
 		};
-		// The header that makes it complete is written when everything it speaks for is on the disk.
+		// Whole, and told so by its head, before it gets the name by which it is loaded.
 		await file.write(saveHeader(domainXml({...input, stamp}), true), 0, streamOffset, 0);
 		await file.sync();
 		await rename(files.statePart, files.state);

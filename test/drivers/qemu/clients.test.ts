@@ -3,8 +3,10 @@ import {createServer, type Socket} from 'node:net';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {expect, onTestFinished, test} from 'vitest';
+import type {InstanceFiles} from '../../../source/drivers/machine/files.ts';
 import {parseFacts} from '../../../source/drivers/machine/guest.ts';
 import {newestOf} from '../../../source/drivers/machine/host.ts';
+import {Monitors} from '../../../source/drivers/qemu/monitors.ts';
 import {connectGuestAgent} from '../../../source/drivers/qemu/qga.ts';
 import {connectQmp} from '../../../source/drivers/qemu/qmp.ts';
 import {until} from '../../../source/drivers/qemu/waiting.ts';
@@ -12,7 +14,11 @@ import {until} from '../../../source/drivers/qemu/waiting.ts';
 const greeting = '{"QMP": {"version": {}, "capabilities": []}}\r\n';
 
 /** A server that answers each line as the test says. */
-async function serve(onLine: (line: string, socket: Socket) => void, hello = ''): Promise<string> {
+async function serve(
+	onLine: (line: string, socket: Socket) => void,
+	hello = '',
+	onConnect: (socket: Socket) => void = () => {},
+): Promise<string> {
 	const directory = mkdtempSync(path.join(tmpdir(), 'drover-test-'));
 	const file = path.join(directory, 's');
 	const sockets = new Set<Socket>();
@@ -20,6 +26,7 @@ async function serve(onLine: (line: string, socket: Socket) => void, hello = '')
 		sockets.add(socket);
 		socket.on('error', () => {});
 		socket.write(hello);
+		onConnect(socket);
 		let rest = '';
 		socket.setEncoding('latin1');
 		socket.on('data', (text: string) => {
@@ -130,6 +137,34 @@ test('waiting for something wakes at its event and ends with its time', async ()
 	abort.abort();
 	await expect(waiting).rejects.toMatchObject({code: 'operation.cancelled'});
 	monitor.close();
+});
+
+test('everybody shares one connection, and the impatience of one does not spoil it for another', async () => {
+	let connections = 0;
+	const file = await serve(
+		(line, socket) => reply(socket, line, {return: {}}),
+		'',
+		socket => {
+			connections++;
+			// The first one hears nothing, as from a QEMU that is still getting ready.
+			if (connections > 1) socket.write(greeting);
+		},
+	);
+	const files = {monitor: file} as InstanceFiles;
+	const monitors = new Monitors();
+	const hasty = monitors.use(files, {timeoutMs: 50}, async () => 'hasty').catch((error: unknown) => error);
+	const patient = monitors.use(files, {timeoutMs: 10_000}, async () => 'patient');
+	expect(await hasty).toMatchObject({problem: 'silent'});
+	expect(await patient).toBe('patient');
+	expect(connections).toBe(2);
+	const both = await Promise.all([
+		monitors.use(files, {}, async monitor => monitor),
+		monitors.use(files, {}, async monitor => monitor),
+	]);
+	expect(both[0]).toBe(both[1]);
+	expect(connections).toBe(3);
+	await both[0].closed;
+	await monitors.use(files, {}, async monitor => expect(monitor.isClosed).toBe(false));
 });
 
 test('the agent’s channel is cleared of what an earlier client left', async () => {

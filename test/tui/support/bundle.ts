@@ -1,14 +1,12 @@
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
-import process from 'node:process';
 import {fileURLToPath} from 'node:url';
 import * as esbuild from 'esbuild';
 
-/** A program of the tests' own as one file that Node runs. @returns its path; removed when this process ends */
-export async function bundle(entry: string): Promise<string> {
+/** A program of the tests' own as one file that Node runs. @returns its path, and what removes it */
+export async function bundle(entry: string): Promise<{file: string; remove: () => void}> {
 	const directory = mkdtempSync(path.join(tmpdir(), 'drover-bundle-'));
-	process.once('exit', () => rmSync(directory, {recursive: true, force: true}));
 	const out = path.join(directory, 'program.mjs');
 	await esbuild.build({
 		entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
@@ -31,5 +29,5 @@ export async function bundle(entry: string): Promise<string> {
 			},
 		],
 	});
-	return out;
+	return {file: out, remove: () => rmSync(directory, {recursive: true, force: true})};
 }

@@ -62,10 +62,7 @@ export class Place implements AsyncDisposable {
 		const terminal = new Terminal('bash', ['--norc', '--noprofile', '-i'], {env});
 		await terminal.waitFor('shell>');
 		const script = path.join(this.home, 'start');
-		writeFileSync(
-			script,
-			`#!/bin/bash\n${prelude}\necho $$ >${this.home}/pid\nexec ${process.execPath} ${command}\n`,
-		);
+		writeFileSync(script, `#!/bin/bash\n${prelude}\necho $$ >${this.home}/pid\nexec ${process.execPath} ${command}\n`);
 		chmodSync(script, 0o700);
 		terminal.type(`cd ${this.home}; stty -g >before; ./start; echo rc=$?; stty -g >after\r`);
 		await terminal.waitFor('> vm-01');
@@ -73,10 +70,17 @@ export class Place implements AsyncDisposable {
 	}
 
 	/** The exit code, and in what the shell did not find its terminal as it was. */
-	async aftermath(terminal: Terminal): Promise<{code: number; wrong: string[]}> {
+	async aftermath(terminal: Terminal, {wasStopped = false} = {}): Promise<{code: number; wrong: string[]}> {
+		if (wasStopped) {
+			// A shell forgets the rest of the line when a program of it is stopped.
+			await terminal.waitFor(text => !terminal.isAlternate && text.trimEnd().endsWith('shell>'));
+			terminal.type('r=$?; clear; echo rc=$r; stty -g >after\r');
+			await terminal.waitFor(text => /rc=\d+/.test(text) && !text.includes('echo'));
+		}
 		await terminal.waitFor(/rc=\d+/);
 		const after = path.join(this.home, 'after');
-		for (let wait = 0; wait < 200 && !(existsSync(after) && readFileSync(after, 'utf8') !== ''); wait++) await sleep(20);
+		for (let wait = 0; wait < 200 && !(existsSync(after) && readFileSync(after, 'utf8') !== ''); wait++)
+			await sleep(20);
 		await terminal.quiet(100);
 		const isSame = readFileSync(path.join(this.home, 'before'), 'utf8') === readFileSync(after, 'utf8');
 		return {

@@ -48,7 +48,6 @@ if [ "$id" != "$old" ] || [ -z "$old" ]; then
 	done
 	[ -s runcmd ] && cp runcmd /var/lib/cloud/runcmd
 	echo "$id" > /var/lib/cloud/data/instance-id
-	sync
 fi
 cd /
 rm -rf /run/seed.d
