@@ -126,6 +126,16 @@ missing_packages() {
 	[ -n "$missing" ]
 }
 
+# What only tests need, and skip with their reason where it cannot be had.
+missing_extras() {
+	missing=
+	PATH=$PATH:/usr/sbin:/sbin
+	if ! command -v virsh >/dev/null 2>&1 || ! { command -v libvirtd || command -v virtqemud; } >/dev/null 2>&1; then
+		missing='libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'
+	fi
+	[ -n "$missing" ] && command -v apt-get >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || sudo -n true </dev/null >/dev/null 2>&1; }
+}
+
 install_hypervisor() {
 	if ! command -v apt-get >/dev/null 2>&1; then
 		echo "drover: QEMU or a tool of it is missing: install what has qemu-system-x86_64, qemu-img, ssh and mke2fs." >&2
@@ -139,7 +149,7 @@ install_hypervisor() {
 	fi
 	need_writable
 	only_one
-	missing_packages || return 0
+	"$1" || return 0
 	apt="env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0"
 	set -- /var/lib/apt/lists/*_Packages*
 	if [ ! -e "$1" ]; then
@@ -160,5 +170,8 @@ have_packages || install_packages
 is_built || build_program
 if [ "$mode" != build ] && missing_packages; then
 	# The dashboard opens all the same: it tells what is missing and what can be done without.
-	install_hypervisor || [ "$mode" = start ] || exit 1
+	install_hypervisor missing_packages || [ "$mode" = start ] || exit 1
+fi
+if [ "$mode" = test ] && missing_extras; then
+	install_hypervisor missing_extras || true
 fi
