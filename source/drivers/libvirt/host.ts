@@ -1,4 +1,4 @@
-import {stat} from 'node:fs/promises';
+import {readFile, stat} from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import {DroverError} from '../../model/errors.ts';
@@ -164,6 +164,17 @@ export class LibvirtHostProbe {
 				found,
 			};
 		}
+		if (isSystem(virsh.uri) && (await probesAlways())) {
+			return {
+				health: {
+					...common,
+					usable: true,
+					summary: `${summary} Each start takes a minute, as QEMU’s user may not open /dev/kvm.`,
+					remedy: await slowRemedy(virsh.uri),
+				},
+				found,
+			};
+		}
 		return {
 			health: {
 				...common,
@@ -249,6 +260,15 @@ export async function explainRefusal(
 		summary: `the user’s own libvirt could not be started (${refusal.message})`,
 		remedy: `See why with: virsh -c ${uri} list`,
 	};
+}
+
+/** Whether the trap below is set, as far as can be seen: who runs QEMU is a setting, and the device has rights. */
+async function probesAlways(): Promise<boolean> {
+	const device = await stat('/dev/kvm').catch(() => undefined);
+	// Anybody may open it, or a group other than root's, in which libvirt's packages put their user.
+	if (!device || (device.mode & 0o006) === 0o006 || (device.gid !== 0 && (device.mode & 0o060) === 0o060)) return false;
+	const settings = await readFile('/etc/libvirt/qemu.conf', 'utf8').catch(() => '');
+	return !/^\s*user\s*=\s*"(?:root|\+?0)"/m.test(settings);
 }
 
 /**
