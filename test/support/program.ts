@@ -21,6 +21,8 @@ export class Program {
 	readonly home: string;
 	readonly paths: Paths;
 	readonly file = program;
+	/** Further variables that it is given. */
+	readonly more: NodeJS.ProcessEnv = {};
 
 	private constructor(home: string) {
 		this.home = home;
@@ -39,7 +41,7 @@ export class Program {
 
 	get env(): NodeJS.ProcessEnv {
 		const {PATH, HOME, LANG} = process.env;
-		return {PATH, HOME, LANG, DROVER_HOME: this.home};
+		return {PATH, HOME, LANG, DROVER_HOME: this.home, ...this.more};
 	}
 
 	/** Runs `drover ARGS` to its end. */
