@@ -9,21 +9,32 @@ import {SimulatedHypervisor} from '../support/simulated-driver.ts';
 
 const by = 'kim';
 const never = () => new Promise<void>(() => {});
-const states = async (engine: Engine) => Object.fromEntries((await engine.list()).map(({name, state}) => [name, state]));
+const states = async (engine: Engine) =>
+	Object.fromEntries((await engine.list()).map(({name, state}) => [name, state]));
 
 async function launch(engine: Engine, name: string) {
 	return engine.wait({id: (await engine.launch({name, by})).id});
 }
 
-const allEnded = (engine: Engine) => until(() => engine.operations(), operations => operations.every(isEnded));
+const allEnded = (engine: Engine) =>
+	until(
+		() => engine.operations(),
+		operations => operations.every(isEnded),
+	);
 
 describe('a daemon that dies without a word', () => {
 	test('in a download: the next one takes the launch up and ends it', async () => {
 		const paths = scratchPaths();
 		const hypervisor = new SimulatedHypervisor();
-		const {engine: dead} = await simulatedEngine(paths, {hypervisor, images: simulatedImages(paths, {beforeFetch: never})});
+		const {engine: dead} = await simulatedEngine(paths, {
+			hypervisor,
+			images: simulatedImages(paths, {beforeFetch: never}),
+		});
 		const {id} = await dead.launch({name: 'web', by});
-		await until(() => dead.operation({id}), operation => operation.items[0]?.stage === 'fetching');
+		await until(
+			() => dead.operation({id}),
+			operation => operation.items[0]?.stage === 'fetching',
+		);
 
 		const {engine} = await simulatedEngine(paths, {hypervisor});
 		const [operation] = await engine.operations();
@@ -36,9 +47,15 @@ describe('a daemon that dies without a word', () => {
 	test('in a launch that cannot be ended any more: it is undone, nothing is left', async () => {
 		const paths = scratchPaths();
 		const hypervisor = new SimulatedHypervisor();
-		const {engine: dead} = await simulatedEngine(paths, {hypervisor, images: simulatedImages(paths, {beforeFetch: never})});
+		const {engine: dead} = await simulatedEngine(paths, {
+			hypervisor,
+			images: simulatedImages(paths, {beforeFetch: never}),
+		});
 		const {id} = await dead.launch({name: 'web', by});
-		await until(() => dead.operation({id}), operation => operation.items[0]?.stage === 'fetching');
+		await until(
+			() => dead.operation({id}),
+			operation => operation.items[0]?.stage === 'fetching',
+		);
 
 		const images = simulatedImages(paths, {beforeFetch: () => Promise.reject(new Error('the catalogue is gone'))});
 		const {engine} = await simulatedEngine(paths, {hypervisor, images});
@@ -47,24 +64,30 @@ describe('a daemon that dies without a word', () => {
 		expect(readdirSync(scopeDirectory(paths, 'qemu'))).toEqual([]);
 	});
 
-	test.each(['create', 'start', 'awake'] as const)('within %s of a launch or a resume: it is running after', async method => {
-		const paths = scratchPaths();
-		const hypervisor = new SimulatedHypervisor();
-		const {engine: dead} = await simulatedEngine(paths, {hypervisor});
-		if (method === 'awake') {
-			await launch(dead, 'web');
-			await dead.wait({id: (await dead.act({action: 'suspend', names: ['web'], by})).id});
-		}
-		hypervisor.before.set(method, never);
-		if (method === 'awake') await dead.act({action: 'start', names: ['web'], by});
-		else await dead.launch({name: 'web', by});
-		await until(() => hypervisor.calls, calls => calls.includes(`${method} web`));
-		hypervisor.before.clear();
+	test.each(['create', 'start', 'awake'] as const)(
+		'within %s of a launch or a resume: it is running after',
+		async method => {
+			const paths = scratchPaths();
+			const hypervisor = new SimulatedHypervisor();
+			const {engine: dead} = await simulatedEngine(paths, {hypervisor});
+			if (method === 'awake') {
+				await launch(dead, 'web');
+				await dead.wait({id: (await dead.act({action: 'suspend', names: ['web'], by})).id});
+			}
+			hypervisor.before.set(method, never);
+			if (method === 'awake') await dead.act({action: 'start', names: ['web'], by});
+			else await dead.launch({name: 'web', by});
+			await until(
+				() => hypervisor.calls,
+				calls => calls.includes(`${method} web`),
+			);
+			hypervisor.before.clear();
 
-		const {engine} = await simulatedEngine(paths, {hypervisor});
-		await allEnded(engine);
-		expect(await states(engine)).toEqual({web: 'Running'});
-	});
+			const {engine} = await simulatedEngine(paths, {hypervisor});
+			await allEnded(engine);
+			expect(await states(engine)).toEqual({web: 'Running'});
+		},
+	);
 
 	test.each([
 		['suspend', 'suspend', 'Suspended'],
@@ -78,7 +101,10 @@ describe('a daemon that dies without a word', () => {
 		await launch(dead, 'web');
 		hypervisor.before.set(method, never);
 		await dead.act({action, names: ['web'], by});
-		await until(() => hypervisor.calls, calls => calls.includes(`${method} web`));
+		await until(
+			() => hypervisor.calls,
+			calls => calls.includes(`${method} web`),
+		);
 		hypervisor.before.clear();
 
 		const {engine} = await simulatedEngine(paths, {hypervisor});
@@ -93,7 +119,10 @@ describe('a daemon that dies without a word', () => {
 		await launch(dead, 'web');
 		hypervisor.before.set('destroy', never);
 		await dead.act({action: 'delete', names: ['web'], options: {purge: true}, by});
-		await until(() => hypervisor.calls, calls => calls.includes('destroy web'));
+		await until(
+			() => hypervisor.calls,
+			calls => calls.includes('destroy web'),
+		);
 		hypervisor.before.clear();
 
 		const {engine} = await simulatedEngine(paths, {hypervisor});
@@ -127,7 +156,10 @@ describe('a daemon that dies without a word', () => {
 
 		const later = () => new Date(Date.now() + 6 * 60_000);
 		const {engine} = await simulatedEngine(paths, {hypervisor, workshop: {now: later}});
-		await until(() => states(engine), all => all['web'] === 'Stopped');
+		await until(
+			() => states(engine),
+			all => all['web'] === 'Stopped',
+		);
 	});
 });
 
@@ -137,7 +169,10 @@ test('a daemon that ends in order leaves what is under way to the next', async (
 	hypervisor.before.set('create', never);
 	const {engine: first} = await simulatedEngine(paths, {hypervisor});
 	await first.launch({name: 'web', by});
-	await until(() => hypervisor.calls, calls => calls.includes('create web'));
+	await until(
+		() => hypervisor.calls,
+		calls => calls.includes('create web'),
+	);
 	await first.close();
 	expect(existsSync(instanceDirectory(paths, 'qemu', 'web'))).toBe(true);
 
@@ -153,9 +188,18 @@ describe('a record damaged by hand', () => {
 		['not JSON', file => writeFileSync(file, '{"schema": 1,')],
 		['not a record', file => writeFileSync(file, '{"schema": 1}')],
 		['from a newer drover', file => writeFileSync(file, '{"schema": 99}')],
-		['of another instance', file => writeFileSync(file, readFileSync(file, 'utf8').replace('"name": "web"', '"name": "other"'))],
+		[
+			'of another instance',
+			file => writeFileSync(file, readFileSync(file, 'utf8').replace('"name": "web"', '"name": "other"')),
+		],
 		['missing', file => rmSync(file)],
-		['a directory', file => { rmSync(file); mkdirSync(file); }],
+		[
+			'a directory',
+			file => {
+				rmSync(file);
+				mkdirSync(file);
+			},
+		],
 	];
 
 	test.each(damages)('%s: its row is Broken with the reason, the others work, the file is kept', async (_, damage) => {
@@ -167,7 +211,13 @@ describe('a record damaged by hand', () => {
 		await first.close();
 		const file = `${instanceDirectory(paths, 'qemu', 'web')}/instance.json`;
 		damage(file);
-		const before = existsSync(file) && !readdirSync(instanceDirectory(paths, 'qemu', 'web'), {withFileTypes: true}).find(e => e.name === 'instance.json')!.isDirectory() ? readFileSync(file, 'utf8') : undefined;
+		const before =
+			existsSync(file) &&
+			!readdirSync(instanceDirectory(paths, 'qemu', 'web'), {withFileTypes: true})
+				.find(e => e.name === 'instance.json')!
+				.isDirectory()
+				? readFileSync(file, 'utf8')
+				: undefined;
 
 		const {engine} = await simulatedEngine(paths, {hypervisor});
 		expect(await states(engine)).toEqual({web: 'Broken', db: 'Running'});

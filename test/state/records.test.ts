@@ -6,8 +6,8 @@ import type {InstanceRecord} from '../../source/model/instance.ts';
 import {writeAtomic} from '../../source/state/atomic.ts';
 import {appendEvent, readEvents} from '../../source/state/event-log.ts';
 import {locate, makePrivate, scopeDirectory} from '../../source/state/paths.ts';
-import {changeRecord, RecordStore} from '../../source/state/records.ts';
 import {parseRecord} from '../../source/state/record-schema.ts';
+import {changeRecord, RecordStore} from '../../source/state/records.ts';
 import {openSettings} from '../../source/state/settings.ts';
 import {scratchPaths} from '../support/scratch.ts';
 
@@ -147,8 +147,15 @@ describe('paths', () => {
 	});
 
 	test('XDG places on Linux; relative ones are ignored as the specification has it', () => {
-		const paths = locate({HOME: '/u', XDG_DATA_HOME: '/d', XDG_CONFIG_HOME: 'x', XDG_RUNTIME_DIR: '/run/user/7'}, 'linux');
-		expect(paths).toMatchObject({data: '/d/drover', config: '/u/.config/drover', socket: '/run/user/7/drover/drover.sock'});
+		const paths = locate(
+			{HOME: '/u', XDG_DATA_HOME: '/d', XDG_CONFIG_HOME: 'x', XDG_RUNTIME_DIR: '/run/user/7'},
+			'linux',
+		);
+		expect(paths).toMatchObject({
+			data: '/d/drover',
+			config: '/u/.config/drover',
+			socket: '/run/user/7/drover/drover.sock',
+		});
 	});
 
 	test('sockets stay within the 107 bytes of a socket path however deep the home is', () => {
