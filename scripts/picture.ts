@@ -71,7 +71,7 @@ function svg(screen: InstanceType<typeof xterm.Terminal>): string {
 	const buffer = screen.buffer.active;
 	const lines = Array.from({length: rows}, (_, y) => lineOf(buffer.getLine(buffer.viewportY + y), y)).join('\n');
 	const [width, height] = [columns * cellWidth + 2 * margin, rows * cellHeight + 2 * margin];
-	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14">
+	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" role="img"><title>The drover dashboard</title>
 <rect width="100%" height="100%" rx="8" fill="${background}"/>
 ${lines}
 </svg>
