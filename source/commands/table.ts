@@ -238,6 +238,22 @@ export const commandTable: readonly CommandSpec[] = [
 		],
 	},
 	{
+		name: 'adopt',
+		usage: '[options] <name>',
+		summary: 'Put the last good record of a broken instance back',
+		description:
+			'Put the last good record of a broken instance back. The one that could not be read is kept beside it.',
+		arguments: [instance],
+	},
+	{
+		name: 'forget',
+		usage: '[options] <name>',
+		summary: 'Let go of a broken instance, keeping its files',
+		description:
+			'Let go of a broken instance: its files are set aside and none is removed. A machine that runs without any record is ended.',
+		arguments: [instance],
+	},
+	{
 		name: 'find',
 		usage: '[options] [<string>]',
 		summary: 'Display images to launch instances from',

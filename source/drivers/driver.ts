@@ -45,6 +45,9 @@ export type CreateInput = {
 	readonly seed: Readonly<Record<string, string>>;
 };
 
+/** A machine of drover's that runs without a record. */
+export type Stranger = {readonly id: string; readonly name: string; readonly pid: number};
+
 /** Something happened to an instance that was not asked for through this driver object: look again. */
 export type DriverEvent = {readonly id: string; readonly what: string};
 
@@ -93,6 +96,12 @@ export type Driver = {
 	 * against it or there is none. Looks only. Absent: a driver without saved memory.
 	 */
 	loadProblem?(record: InstanceRecord, place: InstancePlace): Promise<string | undefined>;
+
+	/** Machines that were started from drover's directories and have no record. Looks only. */
+	strangers?(known: ReadonlySet<string>): Promise<readonly Stranger[]>;
+
+	/** Cuts the power of such a machine. @returns whether it is gone */
+	endStranger?(stranger: Stranger): Promise<boolean>;
 
 	/** Removes what the hypervisor itself keeps of the instance (processes, registrations); files are removed by the engine. */
 	destroy(record: InstanceRecord, place: InstancePlace, work: WorkContext): Promise<void>;

@@ -152,6 +152,10 @@ export type Engine = {
 	get(request: {key: string}): Promise<SettingValue>;
 	/** `local.driver` switches, and answers when the switch has ended. */
 	set(request: {key: string; value: string; by: string}): Promise<SettingValue>;
+	/** Puts the last good record of a broken instance back. */
+	adopt(request: {name: string; by: string}): Promise<InstanceView>;
+	/** Lets go of a broken instance: its files are set aside, none is removed; a machine without a record is ended. */
+	forget(request: {name: string; by: string}): Promise<{readonly keptIn?: string}>;
 	/** What a switch would do; touches nothing. */
 	switchPlan(request: {to: DriverName}): Promise<SwitchPlan>;
 	/** Begins a switch. Refused, before anything is touched, when its plan has a problem. */
@@ -190,6 +194,8 @@ export const engineMethods = [
 	'settings',
 	'get',
 	'set',
+	'adopt',
+	'forget',
 	'switchPlan',
 	'switchDriver',
 	'switchStory',

@@ -35,7 +35,7 @@ type Listener = (change: {changed: readonly InstanceView[]; removed: readonly st
 /** The instances of the current scope: what is stored, what is observed, what is being done. */
 export class Instances {
 	readonly driver: Driver;
-	readonly #records: RecordStore;
+	readonly records: RecordStore;
 	readonly #paths: Paths;
 	readonly #onChange: Listener;
 	/** Somebody inside or outside the guest changed something drover had no hand in. */
@@ -47,14 +47,14 @@ export class Instances {
 
 	constructor(options: {driver: Driver; records: RecordStore; paths: Paths; onChange: Listener}) {
 		this.driver = options.driver;
-		this.#records = options.records;
+		this.records = options.records;
 		this.#paths = options.paths;
 		this.#onChange = options.onChange;
 	}
 
 	async load(scope: ScopeName): Promise<void> {
-		for (const stored of await this.#records.load(scope)) {
-			this.#add(stored.kind === 'record' ? stored.record.name : stored.name, scope, stored);
+		for (const stored of await this.records.load(scope)) {
+			this.put(stored.kind === 'record' ? stored.record.name : stored.name, scope, stored);
 		}
 	}
 
@@ -90,7 +90,7 @@ export class Instances {
 	#elsewhere(name: string): ScopeName | undefined {
 		if (nameProblem(name) !== undefined) return undefined;
 		const own = scopeOf(this.driver.name);
-		return scopeNames.find(scope => scope !== own && existsSync(this.#records.directory(scope, name)));
+		return scopeNames.find(scope => scope !== own && existsSync(this.records.directory(scope, name)));
 	}
 
 	has(name: string): boolean {
@@ -107,22 +107,22 @@ export class Instances {
 
 	place(entry: Entry): InstancePlace {
 		const id = entry.stored.kind === 'record' ? entry.stored.record.id : '';
-		return {directory: this.#records.directory(entry.scope, entry.name), sockets: socketDirectory(this.#paths, id)};
+		return {directory: this.records.directory(entry.scope, entry.name), sockets: socketDirectory(this.#paths, id)};
 	}
 
 	/** Takes a name and keeps the first record. @throws DroverError `instance.exists` */
 	async create(record: InstanceRecord): Promise<Entry> {
-		await this.#records.create(record);
-		return this.#add(record.name, record.scope, {kind: 'record', record});
+		await this.records.create(record);
+		return this.put(record.name, record.scope, {kind: 'record', record});
 	}
 
 	/** One after another, so that no change is lost to another that was under way. */
 	update(entry: Entry, change: RecordChange): Promise<InstanceRecord> {
 		const save = async () => {
 			const record = changeRecord(this.record(entry), change);
-			await this.#records.save(record);
+			await this.records.save(record);
 			entry.stored = {kind: 'record', record};
-			this.#refreshView(entry);
+			this.refreshView(entry);
 			return record;
 		};
 		const saved = entry.saving.then(save);
@@ -135,7 +135,14 @@ export class Instances {
 		const record = this.record(entry);
 		entry.watch?.close();
 		entry.isGone = true;
-		await this.#records.remove(entry.scope, entry.name, record.id);
+		await this.records.remove(entry.scope, entry.name, record.id);
+		this.drop(entry);
+	}
+
+	/** Takes an entry out of the table, and nothing else. */
+	drop(entry: Entry): void {
+		entry.watch?.close();
+		entry.isGone = true;
 		this.#entries.delete(entry.name);
 		this.#changed.delete(entry.view.id);
 		this.#removed.add(entry.view.id);
@@ -150,7 +157,7 @@ export class Instances {
 		if (entry.isGone) return undefined;
 		entry.observation = observation;
 		this.#watch(entry);
-		this.#refreshView(entry);
+		this.refreshView(entry);
 		if (entry.work.length === 0 && before !== undefined && before.power !== observation.power) {
 			this.onSurprise(entry, before, what);
 		}
@@ -188,7 +195,7 @@ export class Instances {
 			const at = entry.work.findIndex(other => other.id === hand.id && other.kind === kind);
 			if (at < 0) return;
 			entry.work[at] = {id: hand.id, kind, stage, isQueued: false, ...(percent === undefined ? {} : {percent})};
-			this.#refreshView(entry);
+			this.refreshView(entry);
 		};
 		const own = new AbortController();
 		entry.interrupt = why => own.abort(why);
@@ -212,7 +219,7 @@ export class Instances {
 			if (!entry.isGone && item.signal.reason !== abandoned) await this.observe(entry);
 			const at = entry.work.findIndex(other => other.id === hand.id && other.kind === kind);
 			if (at >= 0) entry.work.splice(at, 1);
-			this.#refreshView(entry);
+			this.refreshView(entry);
 			release();
 		}
 	}
@@ -233,7 +240,8 @@ export class Instances {
 		clearImmediate(this.#flush);
 	}
 
-	#add(name: string, scope: ScopeName, stored: StoredRecord): Entry {
+	/** Puts an entry into the table, and nothing else. */
+	put(name: string, scope: ScopeName, stored: StoredRecord): Entry {
 		const entry: Entry = {
 			name,
 			scope,
@@ -254,7 +262,7 @@ export class Instances {
 		return viewOf(stored.record, this.driver.name, entry?.observation, entry?.work[0]);
 	}
 
-	#refreshView(entry: Entry): void {
+	refreshView(entry: Entry): void {
 		const view = this.#viewOf(entry.stored, entry);
 		if (looksSame(view, entry.view)) return;
 		entry.view = view;

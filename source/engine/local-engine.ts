@@ -9,6 +9,7 @@ import {plainText} from '../model/text.ts';
 import {wasRebooted} from '../state/boot.ts';
 import {readEvents} from '../state/event-log.ts';
 import type {Paths} from '../state/paths.ts';
+import {adopt, forget} from './broken.ts';
 import {examine} from './doctor.ts';
 import {allDrivers, driverInfo, elsewhere} from './driver-info.ts';
 import type {ActRequest, Engine, EngineEvent, LaunchRequest, Notice, Overview, SwitchRequest} from './engine.ts';
@@ -218,6 +219,22 @@ export class LocalEngine implements Engine {
 		const changed = this.#parts.settings.set(key, value);
 		this.#emit({type: 'overview', reason: `${key} was set`});
 		return changed;
+	}
+
+	async adopt({name, by}: {name: string; by: string}) {
+		this.#demandNoSwitch();
+		const {instances} = this.#scene;
+		await adopt(instances, instances.get(name));
+		const entry = instances.get(name);
+		await instances.tell(entry, 'its last good record was put back', by);
+		return entry.view;
+	}
+
+	async forget({name}: {name: string; by: string}) {
+		this.#demandNoSwitch();
+		const {instances} = this.#scene;
+		const keptIn = await forget(instances, instances.get(name));
+		return keptIn === undefined ? {} : {keptIn};
 	}
 
 	switchPlan({to}: {to: DriverName}) {

@@ -2,6 +2,7 @@ import type {Driver} from '../drivers/driver.ts';
 import {scopeOf} from '../model/driver-name.ts';
 import type {Observation} from '../model/instance.ts';
 import {Actions, type SceneParts} from './actions.ts';
+import {lookForStrangers} from './broken.ts';
 import {DelayedStops} from './delayed-stops.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {Workshop} from './workshop.ts';
@@ -32,6 +33,7 @@ export class Scene {
 	async open(): Promise<void> {
 		await this.instances.load(scopeOf(this.driver.name));
 		await this.instances.observeAll();
+		await lookForStrangers(this.instances);
 	}
 
 	/** Takes up what an earlier daemon had begun, and the stops that were put off; leaves out what `isTaken` says. */
@@ -59,6 +61,7 @@ export class Scene {
 
 	async refresh(): Promise<void> {
 		await this.instances.observeAll();
+		await lookForStrangers(this.instances);
 		await this.actions.answerers();
 	}
 

@@ -100,7 +100,7 @@ export function brokenView(stored: Extract<StoredRecord, {kind: 'broken'}>, driv
 		scope: stored.scope,
 		driver,
 		state: 'Broken',
-		reason: `${stored.reason} (${stored.directory}${stored.hasLastGood ? '; the last good copy is instance.json.last there' : ''})`,
+		reason: brokenReason(stored),
 		image: {query: '', release: '', os: '', hash: ''},
 		cpus: 0,
 		memory: 0,
@@ -110,6 +110,22 @@ export function brokenView(stored: Extract<StoredRecord, {kind: 'broken'}>, driv
 		createdBy: '',
 		observedAt: 0,
 	};
+}
+
+function brokenReason({
+	reason,
+	directory,
+	hasLastGood,
+	machine,
+	isStranger,
+	name,
+}: Extract<StoredRecord, {kind: 'broken'}>): string {
+	if (isStranger) return `${reason} (process ${machine?.pid}); "drover forget ${name}" cuts its power`;
+	const running = machine === undefined ? '' : `; its machine runs as process ${machine.pid}`;
+	const ways = hasLastGood
+		? `"drover adopt ${name}" puts its last good record back`
+		: `"drover forget ${name}" sets it aside`;
+	return `${reason} (${directory}${running}); ${ways}`;
 }
 
 /** Order of `list`: the primary first, then by name. */

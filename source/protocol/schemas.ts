@@ -57,6 +57,8 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 	settings: nothing,
 	get: v.strictObject({key: text}),
 	set: v.strictObject({key: text, value: text, by: text}),
+	adopt: v.strictObject({name: text, by: text}),
+	forget: v.strictObject({name: text, by: text}),
 	switchPlan: v.strictObject({to: v.picklist(driverNames)}),
 	switchDriver: v.strictObject({to: v.picklist(driverNames), by: text, force: key(names)}),
 	switchStory: nothing,

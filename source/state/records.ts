@@ -19,6 +19,10 @@ export type StoredRecord =
 			readonly reason: string;
 			/** Whether a last good copy lies beside it. */
 			readonly hasLastGood: boolean;
+			/** Its machine, when that runs. */
+			readonly machine?: {readonly id: string; readonly pid: number};
+			/** There is nothing of it but the machine. */
+			readonly isStranger?: boolean;
 	  };
 
 const fileName = 'instance.json';
@@ -115,6 +119,42 @@ export class RecordStore {
 		const file = path.join(directory, fileName);
 		await keepLastGood(directory, file);
 		await writeAtomic(file, `${JSON.stringify(record, undefined, '\t')}\n`);
+	}
+
+	/**
+	 * Puts the last good copy back in the place of a record that cannot be read, which is kept beside it.
+	 * @throws DroverError `instance.broken` when there is no copy, or it cannot be read either
+	 */
+	async restoreLastGood(scope: ScopeName, name: string): Promise<InstanceRecord> {
+		const directory = this.directory(scope, name);
+		const file = path.join(directory, fileName);
+		const text = await readFile(path.join(directory, lastGoodName), 'utf8').catch(() => '');
+		const parsed = parseRecord(text, {name, scope});
+		if (!parsed.ok) {
+			throw new DroverError('instance.broken', `instance "${name}" has no last good record: ${parsed.reason}`, {
+				next: `Repair ${file} by hand, or let go of it: drover forget ${name}.`,
+			});
+		}
+		await rename(file, `${file}.unreadable-${Date.now()}`).catch((error: NodeJS.ErrnoException) => {
+			if (error.code !== 'ENOENT') throw storageError(error, file);
+		});
+		await writeAtomic(file, text);
+		return parsed.record;
+	}
+
+	/** Takes an instance's directory out of its scope without removing anything. @returns where it is now */
+	async setAside(scope: ScopeName, name: string): Promise<string> {
+		const directory = this.directory(scope, name);
+		const place = path.join(this.#paths.data, 'forgotten');
+		makePrivate(place);
+		const aside = path.join(place, `${scope}-${name}-${Date.now()}`);
+		try {
+			await rename(directory, aside);
+		} catch (error) {
+			throw storageError(error, directory);
+		}
+		await syncDirectory(path.dirname(directory));
+		return aside;
 	}
 
 	/** Removes an instance's directory: the name is free at once, whatever happens to the rest of the work. */

@@ -1,9 +1,9 @@
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {readdirSync} from 'node:fs';
+import {readdirSync, rmSync} from 'node:fs';
 import process from 'node:process';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
-import {scopeDirectory} from '../../source/state/paths.ts';
+import {instanceDirectory, scopeDirectory} from '../../source/state/paths.ts';
 import {until} from '../support/engine.ts';
 import {Program} from '../support/program.ts';
 
@@ -73,6 +73,20 @@ describe('kill -9 of the daemon', () => {
 		expect(drover.machines()).toEqual([]);
 		await drover.ok('start', ...names);
 		expect(await Promise.all(names.map(name => drover.bootId(name)))).toEqual(before);
+	});
+
+	test('a record lost while its machine runs: shown as Broken, ended only when it is told to', async () => {
+		await drover.ok('delete', '--purge', 'new');
+		const directory = instanceDirectory(drover.paths, 'qemu', 'db');
+		const before = drover.machines().length;
+		await killDaemon();
+		rmSync(directory, {recursive: true});
+		expect(await drover.states()).toEqual({db: 'Broken', web: 'Running'});
+		expect((await drover.run('stop', 'db')).code).toBe(2);
+		expect(drover.machines()).toHaveLength(before);
+		expect(await drover.ok('forget', 'db')).toContain('Ended: db');
+		expect(drover.machines()).toHaveLength(before - 1);
+		expect(await drover.states()).toEqual({web: 'Running'});
 	});
 
 	test('in the middle of resuming: the same boot', async () => {

@@ -112,6 +112,8 @@ const examples: {readonly [Method in EngineMethod]: Parameters<Engine[Method]>} 
 	settings: [],
 	get: [{key: 'local.driver'}],
 	set: [{key: 'local.driver', value: 'lxd', by: 'kim'}],
+	adopt: [{name: 'web', by: 'kim'}],
+	forget: [{name: 'web', by: 'kim'}],
 	switchPlan: [{to: 'lxd'}],
 	switchDriver: [{to: 'lxd', by: 'kim', force: []}],
 	switchStory: [],

@@ -298,6 +298,18 @@ export class FakeEngine implements Engine {
 		return {key, value, isDefault: false};
 	}
 
+	async adopt(request: {name: string; by: string}) {
+		this.#note('adopt', request);
+		this.put(fakeInstance(request.name, 'Stopped'));
+		return this.#get(request.name);
+	}
+
+	async forget(request: {name: string; by: string}) {
+		this.#note('forget', request);
+		this.remove(request.name);
+		return {keptIn: `/data/forgotten/${request.name}`};
+	}
+
 	async switchPlan({to}: {to: DriverName}): Promise<SwitchPlan> {
 		this.#note('switchPlan', {to});
 		return (

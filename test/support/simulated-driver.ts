@@ -16,6 +16,8 @@ export class SimulatedHypervisor {
 	readonly machines = new Map<string, Machine>();
 	readonly calls: string[] = [];
 	readonly before = new Map<Method, (record: InstanceRecord) => void | Promise<void>>();
+	/** The names of machines, as their command lines tell. */
+	readonly names = new Map<string, string>();
 	/** Ids whose hypervisor process does not answer. */
 	readonly unresponsive = new Set<string>();
 	health: DriverHealth = {
@@ -49,6 +51,7 @@ export class SimulatedHypervisor {
 		const step = async (method: Method, record: InstanceRecord, work?: WorkContext) => {
 			await this.onStep();
 			this.calls.push(`${method} ${record.name}`);
+			this.names.set(record.id, record.name);
 			const hook = this.before.get(method)?.(record);
 			if (hook === undefined) return;
 			await (work === undefined ? hook : Promise.race([hook, aborted(work.signal)]));
@@ -119,6 +122,11 @@ export class SimulatedHypervisor {
 				await step('destroy', record, work);
 				this.machines.delete(record.id);
 			},
+			strangers: async known =>
+				[...this.machines.keys()]
+					.filter(id => !known.has(id))
+					.map(id => ({id, name: this.names.get(id) ?? 'unnamed', pid: 4242})),
+			endStranger: async ({id}) => this.machines.delete(id),
 			observe: async record => this.#observe(record),
 			inspect: async () => ({pid: 4242, accelerator: 'tcg'}),
 			guestFacts: async record => {

@@ -12,6 +12,7 @@ import {Lanes} from '../machine/lanes.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
 import {acceleratorOf, findProcess} from '../machine/process.ts';
+import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {guestAgent} from './agent.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
 import {Domains} from './domains.ts';
@@ -24,7 +25,8 @@ import {suspend} from './suspend.ts';
 import {watch} from './watch.ts';
 
 export type LibvirtDriverOptions = {
-	readonly paths: Pick<Paths, 'cache'>;
+	/** Where instances are, too, so that machines without a record are known for drover's. */
+	readonly paths: Pick<Paths, 'cache'> & Partial<Pick<Paths, 'data' | 'runtime'>>;
 	/** Which libvirt; default: the user's own, the system's for root, or what `LIBVIRT_DEFAULT_URI` names on this host. */
 	readonly uri?: string;
 	/** Default `virsh`; a name that is looked for in `PATH`, or an absolute path. */
@@ -80,6 +82,8 @@ export function createLibvirtDriver({paths, uri, program, emulator, host}: Libvi
 		powerOff: takingOver,
 		reboot: (record, place, work) => inLane(record, place, work, reboot),
 		suspend: (record, place, {by}, work) => inLane(record, place, work, job => suspend(job, by)),
+		strangers: known => findStrangers(known, placesOf(paths)),
+		endStranger,
 		loadProblem: (record, place) =>
 			loadProblem(shared.host, record, filesOf(place), async stamp => {
 				const {accelerator, qemu: found} = await shared.libvirt.require();

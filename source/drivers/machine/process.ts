@@ -55,7 +55,7 @@ async function describe(pid: number, words: readonly string[], files: InstanceFi
 let nextScan: Promise<ReadonlyMap<string, number>> | undefined;
 
 /** Every process of this host that runs a machine, by the machine's UUID. One look serves all who ask at the same time. */
-function allMachines(): Promise<ReadonlyMap<string, number>> {
+export function allMachines(): Promise<ReadonlyMap<string, number>> {
 	nextScan ??= (async () => {
 		// Whoever comes before the look is served by it; who comes later, by another.
 		await new Promise(resolve => setImmediate(resolve));
@@ -75,7 +75,7 @@ function allMachines(): Promise<ReadonlyMap<string, number>> {
 }
 
 /** A process's command line when it is the QEMU of this instance. */
-async function argumentsOf(pid: number, id: string): Promise<readonly string[] | undefined> {
+export async function argumentsOf(pid: number, id: string): Promise<readonly string[] | undefined> {
 	const text =
 		process.platform === 'linux'
 			? await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')

@@ -11,6 +11,7 @@ import {Lanes} from '../machine/lanes.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
 import {acceleratorOf, findProcess} from '../machine/process.ts';
+import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
 import {withAgent} from './guest.ts';
 import {Monitors} from './monitors.ts';
@@ -21,7 +22,8 @@ import {suspend} from './suspend.ts';
 import {watch} from './watch.ts';
 
 export type QemuDriverOptions = {
-	readonly paths: Pick<Paths, 'cache'>;
+	/** Where instances are, too, so that machines without a record are known for drover's. */
+	readonly paths: Pick<Paths, 'cache'> & Partial<Pick<Paths, 'data' | 'runtime'>>;
 	/** Default `qemu-system-x86_64`; a name that is looked for in `PATH`, or an absolute path. */
 	readonly program?: string;
 	/** Default `qemu-img`. */
@@ -57,6 +59,8 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 		powerOff: takingOver,
 		reboot: (record, place, work) => inLane(record, place, work, reboot),
 		suspend: (record, place, {by}, work) => inLane(record, place, work, job => suspend(job, by)),
+		strangers: known => findStrangers(known, placesOf(paths)),
+		endStranger,
 		loadProblem: (record, place) =>
 			loadProblem(shared.host, record, filesOf(place), async stamp => {
 				const {verdict} = await shared.host.require();
