@@ -9,6 +9,7 @@ import {firstFrame, keysAndQuiet} from './dashboard.ts';
 import {type Figure, printFigures} from './figures.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
 import {checkProgram} from './place.ts';
+import {switching} from './switching.ts';
 
 const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	'first-frame': firstFrame,
@@ -16,6 +17,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	list,
 	suspend: suspendAndResume,
 	daemon,
+	switch: switching,
 	forty,
 };
 /** Takes minutes and some ten GiB of memory, so only when asked for. */

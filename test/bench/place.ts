@@ -21,10 +21,24 @@ export function checkProgram(): void {
 export class Place implements AsyncDisposable {
 	readonly home = mkdtempSync(path.join(tmpdir(), 'drover-bench-'));
 	readonly #children: ChildProcess[] = [];
+	readonly #more: NodeJS.ProcessEnv;
+
+	/** @param more further variables for what runs in it */
+	constructor(more: NodeJS.ProcessEnv = {}) {
+		this.#more = more;
+	}
 
 	get env(): NodeJS.ProcessEnv {
 		const {PATH, HOME} = process.env;
-		return {PATH, HOME, DROVER_HOME: this.home, TERM: 'xterm-256color', COLORTERM: 'truecolor', LANG: 'C.UTF-8'};
+		return {
+			PATH,
+			HOME,
+			DROVER_HOME: this.home,
+			TERM: 'xterm-256color',
+			COLORTERM: 'truecolor',
+			LANG: 'C.UTF-8',
+			...this.#more,
+		};
 	}
 
 	/** A stand-in for the daemon, which knows this many running instances. @returns its pid */
