@@ -16,6 +16,8 @@ import {formLines} from './screens/form.ts';
 import {menuLines} from './screens/menu.ts';
 import {operationsLines} from './screens/operations.ts';
 import {OrderPicker, orderHeight} from './screens/order.tsx';
+import {switchPlanLines} from './screens/switch-plan.ts';
+import {switchRunLines} from './screens/switch-run.ts';
 import {tableLines} from './screens/table.ts';
 import type {Layer, Message, Model} from './store/model.ts';
 import {topLayer} from './store/selectors.ts';
@@ -149,6 +151,10 @@ function screenLines(
 			return alertsLines(model, layer, width, height);
 		case 'finder':
 			return finderLines(model, layer, width, height);
+		case 'switch-plan':
+			return switchPlanLines(layer, width, height);
+		case 'switch-run':
+			return switchRunLines(model, layer, width, height);
 		case 'doctor':
 			return doctorLines(model, layer, traits, width, height);
 		default:

@@ -56,6 +56,12 @@ export class Effects {
 					await link.engine.cancel({id: effect.id, by: user});
 				});
 				break;
+			case 'switch':
+				this.#ask(`switch to ${effect.to}`, async () => {
+					const operation = await link.engine.switchDriver({to: effect.to, force: effect.force, by: user});
+					dispatch({type: 'begun', operation, at: now()});
+				});
+				break;
 			case 'refresh':
 				this.#ask('refresh', async () => {
 					await link.engine.refresh();
@@ -104,6 +110,12 @@ export class Effects {
 		switch (effect.type) {
 			case 'load-detail':
 				this.#loadDetail(effect);
+				break;
+			case 'load-plan':
+				this.#answer(
+					async () => ({type: 'switch-plan', to: effect.to, plan: await link.engine.switchPlan({to: effect.to})}),
+					error => ({type: 'switch-plan', to: effect.to, error}),
+				);
 				break;
 			case 'load-log':
 				this.#ask('log', async () => {

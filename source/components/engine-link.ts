@@ -3,6 +3,7 @@ import {DroverError, type ErrorData, errorData} from '../model/errors.ts';
 import {EventBuffer} from './event-buffer.ts';
 import type {Message, Model} from './store/model.ts';
 import {isProgressOnly, isSameButProgress} from './store/quiet.ts';
+import {StoryBuffer} from './story-buffer.ts';
 
 /** Waits between attempts, milliseconds; the last one is repeated. */
 const backoff = [250, 500, 1000, 2000, 4000, 8000, 15_000];
@@ -18,6 +19,7 @@ type Options = {
 export class EngineLink {
 	readonly #options: Options;
 	readonly #buffer: EventBuffer;
+	readonly #story: StoryBuffer;
 	#engine: Engine | undefined;
 	#isClosed = false;
 	#wake: () => void = () => {};
@@ -25,6 +27,9 @@ export class EngineLink {
 
 	constructor(options: Options) {
 		this.#options = options;
+		this.#story = new StoryBuffer(story => {
+			options.dispatch({type: 'story', story, at: options.now()});
+		});
 		this.#buffer = new EventBuffer(
 			batch => {
 				options.dispatch({type: 'events', ...batch, at: options.now()});
@@ -84,6 +89,7 @@ export class EngineLink {
 		this.#isClosed = true;
 		clearTimeout(this.#overviewTimer);
 		this.#buffer.close();
+		this.#story.close();
 		this.#wake();
 		const engine = this.#engine;
 		this.#engine = undefined;
@@ -126,6 +132,13 @@ export class EngineLink {
 			onLive();
 			this.#error = undefined;
 			dispatch({type: 'overview', overview, at: now()});
+			// A switch that is under way, or was when the line broke, is told of at once.
+			engine.switchStory().then(
+				story => {
+					if (engine === this.#engine) dispatch({type: 'story', story, at: now()});
+				},
+				() => {},
+			);
 			await closed;
 			return undefined;
 		} catch (error) {
@@ -135,6 +148,7 @@ export class EngineLink {
 			this.#engine = undefined;
 			subscription.close();
 			this.#buffer.close();
+			this.#story.close();
 			await engine.close().catch(() => {});
 			if (wasLive && !this.#isClosed) dispatch({type: 'lost', at: now()});
 		}
@@ -148,6 +162,9 @@ export class EngineLink {
 				break;
 			case 'overview':
 				this.loadOverview();
+				break;
+			case 'switch':
+				this.#story.add(event.story);
 				break;
 			case 'notice':
 				this.#options.dispatch({type: 'alert', alert: event.notice});

@@ -49,6 +49,8 @@ export const start: Step = async (shop, entry, options, by, work, because = '') 
 		record = await work.update({desired: 'running'});
 		// The agent can be asked before SSH answers: whoever comes in first finds the clock right.
 		const awake = isResume ? driver.awake(record, place, work) : undefined;
+		// Waiting for the answer may fail first; then nobody asks how this went.
+		awake?.catch(() => {});
 		await awaitAnswer(shop, entry, work, options.answerTimeout);
 		await awake;
 		await instances.tell(entry, `${isResume ? 'resumed' : 'started'}${because}, ${seconds(began)}`, by);

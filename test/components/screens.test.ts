@@ -3,6 +3,8 @@ import {describe, expect, onTestFinished, test} from 'vitest';
 import type {Connection} from '../../source/engine/engine.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {InstanceView} from '../../source/model/instance.ts';
+import {planSwitch} from '../../source/model/switch.ts';
+import {beginStory, type SwitchStory, withLine} from '../../source/model/switch-story.ts';
 import {FakeEngine, fakeDriver, fakeInstance} from '../support/fake-engine.ts';
 import {keys, TestScreen} from '../support/screen.ts';
 
@@ -451,5 +453,123 @@ describe('news', () => {
 		await screen.press('b', keys.enter);
 		await screen.waitFor(/vm-12 +FAILED +vm-12 did not stop\./);
 		expect(screen.text()).toMatch(/vm-14 +ok/);
+	});
+});
+
+describe('switching', () => {
+	const member = (name: string, state: 'Running' | 'Stopped') => ({
+		id: `id-${name}`,
+		name,
+		state,
+		memory: 2 ** 30,
+		wasRunning: false,
+		policy: 'as-it-was' as const,
+	});
+	const planFor = (canSuspend: boolean) =>
+		planSwitch({
+			from: 'qemu',
+			to: 'libvirt',
+			isShared: true,
+			canSuspend,
+			fromTitle: 'QEMU',
+			toTitle: 'libvirt',
+			leaving: [member('amber-otter', 'Running'), member('web-front', 'Stopped')],
+			entering: [],
+			freeBytes: 2 ** 34,
+			hostMemory: 2 ** 34,
+		});
+
+	async function atPlan(canSuspend: boolean, options: Options = {}) {
+		const engine = new FakeEngine({instances: three(), delayMs: 60_000});
+		engine.plan = planFor(canSuspend);
+		engine.drivers = async () => [fakeDriver('qemu'), fakeDriver('libvirt', {current: false})];
+		const screen = open(engine, options);
+		await screen.waitFor('amber-otter');
+		await screen.press('w');
+		await screen.waitFor('libvirt');
+		await screen.press('j', keys.enter);
+		await screen.waitFor('QEMU -> libvirt');
+		return {engine, screen};
+	}
+
+	test.each([
+		[80, 24],
+		[120, 40],
+	])('at %ix%i: the plan, a yes, progress, the end', async (columns, rows) => {
+		const {engine, screen} = await atPlan(true, {columns, rows});
+		await screen.waitFor(/amber-otter +Running +suspend +1\.0G/);
+		expect(screen.text()).toContain('nothing has been changed yet');
+		expect(screen.text()).toContain('drover switch libvirt');
+		expect(engine.calls.some(call => call.method === 'switchDriver')).toBe(false);
+		await screen.press(keys.enter);
+		await screen.waitFor('Switch to libvirt?');
+		await sleep(350);
+		await screen.press('y');
+		await screen.waitFor(() => engine.calls.some(call => call.method === 'switchDriver'));
+		let story = {...beginStory(planFor(true), 's1', 'kim', 0), phase: 'park' as SwitchStory['phase']};
+		const tell = (next: SwitchStory) => {
+			story = next;
+			engine.story = next;
+			engine.emit({type: 'switch', story: next});
+		};
+		tell(
+			withLine(story, 'park', 'id-amber-otter', {result: 'running', stage: 'saving memory', percent: 42, startedAt: 0}),
+		);
+		await screen.waitFor(/amber-otter +Running +suspend +saving memory 4/);
+		expect(screen.text()).toContain('0 of 2 instances');
+		tell({...withLine(story, 'park', 'id-amber-otter', {result: 'done', endedAt: 1500}), phase: 'restore'});
+		await screen.waitFor(/bringing back: 1 of 2 instances/);
+		tell({
+			...withLine(story, 'restore', 'id-amber-otter', {result: 'done', startedAt: 1500, endedAt: 2500}),
+			phase: 'done',
+			outcome: 'switched',
+			endedAt: 2600,
+		});
+		await screen.waitFor('Switched in 2.6 s');
+		expect(screen.text()).toContain('1 left as it is');
+	});
+
+	test('when memory is lost the name of the driver must be typed; space cuts the power instead', async () => {
+		const {engine, screen} = await atPlan(false);
+		await screen.waitFor('memory is lost');
+		await screen.press(' ');
+		await screen.waitFor('cut power');
+		await screen.press(keys.enter);
+		await screen.waitFor('Switch to libvirt?');
+		await sleep(350);
+		await screen.press('y', keys.enter);
+		expect(engine.calls.some(call => call.method === 'switchDriver')).toBe(false);
+		await screen.press('\u007F', ...'libvirt');
+		await screen.press(keys.enter);
+		await screen.waitFor(() => engine.calls.some(call => call.method === 'switchDriver'));
+		expect(engine.calls.at(-1)?.request).toMatchObject({to: 'libvirt', force: ['amber-otter']});
+	});
+
+	test('one that is under way, begun by somebody else, is told and shown; its failure leads with the reason', async () => {
+		const {engine, screen} = await openWith(three());
+		const story: SwitchStory = {...beginStory(planFor(true), 's2', 'ann', 0), phase: 'park'};
+		engine.emit({type: 'switch', story});
+		await screen.waitFor('switching to libvirt 0% (L)');
+		await screen.press('L');
+		await screen.waitFor('begun by ann');
+		engine.emit({
+			type: 'switch',
+			story: {
+				...story,
+				phase: 'done',
+				outcome: 'stayed',
+				endedAt: 5,
+				reason: {code: 'driver.failed', message: 'the guest refuses'},
+			},
+		});
+		await screen.waitFor('STILL ON QEMU. the guest refuses');
+	});
+
+	test('what is parked elsewhere is told on the table', async () => {
+		const engine = new FakeEngine({instances: three()});
+		const overview = engine.overview.bind(engine);
+		engine.overview = async () => ({...(await overview()), elsewhere: [{scope: 'lxd', count: 3}]});
+		const screen = open(engine);
+		await screen.waitFor('3 parked in LXD (w)');
 	});
 });

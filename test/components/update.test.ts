@@ -402,7 +402,7 @@ describe('screens', () => {
 		expect(driven.model.toast?.text).toMatch(/not in this version/);
 	});
 
-	test('another driver is not switched to yet, and an unusable one says why', async () => {
+	test('another driver shows its plan, and an unusable one says why', async () => {
 		const driven = await several();
 		driven.press('w').send({
 			type: 'drivers',
@@ -416,8 +416,8 @@ describe('screens', () => {
 			],
 		});
 		driven.send({type: 'driver-chosen', index: 1});
-		expect(driven.model.toast?.text).toMatch(/Switching to libvirt is not in this version/);
-		driven.send({type: 'driver-chosen', index: 2});
+		expect(driven.top).toMatchObject({kind: 'switch-plan', to: 'libvirt'});
+		driven.press('esc').send({type: 'driver-chosen', index: 2});
 		expect(driven.model.toast?.text).toMatch(/LXD is not installed/);
 		expect(driven.requests).toEqual([]);
 	});

@@ -76,12 +76,8 @@ test('damaged, cut, empty, encrypted and strange qcow2 files are refused', async
 	expect(await changed(data => data.writeBigUInt64BE(1n << 40n, Number(data.readBigUInt64BE(40))))).toBe(
 		'x.img is damaged or cut short.',
 	);
-	const encrypted = path.join(directory, 'secret.qcow2');
-	qemuImg(
-		...['create', '-q', '-f', 'qcow2', '--object', 'secret,id=s,data=x'],
-		...['-o', 'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10', encrypted, '1M'],
-	);
-	expect(await refusal(encrypted)).toBe('x.img cannot be used: it is encrypted.');
+	// How it is encrypted, from the header: LUKS.
+	expect(await changed(data => data.writeUInt32BE(2, 32))).toBe('x.img cannot be used: it is encrypted.');
 });
 
 test.each([

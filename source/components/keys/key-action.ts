@@ -11,6 +11,8 @@ export type Where =
 	| 'finder'
 	| 'filter'
 	| 'drivers'
+	| 'switch-plan'
+	| 'switch-run'
 	| 'doctor'
 	| 'copy'
 	| 'order'

@@ -18,6 +18,8 @@ export const lists: readonly Where[] = [
 	'operations',
 	'alerts',
 	'drivers',
+	'switch-plan',
+	'switch-run',
 	'doctor',
 	'copy',
 	'order',

@@ -1,5 +1,6 @@
 import {driverTitles} from '../../model/driver-name.ts';
 import {formatSize} from '../../model/sizes.ts';
+import {progressOf} from '../../model/switch-story.ts';
 import {plainLine} from '../../model/text.ts';
 import {actionsOn, type Need, textual} from '../keys/registry.ts';
 import {namesShort} from '../store/instance-actions.ts';
@@ -31,6 +32,10 @@ function firstLeft(model: Model, width: number): Line {
 		parts.push(bar, isLive && !usable ? span(`${title} unusable`, 'problem') : span(`${title} ${isLive ? 'ok' : '?'}`));
 		if (width >= 60) parts.push(bar, span(plainLine(facts.host.name)));
 		if (width >= 100) parts.push(bar, span(plainLine(model.user)));
+	}
+	const {story} = model;
+	if (story && story.phase !== 'done' && link.kind === 'live') {
+		parts.push(bar, span(`switching to ${driverTitles[story.to]} ${progressOf(story).percent}% (L)`, 'busy'));
 	}
 	if (link.kind === 'stale') {
 		const tries = link.attempt > 0 ? `, try ${link.attempt}` : '';
@@ -76,6 +81,10 @@ function crumb(model: Model): string {
 			return layer.mode === 'help' ? 'Help' : 'Commands';
 		case 'drivers':
 			return 'Drivers';
+		case 'switch-plan':
+			return 'Drivers > plan';
+		case 'switch-run':
+			return 'Switch';
 		case 'doctor':
 			return 'Doctor';
 		case 'copy':
@@ -91,6 +100,11 @@ function secondLine(model: Model, width: number): Line {
 		const filter = plainLine(roster.filter);
 		left.push(span(`   filter: ${filter === '' ? 'none' : filter}`));
 		if (roster.order !== 'name') left.push(span(`   order: ${roster.order}`));
+	}
+	const parked = model.facts?.elsewhere.filter(scope => scope.count > 0) ?? [];
+	if (isTable && width >= 80 && parked.length > 0 && roster.filter === '') {
+		const counts = parked.map(({scope, count}) => `${count} parked in ${driverTitles[scope]}`).join(', ');
+		left.push(span(`   ${counts} (w)`, 'dim'));
 	}
 	if (isTable && table.isPaused) left.push(span('   PAUSED (.)', 'problem'));
 	if (table.marks.size > 0) left.push(span(`   ${table.marks.size} marked`, 'bold'));

@@ -73,7 +73,7 @@ function emptyLines(model: Model, width: number): readonly Line[] | undefined {
 	const others = facts.elsewhere.filter(scope => scope.count > 0);
 	const parked = others.map(({scope, count}) => `${count} in ${driverTitles[scope]}`).join(', ');
 	return say([
-		`No instances in ${title} yet.${parked === '' ? '' : ` There are ${parked}: w shows the drivers.`}`,
+		`No instances in ${title} yet.${parked === '' ? '' : ` Parked: ${parked}; w goes there.`}`,
 		'',
 		'n  launches one',
 		'D  the doctor: what this machine can do',

@@ -5,7 +5,7 @@ import {listOf, plainLine} from '../../model/text.ts';
 import {decide} from '../../model/transitions.ts';
 
 /** What the menu offers: the engine's actions and the ways of them that need their own words. */
-export type OfferedAction = InstanceAction | 'power-off' | 'cancel-stop';
+export type OfferedAction = InstanceAction | 'power-off' | 'cancel-stop' | 'discard';
 
 export type Offer = {
 	readonly action: OfferedAction;
@@ -34,9 +34,10 @@ const titles: Readonly<Record<OfferedAction, readonly [title: string, note: stri
 	purge: ['Purge ...', 'removes the disk for good'],
 	'power-off': ['Cut the power ...', 'when the guest does not stop by itself'],
 	'cancel-stop': ['Call off the stop', 'it stays running'],
+	discard: ['Boot without memory ...', 'throws the saved memory away'],
 };
 
-const danger: ReadonlySet<OfferedAction> = new Set(['delete', 'purge', 'power-off']);
+const danger: ReadonlySet<OfferedAction> = new Set(['delete', 'purge', 'power-off', 'discard']);
 
 const menuOrder: readonly OfferedAction[] = [
 	...instanceActions.filter(action => !danger.has(action)),
@@ -46,6 +47,7 @@ const menuOrder: readonly OfferedAction[] = [
 ];
 
 function answerFor(action: OfferedAction, instance: InstanceView, driver: DriverInfo): Availability {
+	if (action === 'discard') return availability('start', instance, driver);
 	if (action !== 'power-off' && action !== 'cancel-stop') return availability(action, instance, driver);
 	if (!driver.health.usable) return availability('stop', instance, driver);
 	const decision = decide('stop', instance.state, action === 'power-off' ? {force: true} : {cancelDelayed: true});
@@ -83,9 +85,11 @@ export function offer(action: OfferedAction, targets: readonly InstanceView[], d
 
 /** Every line of the menu, always all of them and in the same order: nothing moves under the finger. */
 export function offers(targets: readonly InstanceView[], driver: DriverInfo): readonly Offer[] {
+	const isSuspended = targets.some(instance => instance.state === 'Suspended');
 	const isStopping = targets.some(instance => instance.state === 'Delayed Shutdown');
 	return menuOrder
 		.flatMap(action => (action === 'stop' && isStopping ? (['stop', 'cancel-stop'] as const) : [action]))
+		.flatMap(action => (action === 'delete' && isSuspended ? (['discard', 'delete'] as const) : [action]))
 		.map(action => offer(action, targets, driver));
 }
 
@@ -94,6 +98,8 @@ export function requestFor(action: OfferedAction, names: readonly string[]): Omi
 	switch (action) {
 		case 'power-off':
 			return {action: 'stop', names, options: {force: true}};
+		case 'discard':
+			return {action: 'start', names, options: {discardMemory: true}};
 		case 'cancel-stop':
 			return {action: 'stop', names, options: {cancelDelayed: true}};
 		case 'start':
@@ -122,6 +128,7 @@ export function commandFor(action: OfferedAction, names: readonly string[]): str
 		purge: 'delete --purge',
 		'power-off': 'stop --force',
 		'cancel-stop': 'stop --cancel',
+		discard: 'start --discard-memory',
 	};
 	const verb = verbs[action];
 	return verb === undefined ? undefined : `drover ${verb} ${names.map(plainLine).join(' ')}`;
@@ -129,7 +136,7 @@ export function commandFor(action: OfferedAction, names: readonly string[]): str
 
 /** 0: done at once; 1: `y`; 2: the name (or the count) is typed. */
 export function confirmationLevel(action: OfferedAction, count: number): 0 | 1 | 2 {
-	if (action === 'purge' || action === 'power-off') return 2;
+	if (action === 'purge' || action === 'power-off' || action === 'discard') return 2;
 	if (action === 'shell' || action === 'cancel-stop') return 0;
 	if (action === 'start' || action === 'recover') return count > 1 ? 1 : 0;
 	return 1;
@@ -151,6 +158,8 @@ export function consequences(action: OfferedAction, targets: readonly InstanceVi
 			return [`Stopped if running, then kept in the trash. u brings ${one ? 'it' : 'them'} back.`];
 		case 'purge':
 			return [`The ${size(bytes)} disk${one ? '' : 's'} and all saved state are removed now, for good.`];
+		case 'discard':
+			return ['It boots from its disk as after a power cut; what was in its memory is gone for good.'];
 		case 'power-off':
 			return ['As if the plug were pulled: unsaved data is lost, and any saved memory is thrown away.'];
 		default:
@@ -166,5 +175,10 @@ export function namesShort(names: readonly string[]): string {
 }
 
 export function isEngineAction(action: string): action is EngineAction {
-	return requestFor(action as OfferedAction, []) !== undefined && action !== 'power-off' && action !== 'cancel-stop';
+	return (
+		requestFor(action as OfferedAction, []) !== undefined &&
+		action !== 'power-off' &&
+		action !== 'cancel-stop' &&
+		action !== 'discard'
+	);
 }

@@ -1,4 +1,5 @@
 import {driverTitles} from '../../model/driver-name.ts';
+import {plainLine} from '../../model/text.ts';
 import {burst, type KeyPress} from '../keys/key-name.ts';
 import {actionFor, textual} from '../keys/registry.ts';
 import {isTiny} from '../pieces/layout.ts';
@@ -8,6 +9,7 @@ import {type ConfirmLayer, formFields, type Model, type Step} from './model.ts';
 import {perform} from './perform.ts';
 import {type Order, withFilter, withOrder} from './roster.ts';
 import {topLayer, whereOf} from './selectors.ts';
+import {isSwitching, openPlan, openStory} from './switching.ts';
 import {follow} from './table.ts';
 
 /** A new dialog ignores keys for so long, milliseconds: they were meant for what was there before. */
@@ -125,6 +127,11 @@ function carryOut(model: Model, {intention}: ConfirmLayer): Step {
 		}
 		case 'cancel':
 			return step(closed, {type: 'cancel', id: intention.id});
+		case 'switch':
+			return step(
+				{...closed, layers: [{kind: 'switch-run', top: 0}]},
+				{type: 'switch', to: intention.to, force: intention.force},
+			);
 		case 'leave-form':
 			return step(pop(closed));
 		case 'quit':
@@ -176,12 +183,13 @@ export function chooseOrder(model: Model, order: Order): Step {
 	return step(follow(pop(model), withOrder(model.roster, order)));
 }
 
-/** Changing drivers is not in this version; the choice says so and changes nothing. */
+/** A driver other than the current one: shows what switching to it would do. */
 export function chooseDriver(model: Model, index: number): Step {
 	const layer = topLayer(model);
 	const driver = layer?.kind === 'drivers' ? layer.list?.[index] : undefined;
 	if (!driver) return step(model);
 	const title = driverTitles[driver.name];
+	if (isSwitching(model)) return openStory(model);
 	if (driver.current) return tell(model, `${title} is the current driver already.`);
 	const reason = driver.supported
 		? driver.health.usable
@@ -189,6 +197,6 @@ export function chooseDriver(model: Model, index: number): Step {
 			: driver.health.summary
 		: driver.unsupportedReason;
 	return reason === undefined
-		? tell(model, `Switching to ${title} is not in this version of drover yet: nothing was changed.`)
-		: tell(model, `${title} cannot be used: ${reason}`, 'problem');
+		? openPlan(model, driver.name)
+		: tell(model, `${title} cannot be used: ${plainLine(reason)}`, 'problem');
 }

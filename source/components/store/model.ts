@@ -1,8 +1,11 @@
 import type {ActRequest, DoctorReport, DriverInfo, LaunchRequest, Overview} from '../../engine/engine.ts';
+import type {DriverName} from '../../model/driver-name.ts';
 import type {ErrorData} from '../../model/errors.ts';
 import type {ImageInfo} from '../../model/image-info.ts';
 import type {InstanceDetail, InstanceEvent, InstanceView} from '../../model/instance.ts';
 import type {LogLine, OperationView} from '../../model/operation.ts';
+import type {SwitchPlan} from '../../model/switch.ts';
+import type {SwitchStory} from '../../model/switch-story.ts';
 import type {KeyPress} from '../keys/key-name.ts';
 import type {Field} from './field.ts';
 import type {Roster} from './roster.ts';
@@ -43,6 +46,7 @@ export type TableState = {
 export type Intention =
 	| {readonly kind: 'act'; readonly request: Omit<ActRequest, 'by'>; readonly ids: readonly string[]}
 	| {readonly kind: 'cancel'; readonly id: string}
+	| {readonly kind: 'switch'; readonly to: DriverName; readonly force: readonly string[]}
 	| {readonly kind: 'leave-form'}
 	| {readonly kind: 'quit'};
 
@@ -90,11 +94,27 @@ export type FormLayer = {
 	readonly error?: ErrorData;
 };
 
+/** What a switch would do, before it is said yes to. */
+export type SwitchPlanLayer = {
+	readonly kind: 'switch-plan';
+	readonly to: DriverName;
+	readonly plan?: SwitchPlan;
+	readonly error?: ErrorData;
+	readonly side: 'park' | 'restore';
+	readonly index: number;
+	/** Names whose power is to be cut instead of being asked to stop. */
+	readonly force: ReadonlySet<string>;
+};
+
+export type SwitchRunLayer = {readonly kind: 'switch-run'; readonly top: number};
+
 export type Layer =
 	| {readonly kind: 'menu'; readonly ids: readonly string[]; readonly index: number; readonly openedAt: number}
 	| ConfirmLayer
 	| DetailLayer
 	| FormLayer
+	| SwitchPlanLayer
+	| SwitchRunLayer
 	| {
 			readonly kind: 'operations';
 			readonly cursor: string | undefined;
@@ -137,6 +157,8 @@ export type Model = {
 	readonly operations: readonly OperationView[];
 	/** Operations begun from here, whose end is told. */
 	readonly mine: ReadonlySet<string>;
+	/** The switch under way, or the last one. */
+	readonly story: SwitchStory | undefined;
 	readonly alerts: readonly Alert[];
 	readonly unseenAlerts: number;
 	readonly table: TableState;
@@ -174,6 +196,8 @@ export type Message =
 	| {readonly type: 'log'; readonly id: string; readonly log: readonly LogLine[]}
 	| {readonly type: 'images'; readonly images?: readonly ImageInfo[]; readonly error?: ErrorData}
 	| {readonly type: 'drivers'; readonly list?: readonly DriverInfo[]; readonly error?: ErrorData}
+	| {readonly type: 'switch-plan'; readonly to: DriverName; readonly plan?: SwitchPlan; readonly error?: ErrorData}
+	| {readonly type: 'story'; readonly story: SwitchStory | undefined; readonly at: number}
 	| {readonly type: 'driver-shown'; readonly index: number}
 	| {readonly type: 'driver-chosen'; readonly index: number}
 	| {readonly type: 'order-chosen'; readonly order: Roster['order']}
@@ -187,6 +211,8 @@ export type Effect =
 	| {readonly type: 'load-log'; readonly id: string}
 	| {readonly type: 'load-images'}
 	| {readonly type: 'load-drivers'}
+	| {readonly type: 'load-plan'; readonly to: DriverName}
+	| {readonly type: 'switch'; readonly to: DriverName; readonly force: readonly string[]}
 	| {readonly type: 'load-doctor'; readonly again: boolean}
 	| {readonly type: 'load-overview'}
 	| {readonly type: 'refresh'}

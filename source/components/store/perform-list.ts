@@ -51,6 +51,14 @@ export function performMove(model: Model, move: Move): Step {
 			return moveInOperations(model, layer, move);
 		case 'form':
 			return step(change(model, 'form', form => moveInForm(form, move)));
+		case 'switch-plan': {
+			const count = layer.plan?.[layer.side].length ?? 1;
+			return step(change(model, 'switch-plan', plan => ({...plan, index: moved(plan.index, move, height - 8, count)})));
+		}
+		case 'switch-run': {
+			const count = (model.story?.park.length ?? 0) + (model.story?.restore.length ?? 0) + 8;
+			return step(change(model, 'switch-run', run => ({...run, top: moved(run.top, move, height - 4, count)})));
+		}
 		case 'detail':
 		case 'doctor':
 			return step(scrolled(model, layer.kind, move, height));

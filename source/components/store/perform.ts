@@ -10,6 +10,7 @@ import type {FormLayer, Model, Step} from './model.ts';
 import {openDetail, performInstance, runMenuLine} from './perform-instance.ts';
 import {endOfText, focusField, performMove} from './perform-list.ts';
 import {operationAtCursor, operationRows, topLayer, whereOf} from './selectors.ts';
+import {isSwitching, openStory, performPlan} from './switching.ts';
 import {markShown, toggleMark, togglePane, unmark} from './table.ts';
 
 /** Carries out an action of the registry on the screen that is on top. */
@@ -29,6 +30,8 @@ export function perform(model: Model, id: string, key: string, at: number): Step
 			return performOperations(model, word, key, at);
 		case 'form':
 			return performForm(model, word);
+		case 'switch':
+			return performPlan(model, word, key, at);
 		case 'session':
 			return performSession(model, word, key, at);
 		default:
@@ -69,7 +72,10 @@ export function openScreen(model: Model, word: string, at: number): Step {
 		case 'launch':
 			return step(push(model, newForm()), {type: 'load-images'});
 		case 'drivers':
+			if (isSwitching(model)) return openStory(model);
 			return step(push(model, {kind: 'drivers', index: 0}), {type: 'load-drivers'});
+		case 'switch':
+			return openStory(model);
 		case 'operations': {
 			const first = operationRows(model)[0];
 			const next = push(model, {kind: 'operations', cursor: first?.id, isLogOpen: false, logTop: 0});

@@ -7,6 +7,7 @@ import {newestFirst, onBegun, onEnded, onOperation, withAlert} from './operation
 import {openScreen, perform} from './perform.ts';
 import {emptyRoster, replaceAll} from './roster.ts';
 import {topLayer} from './selectors.ts';
+import {onStory, planArrived} from './switching.ts';
 import {changeRows, chooseFirst, emptyTable, follow, moveTo, settleRows} from './table.ts';
 
 export function initialModel(options: {size: Model['size']; user: string}): Model {
@@ -18,6 +19,7 @@ export function initialModel(options: {size: Model['size']; user: string}): Mode
 		roster: emptyRoster,
 		operations: [],
 		mine: new Set(),
+		story: undefined,
 		alerts: [],
 		unseenAlerts: 0,
 		table: emptyTable,
@@ -179,6 +181,10 @@ function onAnswer(model: Model, message: Message): Step {
 			return step(change(model, 'drivers', layer => ({...layer, index: message.index})));
 		case 'driver-chosen':
 			return chooseDriver(model, message.index);
+		case 'switch-plan':
+			return step(planArrived(model, message));
+		case 'story':
+			return onStory(model, message.story, message.at);
 		case 'order-chosen':
 			return chooseOrder(model, message.order);
 		case 'doctor':
