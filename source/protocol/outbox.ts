@@ -1,6 +1,7 @@
 import type {EngineEvent, Notice} from '../engine/engine.ts';
 import type {InstanceView} from '../model/instance.ts';
 import type {OperationView} from '../model/operation.ts';
+import type {SwitchStory} from '../model/switch-story.ts';
 
 /** Milliseconds between two deliveries to one client, at least. */
 const interval = 50;
@@ -33,6 +34,7 @@ export class Outbox {
 	#removed = new Set<string>();
 	#operations = new Map<string, OperationView>();
 	#notices: Notice[] = [];
+	#story: SwitchStory | undefined;
 	#reason: string | undefined;
 	#lastDelivery = Number.NEGATIVE_INFINITY;
 	#timer: {cancel(): void} | undefined;
@@ -64,9 +66,15 @@ export class Outbox {
 			case 'notice':
 				this.#notices.push(event.notice);
 				break;
+			case 'switch':
+				// Each is the whole story: only the latest is worth sending, and it is never dropped.
+				this.#story = event.story;
+				break;
 			case 'overview':
 				this.#reason = event.reason;
 				break;
+			default:
+				event satisfies never;
 		}
 		if (this.waiting > waitingLimit) this.#drop();
 		this.#schedule();
@@ -74,7 +82,9 @@ export class Outbox {
 
 	/** How many things wait. */
 	get waiting(): number {
-		return this.#changed.size + this.#removed.size + this.#operations.size + this.#notices.length;
+		return (
+			this.#changed.size + this.#removed.size + this.#operations.size + this.#notices.length + (this.#story ? 1 : 0)
+		);
 	}
 
 	/** The client has taken what it was sent. */
@@ -117,12 +127,14 @@ export class Outbox {
 			this.#send({type: 'instances', changed: [...this.#changed.values()], removed: [...this.#removed]});
 		}
 		for (const operation of this.#operations.values()) this.#send({type: 'operation', operation});
+		if (this.#story) this.#send({type: 'switch', story: this.#story});
 		for (const notice of this.#notices) this.#send({type: 'notice', notice});
 		if (this.#reason !== undefined) this.#send({type: 'overview', reason: this.#reason});
 		this.#changed.clear();
 		this.#removed.clear();
 		this.#operations.clear();
 		this.#notices = [];
+		this.#story = undefined;
 		this.#reason = undefined;
 	}
 }

@@ -85,6 +85,31 @@ describe.skipIf(why !== '')(`switching between QEMU and libvirt${why}`, {timeout
 		expect(await running()).toEqual(boots.slice(0, 2));
 	});
 
+	test('from the dashboard: the plan, a yes, live progress in two terminals, the end', async () => {
+		const open = () => new Terminal(process.execPath, [drover.file], {columns: 80, rows: 24, env: drover.env});
+		const [terminal, other] = [open(), open()];
+		await Promise.all([terminal.waitFor(/first .*Running/), other.waitFor(/first .*Running/)]);
+		terminal.type('w');
+		await terminal.waitFor(/libvirt +ready/i, 30_000);
+		terminal.type('j');
+		await terminal.waitFor(/> *LXD/);
+		terminal.type('j');
+		await terminal.waitFor(/> *libvirt/);
+		terminal.type('\r');
+		await terminal.waitFor('QEMU -> libvirt', 30_000);
+		await terminal.waitFor(/first +Running +suspend/);
+		terminal.type('\r');
+		await terminal.waitFor('Switch to libvirt?');
+		await new Promise(resolve => setTimeout(resolve, 350));
+		terminal.type('y');
+		await other.waitFor('switching to libvirt');
+		await terminal.waitFor(/Switched in /, 60_000);
+		await other.waitFor('Switched to libvirt', 60_000);
+		expect(await running()).toEqual(boots.slice(0, 2));
+		for (const each of [terminal, other]) each[Symbol.dispose]();
+		await drover.ok('switch', 'qemu');
+	});
+
 	test('a terminal that is lost in a switch does not stop it', async () => {
 		const terminal = new Terminal(process.execPath, [drover.file, 'switch', 'libvirt'], {env: drover.env});
 		await terminal.waitFor('Switching');

@@ -1,6 +1,8 @@
 import {beforeEach, expect, test} from 'vitest';
 import type {EngineEvent} from '../../source/engine/engine.ts';
 import type {OperationView} from '../../source/model/operation.ts';
+import {planSwitch} from '../../source/model/switch.ts';
+import {beginStory} from '../../source/model/switch-story.ts';
 import {Outbox} from '../../source/protocol/outbox.ts';
 import {fakeInstance} from '../support/fake-engine.ts';
 
@@ -114,4 +116,21 @@ test('nothing after it is closed', () => {
 	outbox.add(changed('db'));
 	pass(1000);
 	expect(sent).toHaveLength(1);
+});
+
+test('of a switch only the latest story is sent, and it is never dropped', () => {
+	const plan = planSwitch({
+		...{from: 'qemu', to: 'libvirt', isShared: true, canSuspend: true, fromTitle: 'QEMU', toTitle: 'libvirt'},
+		...{leaving: [], entering: [], freeBytes: 0, hostMemory: 0},
+	});
+	const story = beginStory(plan, 's', 'kim', 0);
+	outbox.add({type: 'switch', story});
+	expect(sent).toEqual([{type: 'switch', story}]);
+	isCongested = true;
+	outbox.add({type: 'switch', story: {...story, phase: 'park'}});
+	outbox.add({type: 'switch', story: {...story, phase: 'restore'}});
+	isCongested = false;
+	outbox.resume();
+	pass(100);
+	expect(sent.slice(1)).toEqual([{type: 'switch', story: {...story, phase: 'restore'}}]);
 });

@@ -36,7 +36,7 @@ export function switchPlanLines(layer: SwitchPlanLayer, width: number, height: n
 					sideLines(layer, plan, 'restore', Math.floor(width / 2) - 2, room),
 					width,
 				)
-			: sideLines(layer, plan, layer.side, width, room);
+			: [...sideLines(layer, plan, layer.side, width, room - 1), otherSide(layer, plan)];
 	return fill(
 		[head, line('─'.repeat(width), 'dim'), ...fill(sides, room), line('─'.repeat(width), 'dim'), ...notes],
 		height,
@@ -67,6 +67,15 @@ function sideLines(
 	].map(content => fitLine(content, width));
 }
 
+/** Where only one side has room: what the other one is, and how to get there. */
+function otherSide({side}: SwitchPlanLayer, plan: SwitchPlan): Line {
+	const [word, driver, rows] =
+		side === 'park'
+			? (['RESTORE then', plan.to, plan.restore] as const)
+			: (['PARK now', plan.from, plan.park] as const);
+	return line(` ${word}, in ${driverTitles[driver]} (${rows.length}): tab`, 'dim');
+}
+
 function planLine(row: PlanLine<string>, isCursor: boolean, isForced: boolean): Line {
 	const method = isForced ? 'cut power' : row.method;
 	const cost = row.losesMemory
@@ -76,8 +85,8 @@ function planLine(row: PlanLine<string>, isCursor: boolean, isForced: boolean): 
 			: formatSize(row.bytes);
 	return [
 		span(isCursor ? ' > ' : '   '),
-		span(fitText(plainLine(row.name), 18)),
-		span(fitText(row.was, 18), row.method === 'leave' ? 'dim' : undefined),
+		span(fitText(plainLine(row.name), 17)),
+		span(fitText(row.was, 12), row.method === 'leave' ? 'dim' : undefined),
 		span(fitText(method, 10), row.losesMemory ? 'problem' : row.method === 'leave' ? 'dim' : 'good'),
 		span(cost, row.losesMemory ? 'problem' : undefined),
 		span(row.note ? `  ${plainLine(row.note)}` : '', 'dim'),

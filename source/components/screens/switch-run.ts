@@ -113,6 +113,8 @@ function choiceLines(story: SwitchStory, width: number): readonly Line[] {
 			`${failed.length} stay${failed.length === 1 ? 's' : ''} parked, with memory and disk as they were: ${failed.join(', ')}.`,
 			width - 4,
 		).map(part => line(`  ${part}`)),
-		line('  esc, then on its row:  s tries again;  enter shows booting without the saved memory'),
+		...wrap('esc, then on its row: s tries again, enter offers booting without the saved memory.', width - 4).map(
+			part => line(`  ${part}`),
+		),
 	];
 }
