@@ -44,8 +44,8 @@ export type SwitcherParts = {
 
 const lenient = new Set<SwitchPhase>(['undo', 'restore', 'done']);
 
-/** Instances parked or brought back at once. */
-const limit = Math.max(4, 2 * availableParallelism());
+/** Instances parked or brought back at once: most of the time of each is waiting, so more than there are processors. */
+const limit = Math.max(8, 2 * availableParallelism());
 
 /** Leaving one driver for another. The story is the journal: each step is on disk before it is begun and after it. */
 export class Switcher {
