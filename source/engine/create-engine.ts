@@ -74,6 +74,8 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			next: `The driver stays ${settings.driver()}.`,
 		});
 	};
+	// A setting of another version or platform must not keep drover from opening; it is told, and not overwritten.
+	const driver = await load(settings.driver()).catch(() => load('qemu'));
 	const engine = new LocalEngine({
 		paths,
 		images,
@@ -83,7 +85,13 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		version: options.version ?? version,
 		lookEveryMs: options.lookEveryMs ?? 10_000,
 		bootId: options.bootId ?? (await hostBootId()),
-		scene: openScene(await load(settings.driver()).catch(() => load('qemu'))),
+		scene: openScene(driver),
+		warnings:
+			driver.name === settings.driver()
+				? []
+				: [
+						`The driver ${settings.driver()} cannot be used by this version of drover: ${driver.name} is in force; the setting was left as it is.`,
+					],
 		makeScene: async name => openScene(await load(name)),
 	});
 	await engine.open();

@@ -32,6 +32,8 @@ export type EngineParts = {
 	readonly version: string;
 	/** Milliseconds between two looks at all instances; the net below the drivers' events. */
 	readonly lookEveryMs: number;
+	/** Sentences about the start that a person should know. */
+	readonly warnings: readonly string[];
 	/** Names the host's boot, where the platform tells. */
 	readonly bootId: string | undefined;
 	/** What is current: the driver and the instances of its scope. */
@@ -66,7 +68,7 @@ export class LocalEngine implements Engine {
 	async open(): Promise<void> {
 		const {settings, lookEveryMs} = this.#parts;
 		await this.#scene.open();
-		for (const text of settings.problems) this.#notice('warning', text);
+		for (const text of [...settings.problems, ...this.#parts.warnings]) this.#notice('warning', text);
 		const problem = await this.#switcher.recover();
 		if (problem !== undefined) this.#notice('warning', problem);
 		await this.#scene.takeUp(entry => this.#switcher.owns(entry));

@@ -1,11 +1,8 @@
-import {statfs} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
-import {capability} from '../drivers/capabilities.ts';
-import {platformProblem} from '../drivers/platforms.ts';
-import {type DriverName, driverTitles, scopeOf} from '../model/driver-name.ts';
+import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import {DroverError, type ErrorData, errorData} from '../model/errors.ts';
 import type {OperationView} from '../model/operation.ts';
-import {planSwitch, type SwitchPlan} from '../model/switch.ts';
+import type {SwitchPlan} from '../model/switch.ts';
 import {
 	beginStory,
 	progressOf,
@@ -16,26 +13,18 @@ import {
 	type SwitchStory,
 	withLine,
 } from '../model/switch-story.ts';
-import type {Paths} from '../state/paths.ts';
 import {readStory, writeStory} from '../state/switch-journal.ts';
 import type {SwitchRequest} from './engine.ts';
-import {hostFacts} from './host.ts';
 import type {Entry} from './instances.ts';
 import type {ItemWork, Operations} from './operations.ts';
 import type {Scene} from './scene.ts';
-import type {Host} from './setting-keys.ts';
 import type {Settings} from './settings-desk.ts';
-import {membersOf} from './switch-members.ts';
+import {type PlannerParts, planFor} from './switch-planner.ts';
 import {eachWithin, parkOne, restoreOne, restsProblem, settleLeft} from './switch-steps.ts';
 
-export type SwitcherParts = {
-	readonly paths: Paths;
+export type SwitcherParts = PlannerParts & {
 	readonly operations: Operations;
 	readonly settings: Settings;
-	readonly host: Host;
-	/** A scene for a driver, not opened yet. @throws DroverError `driver.unsupported` */
-	readonly makeScene: (driver: DriverName) => Promise<Scene>;
-	readonly current: () => Scene;
 	/** Makes a scene the current one; the one before is closed. */
 	readonly enter: (scene: Scene) => Promise<void>;
 	readonly onStory: (story: SwitchStory) => void;
@@ -69,49 +58,8 @@ export class Switcher {
 	}
 
 	/** Looks at both scopes and says what a switch would do. Touches nothing. */
-	async plan(to: DriverName): Promise<SwitchPlan> {
-		const {current, paths, host} = this.#parts;
-		const leaving = current();
-		const from = leaving.driver.name;
-		if (from === to) {
-			throw new DroverError('setting.invalid', `The driver is ${driverTitles[to]} already.`);
-		}
-		const unsupported = platformProblem(to, host.platform);
-		if (unsupported !== undefined) throw new DroverError('driver.unsupported', `${unsupported}.`);
-		const target = await this.#parts.makeScene(to);
-		try {
-			const isShared = scopeOf(from) === scopeOf(to);
-			if (!isShared) await target.open();
-			const [health, disk, facts] = await Promise.all([
-				target.driver.health(),
-				statfs(paths.data),
-				hostFacts(paths.data),
-			]);
-			await leaving.instances.observeAll();
-			return planSwitch({
-				from,
-				to,
-				isShared,
-				canSuspend: capability(from, host.platform, 'suspend').can === 'yes',
-				fromTitle: driverTitles[from],
-				toTitle: driverTitles[to],
-				leaving: await membersOf(leaving, isShared ? target : leaving),
-				entering: isShared ? [] : await membersOf(target, target),
-				freeBytes: disk.bavail * disk.bsize,
-				hostMemory: facts.memoryAvailable,
-				...(health.usable
-					? {}
-					: {
-							targetProblem: {
-								code: health.installed ? ('driver.unusable' as const) : ('driver.not-installed' as const),
-								message: `${driverTitles[to]} cannot be used: ${health.summary}`,
-								...(health.remedy === undefined ? {} : {next: health.remedy}),
-							},
-						}),
-			});
-		} finally {
-			await target.close();
-		}
+	plan(to: DriverName): Promise<SwitchPlan> {
+		return planFor(this.#parts, to);
 	}
 
 	/** @throws DroverError when the plan has a problem or another switch is under way; nothing was touched then */

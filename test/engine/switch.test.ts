@@ -3,7 +3,7 @@ import type {Engine} from '../../source/engine/engine.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import {isEnded} from '../../source/model/operation.ts';
-import {until} from '../support/engine.ts';
+import {simulatedEngine, until} from '../support/engine.ts';
 import {scratchPaths} from '../support/scratch.ts';
 import {World} from '../support/switch.ts';
 
@@ -143,6 +143,21 @@ describe('a switch', () => {
 		expect(await engine.switchStory()).toMatchObject({outcome: 'switched'});
 		expect(await engine.set({key: 'local.driver', value: 'lxd', by})).toMatchObject({value: 'lxd'});
 	});
+});
+
+test('a driver that this version does not have is answered with one it has, and told; the setting stays', async () => {
+	const {paths} = new World(scratchPaths());
+	const {writeFileSync} = await import('node:fs');
+	const {makePrivate} = await import('../../source/state/paths.ts');
+	makePrivate(paths.config);
+	writeFileSync(`${paths.config}/settings.json`, '{"local.driver": "lxd"}');
+	const {engine} = await simulatedEngine(paths);
+	const overview = await engine.overview();
+	expect(overview.driver.name).toBe('qemu');
+	expect(overview.notices.map(notice => notice.text)).toEqual([
+		expect.stringContaining('The driver lxd cannot be used by this version'),
+	]);
+	expect(await engine.get({key: 'local.driver'})).toMatchObject({value: 'lxd'});
 });
 
 describe('a switch that meets bad luck', () => {
