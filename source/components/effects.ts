@@ -3,6 +3,7 @@ import {plainLine} from '../model/text.ts';
 import type {EngineLink} from './engine-link.ts';
 import {namesShort} from './store/instance-actions.ts';
 import type {Effect, Message, Model} from './store/model.ts';
+import {switchWords} from './store/switching.ts';
 
 type Options = {
 	readonly link: EngineLink;
@@ -57,7 +58,7 @@ export class Effects {
 				});
 				break;
 			case 'switch':
-				this.#ask(`switch to ${effect.to}`, async () => {
+				this.#ask(switchWords(effect.to), async () => {
 					const operation = await link.engine.switchDriver({to: effect.to, force: effect.force, by: user});
 					dispatch({type: 'begun', operation, at: now()});
 				});

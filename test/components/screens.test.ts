@@ -515,7 +515,7 @@ describe('switching', () => {
 		tell(
 			withLine(story, 'park', 'id-amber-otter', {result: 'running', stage: 'saving memory', percent: 42, startedAt: 0}),
 		);
-		await screen.waitFor(/amber-otter +Running +suspend +saving memory 4/);
+		await screen.waitFor(/amber-otter +Running +suspend +42% saving memo/);
 		expect(screen.text()).toContain('0 of 2 instances');
 		tell({...withLine(story, 'park', 'id-amber-otter', {result: 'done', endedAt: 1500}), phase: 'restore'});
 		await screen.waitFor(/bringing back: 1 of 2 instances/);

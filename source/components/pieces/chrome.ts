@@ -47,12 +47,14 @@ function firstLeft(model: Model, width: number): Line {
 	return parts;
 }
 
-function firstRight({facts, roster, link}: Model, width: number): Line {
+function firstRight({facts, roster, link, story}: Model, width: number): Line {
 	if (!facts || (link.kind !== 'live' && width < 100)) return [];
 	const count = roster.byId.size;
 	const counts = `${count} ${count === 1 ? 'instance' : 'instances'}, ${roster.up} up `;
 	if (width < 60) return line(`${count} inst, ${roster.up} up `);
-	if (width < 110 || link.kind !== 'live') return line(counts);
+	// The progress of a switch has the room of the host's figures.
+	const isSwitching = story !== undefined && story.phase !== 'done';
+	if (width < (isSwitching ? 140 : 110) || link.kind !== 'live') return line(counts);
 	const {cpus, memoryAvailable, diskFree} = facts.host;
 	return line(`${counts}  ${cpus} cpu  mem ${formatSize(memoryAvailable)} free  disk ${formatSize(diskFree)} free `);
 }

@@ -62,7 +62,10 @@ function sideLines(
 	return [
 		line(` ${title}${width < twoFrom && !isHere ? ' (tab)' : ''}`, isHere ? 'title' : 'dim'),
 		...(rows.length === 0 ? [line('   nothing', 'dim')] : []),
-		...shown.map((row, offset) => planLine(row, isHere && top + offset === layer.index, layer.force.has(row.name))),
+		// What is forced is the stopping: how it comes back is another matter.
+		...shown.map((row, offset) =>
+			planLine(row, isHere && top + offset === layer.index, side === 'park' && layer.force.has(row.name)),
+		),
 		...(more > 0 ? [line(`   ${more} more below (j)`, 'dim')] : []),
 	].map(content => fitLine(content, width));
 }

@@ -17,6 +17,10 @@ const words: Readonly<Record<SwitchStory['phase'], string>> = {
 /** A switch as it happens, or as it was: one line for each instance that something is done to. */
 export function switchRunLines(model: Model, layer: SwitchRunLayer, width: number, height: number): readonly Line[] {
 	const {story} = model;
+	const {asked} = layer;
+	if (asked && asked.before === story?.id) {
+		return fill([[], line(`  Asking for the switch to ${driverTitles[asked.to]} ...`)], height);
+	}
 	if (!story) return fill([[], line('  There was no switch yet. w shows the drivers.')], height);
 	const [from, to] = [driverTitles[story.from], driverTitles[story.to]];
 	const body = [
@@ -85,7 +89,7 @@ function storyLine(row: StoryLine, width: number): readonly Line[] {
 				? 'FAILED'
 				: row.result === 'pending'
 					? 'waits'
-					: `${plainLine(row.stage ?? 'working')}${row.percent === undefined ? '' : ` ${row.percent}%`}`;
+					: `${row.percent === undefined ? '' : `${Math.floor(row.percent)}% `}${plainLine(row.stage ?? 'working')}`;
 	const took =
 		row.startedAt === undefined || row.endedAt === undefined
 			? ''

@@ -129,7 +129,7 @@ function carryOut(model: Model, {intention}: ConfirmLayer): Step {
 			return step(closed, {type: 'cancel', id: intention.id});
 		case 'switch':
 			return step(
-				{...closed, layers: [{kind: 'switch-run', top: 0}]},
+				{...closed, layers: [{kind: 'switch-run', top: 0, asked: {to: intention.to, before: model.story?.id}}]},
 				{type: 'switch', to: intention.to, force: intention.force},
 			);
 		case 'leave-form':

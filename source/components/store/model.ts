@@ -106,7 +106,12 @@ export type SwitchPlanLayer = {
 	readonly force: ReadonlySet<string>;
 };
 
-export type SwitchRunLayer = {readonly kind: 'switch-run'; readonly top: number};
+export type SwitchRunLayer = {
+	readonly kind: 'switch-run';
+	readonly top: number;
+	/** It was just asked for: what is shown is not yet it as long as the story is the one of before. */
+	readonly asked?: {readonly to: DriverName; readonly before: string | undefined};
+};
 
 export type Layer =
 	| {readonly kind: 'menu'; readonly ids: readonly string[]; readonly index: number; readonly openedAt: number}

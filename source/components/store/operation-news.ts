@@ -38,6 +38,12 @@ export function onOperation(model: Model, operation: OperationView, at: number):
 
 /** What has ended is told once; failures stay marked, so that they can be tried again together. */
 export function onEnded(model: Model, operation: OperationView, at: number): Step {
+	// A switch tells its own end, with more in it.
+	if (operation.kind === 'switch') {
+		const mine = new Set(model.mine);
+		mine.delete(operation.id);
+		return step({...model, mine});
+	}
 	const failed = operation.items.filter(item => item.state === 'failed');
 	let result = step(model);
 	if (operation.state === 'failed' || failed.length > 0) {

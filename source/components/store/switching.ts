@@ -2,7 +2,7 @@ import {type DriverName, driverTitles} from '../../model/driver-name.ts';
 import type {SwitchStory} from '../../model/switch-story.ts';
 import {plainLine} from '../../model/text.ts';
 import {emptyField} from './field.ts';
-import {change, push, step, tell} from './layers.ts';
+import {change, pop, push, step, tell} from './layers.ts';
 import type {Message, Model, Step, SwitchPlanLayer} from './model.ts';
 import {topLayer} from './selectors.ts';
 
@@ -25,6 +25,18 @@ export function planArrived(model: Model, {to, plan, error}: Extract<Message, {t
 /** Shows the switch under way, or the last one. */
 export function openStory(model: Model): Step {
 	return topLayer(model)?.kind === 'switch-run' ? step(model) : step(push(model, {kind: 'switch-run', top: 0}));
+}
+
+/** The switch that was asked for from here was refused: its screen would tell of another one. */
+export function withoutAsked(model: Model, what: string): Model {
+	const layer = topLayer(model);
+	const isRefused = layer?.kind === 'switch-run' && layer.asked !== undefined && what === switchWords(layer.asked.to);
+	return isRefused && layer.asked?.before === model.story?.id ? pop(model) : model;
+}
+
+/** What a request for a switch is called where its refusal is told. */
+export function switchWords(to: DriverName): string {
+	return `switch to ${to}`;
 }
 
 /** News of a switch. Its end is told wherever one is; what began elsewhere is told too. */

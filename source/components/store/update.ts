@@ -7,7 +7,7 @@ import {newestFirst, onBegun, onEnded, onOperation, withAlert} from './operation
 import {openScreen, perform} from './perform.ts';
 import {emptyRoster, replaceAll} from './roster.ts';
 import {topLayer} from './selectors.ts';
-import {onStory, planArrived} from './switching.ts';
+import {onStory, planArrived, withoutAsked} from './switching.ts';
 import {changeRows, chooseFirst, emptyTable, follow, moveTo, settleRows} from './table.ts';
 
 export function initialModel(options: {size: Model['size']; user: string}): Model {
@@ -138,7 +138,7 @@ function onAnswer(model: Model, message: Message): Step {
 			return step(model.toast?.number === message.number ? {...model, toast: undefined} : model);
 		case 'failed': {
 			const text = `${message.what}: ${message.error.message}`;
-			const alerted = withAlert(model, {
+			const alerted = withAlert(withoutAsked(model, message.what), {
 				id: `failed-${message.at}-${message.what}`,
 				at: message.at,
 				level: 'error',
