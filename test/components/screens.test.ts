@@ -552,6 +552,12 @@ describe('switching', () => {
 		await screen.waitFor('switching to libvirt 0% (L)');
 		await screen.press('L');
 		await screen.waitFor('begun by ann');
+		await screen.press('\u001B');
+		await screen.press('z');
+		await screen.waitFor('a switch is under way');
+		expect(engine.calls.some(call => call.method === 'act')).toBe(false);
+		await screen.press('L');
+		await screen.waitFor('begun by ann');
 		engine.emit({
 			type: 'switch',
 			story: {

@@ -8,8 +8,8 @@ import {change, pop, step, tell} from './layers.ts';
 import {type ConfirmLayer, formFields, type Model, type Step} from './model.ts';
 import {perform} from './perform.ts';
 import {type Order, withFilter, withOrder} from './roster.ts';
-import {topLayer, whereOf} from './selectors.ts';
-import {isSwitching, openPlan, openStory} from './switching.ts';
+import {isSwitching, topLayer, whereOf} from './selectors.ts';
+import {openPlan, openStory} from './switching.ts';
 import {follow} from './table.ts';
 
 /** A new dialog ignores keys for so long, milliseconds: they were meant for what was there before. */

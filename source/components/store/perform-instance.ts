@@ -14,7 +14,16 @@ import {
 } from './instance-actions.ts';
 import {pop, push, step, tell} from './layers.ts';
 import type {Model, Step} from './model.ts';
-import {driverOf, isLive, offeredBy, targetIds, targetsOf, topLayer} from './selectors.ts';
+import {
+	driverOf,
+	isLive,
+	isSwitching,
+	offeredBy,
+	switchingReason,
+	targetIds,
+	targetsOf,
+	topLayer,
+} from './selectors.ts';
 
 /** What a key on an instance does: opens a menu or page, asks for confirmation, or begins at once. */
 export function performInstance(model: Model, id: string, key: string, at: number): Step {
@@ -71,6 +80,7 @@ export function begin(model: Model, action: OfferedAction, key: string, at: numb
 	if (!driver || !isLive(model)) {
 		return tell(model, 'No connection to the drover daemon: ctrl-r tries again.', 'problem');
 	}
+	if (isSwitching(model)) return tell(model, `Not now: ${switchingReason}.`, 'problem');
 	const targets = targetsOf(model);
 	if (targets.length === 0) return tell(model, 'The instance is gone, nothing was done.', 'problem');
 	const {answer, able, title} = offer(action, targets, driver);

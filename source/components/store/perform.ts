@@ -9,8 +9,8 @@ import {change, pop, push, step, tell} from './layers.ts';
 import type {FormLayer, Model, Step} from './model.ts';
 import {openDetail, performInstance, runMenuLine} from './perform-instance.ts';
 import {endOfText, focusField, performMove} from './perform-list.ts';
-import {operationAtCursor, operationRows, topLayer, whereOf} from './selectors.ts';
-import {isSwitching, openStory, performPlan} from './switching.ts';
+import {isSwitching, operationAtCursor, operationRows, topLayer, whereOf} from './selectors.ts';
+import {openStory, performPlan} from './switching.ts';
 import {markShown, toggleMark, togglePane, unmark} from './table.ts';
 
 /** Carries out an action of the registry on the screen that is on top. */

@@ -61,6 +61,13 @@ export function operationAtCursor(model: Model): OperationView | undefined {
 	return rows.find(operation => operation.id === layer.cursor) ?? rows[0];
 }
 
+/** Whether a switch is under way, whoever began it: the instances are in its hands then. */
+export function isSwitching({story}: Model): boolean {
+	return story !== undefined && story.phase !== 'done';
+}
+
+export const switchingReason = 'a switch is under way: L shows it';
+
 /** Why an action of the registry cannot be done now, in words, or `undefined` when it can. */
 export function reasonAgainst(action: KeyAction, model: Model): string | undefined {
 	for (const need of action.needs ?? []) {
@@ -71,6 +78,7 @@ export function reasonAgainst(action: KeyAction, model: Model): string | undefin
 	const driver = driverOf(model);
 	const offered = offeredBy(action.id);
 	if (offered === undefined || driver === undefined) return undefined;
+	if (isSwitching(model)) return switchingReason;
 	const {answer} = offer(offered, targetsOf(model), driver);
 	return answer.can ? undefined : answer.reason;
 }

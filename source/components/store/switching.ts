@@ -6,11 +6,6 @@ import {change, pop, push, step, tell} from './layers.ts';
 import type {Message, Model, Step, SwitchPlanLayer} from './model.ts';
 import {topLayer} from './selectors.ts';
 
-/** Whether a switch is under way, whoever began it. */
-export function isSwitching({story}: Model): boolean {
-	return story !== undefined && story.phase !== 'done';
-}
-
 export function openPlan(model: Model, to: DriverName): Step {
 	const layer: SwitchPlanLayer = {kind: 'switch-plan', to, side: 'park', index: 0, force: new Set()};
 	return step(push(model, layer), {type: 'load-plan', to});

@@ -5,7 +5,7 @@ import {also, change, step, tell} from './layers.ts';
 import type {Message, Model, Step} from './model.ts';
 import {newestFirst, onBegun, onEnded, onOperation, withAlert} from './operation-news.ts';
 import {openScreen, perform} from './perform.ts';
-import {emptyRoster, replaceAll} from './roster.ts';
+import {emptyRoster, replaceAll, withFilter} from './roster.ts';
 import {topLayer} from './selectors.ts';
 import {onStory, planArrived, withoutAsked} from './switching.ts';
 import {changeRows, chooseFirst, emptyTable, follow, moveTo, settleRows} from './table.ts';
@@ -75,7 +75,9 @@ function onLink(model: Model, message: Extract<Message, {type: 'connecting' | 'l
 function onOverview(model: Model, {overview, at}: Extract<Message, {type: 'overview'}>): Step {
 	const {instances, operations, notices, ...facts} = overview;
 	const cameBack = model.link.kind === 'stale';
-	const roster = replaceAll(model.roster, instances);
+	// Another scope is another table: the filter and the cursor were for the one before.
+	const isSameScope = model.facts === undefined || model.facts.driver.scope === overview.driver.scope;
+	const roster = replaceAll(isSameScope ? model.roster : withFilter(model.roster, ''), instances);
 	const next: Model = {
 		...model,
 		link: {kind: 'live'},
@@ -86,7 +88,7 @@ function onOverview(model: Model, {overview, at}: Extract<Message, {type: 'overv
 	};
 	const isFirst = model.facts === undefined;
 	const followed = follow(notices.reduce(withAlert, next), roster);
-	const settled = isFirst || model.roster.byId.size === 0 ? chooseFirst(followed) : followed;
+	const settled = isFirst || !isSameScope || model.roster.byId.size === 0 ? chooseFirst(followed) : followed;
 	const isFirstRun =
 		isFirst &&
 		!model.hasShownDoctor &&
