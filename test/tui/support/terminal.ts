@@ -60,7 +60,12 @@ export class Terminal {
 		const buffer = this.#screen.buffer.active;
 		return Array.from(
 			{length: this.#screen.rows},
-			(_, y) => buffer.getLine(buffer.viewportY + y)?.translateToString(true, 0, this.#screen.cols) ?? '',
+			// A blank that was written and a cell that never was look the same.
+			(_, y) =>
+				buffer
+					.getLine(buffer.viewportY + y)
+					?.translateToString(true, 0, this.#screen.cols)
+					.trimEnd() ?? '',
 		);
 	}
 
