@@ -1,6 +1,6 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {cpSync, existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -67,7 +67,7 @@ export class Place implements AsyncDisposable {
 
 	/** Puts the micro image into the cache, so that a launch is not its building. */
 	async provideImage(): Promise<void> {
-		const {imageCache, microImage} = await import('../support/micro-image.ts');
+		const {copyByLink, imageCache, microImage} = await import('../support/micro-image.ts');
 		await microImage();
 		copyByLink(path.join(imageCache, 'images'), path.join(this.home, 'cache', 'images'));
 	}
@@ -79,22 +79,5 @@ export class Place implements AsyncDisposable {
 			await once(child, 'exit');
 		}
 		rmSync(this.home, {recursive: true, force: true});
-	}
-}
-
-/** Cached images are never changed in place, so several homes may share the files. */
-function copyByLink(from: string, to: string): void {
-	mkdirSync(to, {recursive: true, mode: 0o700});
-	for (const entry of readdirSync(from, {withFileTypes: true})) {
-		const [source, target] = [path.join(from, entry.name), path.join(to, entry.name)];
-		if (entry.isDirectory()) copyByLink(source, target);
-		else {
-			try {
-				linkSync(source, target);
-			} catch {
-				// Another file system.
-				cpSync(source, target);
-			}
-		}
 	}
 }

@@ -1,3 +1,4 @@
+import {cpSync, linkSync, mkdirSync, readdirSync} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import type {CachedImage, ImageWork} from '../../source/images/image.ts';
@@ -12,4 +13,20 @@ const silent: ImageWork = {signal: new AbortController().signal, progress() {}, 
 export async function microImage(): Promise<CachedImage> {
 	const store = createImageStore({paths: {cache: path.join(imageCache)}});
 	return store.fetch(await store.resolve('micro'), silent);
+}
+
+/** Cached images are never changed in place, so homes may share the files; across file systems they are copied. */
+export function copyByLink(from: string, to: string): void {
+	mkdirSync(to, {recursive: true, mode: 0o700});
+	for (const entry of readdirSync(from, {withFileTypes: true})) {
+		const [source, target] = [path.join(from, entry.name), path.join(to, entry.name)];
+		if (entry.isDirectory()) copyByLink(source, target);
+		else {
+			try {
+				linkSync(source, target);
+			} catch {
+				cpSync(source, target);
+			}
+		}
+	}
 }

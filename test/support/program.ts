@@ -1,5 +1,5 @@
 import {execFile} from 'node:child_process';
-import {cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -7,7 +7,7 @@ import {fileURLToPath} from 'node:url';
 import {connect} from '../../source/protocol/connect.ts';
 import {locate, type Paths} from '../../source/state/paths.ts';
 import {until} from './engine.ts';
-import {imageCache, microImage} from './micro-image.ts';
+import {copyByLink, imageCache, microImage} from './micro-image.ts';
 
 export type Answer = {readonly code: number; readonly stdout: string; readonly stderr: string};
 
@@ -114,21 +114,5 @@ export class Program {
 			pids => pids.length === 0,
 		);
 		rmSync(this.home, {recursive: true, force: true});
-	}
-}
-
-/** Cached images are never changed in place, so homes may share the files; across file systems they are copied. */
-function copyByLink(from: string, to: string): void {
-	mkdirSync(to, {recursive: true, mode: 0o700});
-	for (const entry of readdirSync(from, {withFileTypes: true})) {
-		const [source, target] = [path.join(from, entry.name), path.join(to, entry.name)];
-		if (entry.isDirectory()) copyByLink(source, target);
-		else {
-			try {
-				linkSync(source, target);
-			} catch {
-				cpSync(source, target);
-			}
-		}
 	}
 }
