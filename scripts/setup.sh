@@ -131,7 +131,11 @@ missing_extras() {
 	missing=
 	PATH=$PATH:/usr/sbin:/sbin
 	if ! command -v virsh >/dev/null 2>&1 || ! { command -v libvirtd || command -v virtqemud; } >/dev/null 2>&1; then
-		missing='libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients'
+		missing="$missing libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients"
+	fi
+	# Containers for real. The daemon is started by the tests, with directories of its own; root only.
+	if [ "$(id -u)" = 0 ] && ! command -v lxd >/dev/null 2>&1; then
+		missing="$missing lxd dnsmasq-base nftables squashfs-tools"
 	fi
 	[ -n "$missing" ] && command -v apt-get >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || sudo -n true </dev/null >/dev/null 2>&1; }
 }

@@ -107,6 +107,10 @@ const doing: Readonly<Record<OperationKind, string>> = {
 	recover: 'Recovering',
 	purge: 'Purging',
 	switch: 'Switching',
+	mount: 'Mounting in',
+	umount: 'Unmounting from',
+	resize: 'Changing',
+	adopt: 'Taking over',
 	download: 'Downloading',
 };
 

@@ -1,5 +1,10 @@
+import type {ImageForm} from '../images/image.ts';
 import type {DriverName} from '../model/driver-name.ts';
+import type {DirectAccess} from '../model/guest-access.ts';
 import type {GuestFacts, InstanceRecord, Observation, RecordChange, SuspendStamp} from '../model/instance.ts';
+import type {Metrics} from '../model/metrics.ts';
+import type {Mount} from '../model/mount.ts';
+import type {HostNetwork, Nic} from '../model/network.ts';
 
 /** Is it there, and may we use it? Two questions, each with words for a person. */
 export type DriverHealth = {
@@ -40,7 +45,10 @@ export type InstancePlace = {
 export type CreateInput = {
 	/** A verified image in the cache, read-only, never written to. */
 	readonly imagePath: string;
-	readonly imageFormat: 'qcow2' | 'raw';
+	/** `rootfs`: a tar archive with `metadata.yaml`, `templates/` and `rootfs/`, as LXD and Incus have it. */
+	readonly imageFormat: 'qcow2' | 'raw' | 'rootfs';
+	/** `sha256:…` of its content: what a hypervisor that keeps images itself finds it again by. */
+	readonly imageHash: string;
 	/** The seed's files: `meta-data`, `user-data`, `network-config`, `vendor-data`. */
 	readonly seed: Readonly<Record<string, string>>;
 };
@@ -48,8 +56,31 @@ export type CreateInput = {
 /** A machine of drover's that runs without a record. */
 export type Stranger = {readonly id: string; readonly name: string; readonly pid: number};
 
+/** An instance that other software made and drover could take over. */
+export type Adoptable = {
+	/** What it is called where it is. */
+	readonly name: string;
+	/** Who made it: `multipass`. */
+	readonly from: string;
+	readonly state: string;
+	/** Why it cannot be taken over. */
+	readonly problem?: string;
+};
+
 /** Something happened to an instance that was not asked for through this driver object: look again. */
 export type DriverEvent = {readonly id: string; readonly what: string};
+
+/** What can be changed of an instance's hardware. Memory and disk in bytes. */
+export type Resources = {readonly cpus?: number; readonly memory?: number; readonly disk?: number};
+
+/** What the engine gives an adopted instance. */
+export type AdoptSeed = {
+	readonly id: string;
+	readonly by: string;
+	readonly now: string;
+	/** The public key of drover's that is to be let in. */
+	readonly clientKey: string;
+};
 
 /**
  * The contract of a driver. Every method may be called again after a crash in the middle of it: each looks at what is
@@ -110,10 +141,59 @@ export type Driver = {
 	observe(record: InstanceRecord, place: InstancePlace): Promise<Observation>;
 
 	/** Facts from the hypervisor for the detail page (pid, accelerator). */
-	inspect(record: InstanceRecord, place: InstancePlace): Promise<{pid?: number; accelerator?: string}>;
+	inspect(
+		record: InstanceRecord,
+		place: InstancePlace,
+	): Promise<{pid?: number; accelerator?: string; ipv4?: readonly string[]; notes?: readonly string[]}>;
 
 	/** Asks inside the guest (agent first). Throws `guest.unanswered`. */
 	guestFacts(record: InstanceRecord, place: InstancePlace, signal: AbortSignal): Promise<GuestFacts>;
+
+	/** The form of image a new instance is made from, decided once: what it decides on is kept in the record. Absent: a disk. */
+	imageForm?(record: InstanceRecord, work: WorkContext): Promise<ImageForm>;
+
+	/** Mounts a directory of the host natively, now if it runs and else at its start. Mounting what is mounted is no error. */
+	mount?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
+	/** Ends a native mount; one that is not there is no error. */
+	unmount?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
+
+	/** Networks of the host that instances can be given a further interface on. */
+	networks?(): Promise<readonly HostNetwork[]>;
+	/** Gives an instance a further interface; `create` does it for those its record has already. */
+	addNic?(record: InstanceRecord, place: InstancePlace, nic: Nic, work: WorkContext): Promise<void>;
+
+	/**
+	 * Makes the hypervisor follow a record whose processors, memory or disk were changed. Whether it may run meanwhile is
+	 * `resizesLive`. @throws DroverError `instance.invalid` (a disk that would shrink), `driver.*`
+	 */
+	resize?(record: InstanceRecord, place: InstancePlace, hardware: Resources, work: WorkContext): Promise<void>;
+	/** Which of them can be changed while it runs. */
+	readonly resizesLive?: ReadonlySet<keyof Resources>;
+
+	/** One sample of what it uses, without asking the guest. At most 1 s. `undefined`: not running. */
+	metrics?(record: InstanceRecord, place: InstancePlace): Promise<Metrics | undefined>;
+
+	/** How to reach the guest without SSH; `undefined`: it cannot be (not running, no agent). */
+	direct?(record: InstanceRecord, place: InstancePlace): Promise<DirectAccess | undefined>;
+	/** Whether the guest is up, asked by way of the hypervisor. @throws DroverError `guest.unanswered` */
+	answers?(record: InstanceRecord, place: InstancePlace, signal: AbortSignal): Promise<string>;
+
+	/** What the guest wrote to its console last, where that is not in `console.log`; empty when there is nothing. */
+	consoleText?(record: InstanceRecord, place: InstancePlace): Promise<string>;
+
+	/** Members of a cluster that a launch can be placed on; empty: no cluster. */
+	members?(): Promise<readonly string[]>;
+
+	/** Instances of other software that could be taken over. Looks only. */
+	adoptables?(): Promise<readonly Adoptable[]>;
+	/** A record for one of them; changes nothing of it but what marks it as drover's. @throws DroverError `instance.*` */
+	adopt?(name: string, seed: AdoptSeed): Promise<InstanceRecord>;
+
+	/** Whether `watch` is to be called for what rests too: the hypervisor tells of starts by others. */
+	readonly watchesResting?: boolean;
+
+	/** Ends connections and timers; instances go on. */
+	close?(): void;
 
 	/** Tells about changes nobody here asked for (a guest powers itself off, a process dies). Called for each instance that runs. */
 	watch(record: InstanceRecord, place: InstancePlace, listener: (event: DriverEvent) => void): {close(): void};

@@ -5,8 +5,11 @@ import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Driver, DriverHealth} from './driver.ts';
 
+/** The value of a setting that is in force; asked each time, as a person may change it. */
+export type SettingReader = (key: string) => string;
+
 /** The drivers that this version has; the others are known by name and say so. */
-const built: Partial<Record<DriverName, (paths: Paths) => Promise<Driver>>> = {
+const built: Partial<Record<DriverName, (paths: Paths, setting: SettingReader) => Promise<Driver>>> = {
 	async qemu(paths) {
 		const {createQemuDriver} = await import('./qemu/driver.ts');
 		return createQemuDriver({paths});
@@ -31,8 +34,8 @@ export function isBuilt(driver: DriverName): boolean {
 }
 
 /** @returns `undefined` for a driver that this version does not have */
-export async function loadDriver(name: DriverName, paths: Paths): Promise<Driver | undefined> {
-	return built[name]?.(paths);
+export async function loadDriver(name: DriverName, paths: Paths, setting: SettingReader): Promise<Driver | undefined> {
+	return built[name]?.(paths, setting);
 }
 
 /** What can be said of a driver that this version does not have: whether its hypervisor is there. */

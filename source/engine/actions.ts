@@ -1,18 +1,20 @@
 import {availableParallelism} from 'node:os';
-import {capability} from '../drivers/capabilities.ts';
+import {type CapabilityName, capability} from '../drivers/capabilities.ts';
 import type {Driver} from '../drivers/driver.ts';
 import {sshArguments} from '../guest/ssh-command.ts';
 import {sshAccess} from '../guest/ssh-config.ts';
-import {driverTitles} from '../model/driver-name.ts';
+import {type DriverName, driverTitles, type Platform} from '../model/driver-name.ts';
 import {DroverError, type ErrorCode} from '../model/errors.ts';
 import type {ActionOptions, Intent} from '../model/instance.ts';
+import type {HostNetwork} from '../model/network.ts';
 import type {OperationView} from '../model/operation.ts';
 import {type Decision, decide} from '../model/transitions.ts';
 import {warnGuest} from './delayed-stops.ts';
-import type {ActRequest, EngineAction, LaunchRequest} from './engine.ts';
+import type {ActRequest, EngineAction, LaunchRequest, MountRequest, UnmountRequest} from './engine.ts';
 import type {Entry, Instances} from './instances.ts';
 import {checkRequest, defaultImage, launch, prepareLaunch} from './launch.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
+import {checkSource, mountOne, mountsOn, plannedMount, unmountSome} from './mounting.ts';
 import type {ItemPlan, ItemWork, Operations} from './operations.ts';
 import type {Host} from './setting-keys.ts';
 import type {Workshop} from './workshop.ts';
@@ -43,7 +45,8 @@ export class Actions {
 	async launch(request: LaunchRequest): Promise<OperationView> {
 		const {shop, driver, instances} = this.#parts;
 		checkRequest(request);
-		if ((request.networks?.length ?? 0) > 0 || request.bridged) this.#demand('extraNetworks', 'Extra networks are');
+		if ((request.networks?.length ?? 0) > 0 || request.bridged)
+			demandCapability(driver.name, this.#parts.host.platform, 'extraNetworks', 'Extra networks are');
 		await this.#demandUsable();
 		const image = await shop.images.resolve(request.image ?? defaultImage);
 		const entry = await prepareLaunch(shop, request, image, driver.name, name => instances.has(name));
@@ -56,7 +59,8 @@ export class Actions {
 	async act(request: ActRequest): Promise<OperationView> {
 		const {action, by, options = {}} = request;
 		const entries = this.#select(request);
-		if (action === 'suspend') this.#demand('suspend', 'Suspend is');
+		if (action === 'suspend')
+			demandCapability(this.#parts.driver.name, this.#parts.host.platform, 'suspend', 'Suspend is');
 		const decisions = new Map(entries.map(entry => [entry, decide(action, entry.view.state, options)]));
 		refuseTogether(action, decisions);
 		if (action === 'start' || action === 'restart') await this.#demandUsable();
@@ -70,6 +74,42 @@ export class Actions {
 			}
 			await this.#perform(action, entry, options, item);
 		});
+	}
+
+	/** @throws DroverError when the mount cannot be; nothing is touched then */
+	async mount({name, mount, by}: MountRequest): Promise<OperationView> {
+		const scene = this.#parts;
+		const entry = scene.instances.get(name);
+		const {driver, host} = this.#parts;
+		if (mount.type === 'native') demandCapability(driver.name, host.platform, 'nativeMounts', 'Native mounts are');
+		if (driver.mount === undefined || mount.type !== 'native') {
+			throw new DroverError('driver.incapable', `Mounts of type ${mount.type} are not in this version of drover.`);
+		}
+		await checkSource(mount.source);
+		plannedMount(scene, entry, mount);
+		return this.#begin('mount', by, [entry], (item, each) =>
+			this.#parts.instances.exclusive(each, 'mount', item, work => mountOne(scene, each, mount, by, work)),
+		);
+	}
+
+	/** @throws DroverError `instance.missing` */
+	async unmount({name, target, by}: UnmountRequest): Promise<OperationView> {
+		const scene = this.#parts;
+		const entry = scene.instances.get(name);
+		mountsOn(scene, entry, target);
+		return this.#begin('umount', by, [entry], (item, each) =>
+			this.#parts.instances.exclusive(each, 'umount', item, work => unmountSome(scene, each, target, by, work)),
+		);
+	}
+
+	async networks(): Promise<readonly HostNetwork[]> {
+		const {driver, host} = this.#parts;
+		demandCapability(driver.name, host.platform, 'extraNetworks', 'Extra networks are');
+		if (driver.networks === undefined) {
+			throw new DroverError('driver.incapable', 'Extra networks are not in this version of drover.');
+		}
+		await this.#demandUsable();
+		return driver.networks();
 	}
 
 	/** Starts instances that nobody asks for just now. */
@@ -200,15 +240,6 @@ export class Actions {
 		return unique.map(name => instances.get(name));
 	}
 
-	#demand(name: 'suspend' | 'extraNetworks', what: string): void {
-		const answer = capability(this.#parts.driver.name, this.#parts.host.platform, name);
-		if (answer.can !== 'no') {
-			if (name === 'suspend') return;
-			throw new DroverError('driver.incapable', `${what} not in this version of drover.`);
-		}
-		throw new DroverError('driver.incapable', `${what} ${answer.reason}.`);
-	}
-
 	async #demandUsable(): Promise<void> {
 		const {driver} = this.#parts;
 		const health = await driver.health();
@@ -219,6 +250,12 @@ export class Actions {
 			{next: health.remedy},
 		);
 	}
+}
+
+/** The driver's table has the first word. @throws DroverError `driver.incapable`, with who can */
+function demandCapability(driver: DriverName, platform: Platform, name: CapabilityName, what: string): void {
+	const answer = capability(driver, platform, name);
+	if (answer.can === 'no') throw new DroverError('driver.incapable', `${what} ${answer.reason}.`);
 }
 
 const refusalCodes: Readonly<Record<string, ErrorCode>> = {Deleted: 'instance.deleted', Broken: 'instance.broken'};

@@ -14,6 +14,7 @@ import {hostBootId} from '../state/boot.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
 import {openSettings} from '../state/settings.ts';
+import {DriverPool} from './driver-pool.ts';
 import {Instances} from './instances.ts';
 import {LocalEngine} from './local-engine.ts';
 import {Operations} from './operations.ts';
@@ -67,8 +68,9 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		};
 		return new Scene({driver, instances, shop, operations, host});
 	};
+	const pool = new DriverPool(options.loadDriver ?? (name => loadDriver(name, paths, key => settings.get(key).value)));
 	const load = async (name: DriverName): Promise<Driver> => {
-		const driver = await (options.loadDriver ?? (each => loadDriver(each, paths)))(name);
+		const driver = await pool.get(name);
 		if (driver) return driver;
 		throw new DroverError('driver.unsupported', `This version of drover cannot use ${driverTitles[name]} yet.`, {
 			next: `The driver stays ${settings.driver()}.`,
@@ -82,6 +84,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		operations,
 		settings,
 		host,
+		drivers: pool,
 		version: options.version ?? version,
 		lookEveryMs: options.lookEveryMs ?? 10_000,
 		bootId: options.bootId ?? (await hostBootId()),

@@ -1,21 +1,27 @@
 import {readdir} from 'node:fs/promises';
 import {capabilities} from '../drivers/capabilities.ts';
-import type {Driver} from '../drivers/driver.ts';
 import {driversOn, platformProblem} from '../drivers/platforms.ts';
-import {loadDriver, unbuiltHealth} from '../drivers/registry.ts';
+import {unbuiltHealth} from '../drivers/registry.ts';
 import {type DriverName, driverNames, type ScopeName, scopeNames, scopeOf} from '../model/driver-name.ts';
 import {nameProblem} from '../model/names.ts';
 import {type Paths, scopeDirectory} from '../state/paths.ts';
+import type {DriverPool} from './driver-pool.ts';
 import type {DriverInfo} from './engine.ts';
 import type {Host} from './setting-keys.ts';
 
-/** What clients are told of one driver. `current` is the driver object in use, so that its probes are not run twice. */
+/** What clients are told of one driver. */
 export async function driverInfo(
 	name: DriverName,
-	{current, paths, host, again = false}: {current: Driver; paths: Paths; host: Host; again?: boolean},
+	{
+		current,
+		drivers,
+		paths,
+		host,
+		again = false,
+	}: {current: DriverName; drivers: DriverPool; paths: Paths; host: Host; again?: boolean},
 ): Promise<DriverInfo> {
 	const problem = platformProblem(name, host.platform);
-	const driver = name === current.name ? current : problem === undefined ? await loadDriver(name, paths) : undefined;
+	const driver = problem === undefined ? await drivers.get(name) : undefined;
 	const health =
 		problem === undefined
 			? await (driver?.health({again}) ?? unbuiltHealth(name))
@@ -24,7 +30,7 @@ export async function driverInfo(
 		name,
 		supported: problem === undefined,
 		...(problem === undefined ? {} : {unsupportedReason: problem}),
-		current: name === current.name,
+		current: name === current,
 		health,
 		capabilities: capabilities(name, host.platform),
 		scope: scopeOf(name),

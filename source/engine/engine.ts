@@ -1,8 +1,12 @@
 import type {Capabilities} from '../drivers/capabilities.ts';
-import type {DriverHealth} from '../drivers/driver.ts';
+import type {Adoptable, DriverHealth} from '../drivers/driver.ts';
 import type {DriverName, ScopeName} from '../model/driver-name.ts';
+import type {GuestAccess} from '../model/guest-access.ts';
 import type {ImageInfo} from '../model/image-info.ts';
 import type {ActionOptions, InstanceDetail, InstanceEvent, InstanceView} from '../model/instance.ts';
+import type {Metrics} from '../model/metrics.ts';
+import type {Mount} from '../model/mount.ts';
+import type {HostNetwork} from '../model/network.ts';
 import type {LogLine, OperationView} from '../model/operation.ts';
 import type {SshAccess} from '../model/ssh-access.ts';
 import type {SwitchPlan} from '../model/switch.ts';
@@ -65,8 +69,14 @@ export type LaunchRequest = {
 	readonly disk?: number;
 	/** The text of a cloud-config, already read from its file. */
 	readonly cloudInit?: string;
+	/** As Multipass has them: `ID`, or `name=ID[,mode=auto|manual][,mac=…]`; `bridged` is the configured network. */
 	readonly networks?: readonly string[];
+	/** A further interface on the network that `local.bridged-network` names. */
 	readonly bridged?: boolean;
+	/** Mounted once the guest answers; their directories must exist. */
+	readonly mounts?: readonly Mount[];
+	/** The member of a cluster it is to be placed on. */
+	readonly target?: string;
 	/** Seconds the guest may take to answer. Default 300. */
 	readonly answerTimeout?: number;
 	/** The host user who asks, for the records. */
@@ -91,6 +101,19 @@ export type SwitchRequest = {
 	readonly by: string;
 	/** Names of running instances whose power is cut where they cannot be suspended. */
 	readonly force?: readonly string[];
+};
+
+export type MountRequest = {
+	readonly name: string;
+	readonly mount: Mount;
+	readonly by: string;
+};
+
+export type UnmountRequest = {
+	readonly name: string;
+	/** Absent: all of the instance's. */
+	readonly target?: string;
+	readonly by: string;
 };
 
 export type DoctorCheck = {
@@ -142,6 +165,20 @@ export type Engine = {
 	operationLog(request: {id: string}): Promise<readonly LogLine[]>;
 	/** Rejects unless the guest is up. */
 	ssh(request: {name: string}): Promise<SshAccess>;
+	/** How to get into a guest: SSH where it answers there, else by way of the hypervisor. Rejects unless the guest is up. */
+	access(request: {name: string}): Promise<GuestAccess>;
+	/** Begins mounting a directory; the operation's kind is `mount`. Refused when target, type or state do not allow it. */
+	mount(request: MountRequest): Promise<OperationView>;
+	/** Begins ending one mount, or all of an instance; the operation's kind is `umount`. */
+	unmount(request: UnmountRequest): Promise<OperationView>;
+	/** Networks for further interfaces. @throws DroverError `driver.incapable`, `driver.unusable` */
+	networks(): Promise<readonly HostNetwork[]>;
+	/** A sample for each of these instances that runs and can be asked cheaply, by name. Others are left out. */
+	metrics(request: {names: readonly string[]}): Promise<Readonly<Record<string, Metrics>>>;
+	/** Members of the cluster that launches can be placed on; empty where there is none. */
+	members(): Promise<readonly string[]>;
+	/** Instances that other software made and the current driver could take over. */
+	adoptables(): Promise<readonly Adoptable[]>;
 	instanceEvents(request: {name: string}): Promise<readonly InstanceEvent[]>;
 	/** The last lines the guest wrote to its console, made safe to show. */
 	consoleLog(request: {name: string; lines: number}): Promise<readonly string[]>;
@@ -153,7 +190,11 @@ export type Engine = {
 	/** `local.driver` switches, and answers when the switch has ended. */
 	set(request: {key: string; value: string; by: string}): Promise<SettingValue>;
 	/** Puts the last good record of a broken instance back. */
-	adopt(request: {name: string; by: string}): Promise<InstanceView>;
+	adopt(request: {
+		name: string /** Takes over an instance of other software instead. */;
+		from?: string;
+		by: string;
+	}): Promise<InstanceView>;
 	/** Lets go of a broken instance: its files are set aside, none is removed; a machine without a record is ended. */
 	forget(request: {name: string; by: string}): Promise<{readonly keptIn?: string}>;
 	/** What a switch would do; touches nothing. */
@@ -186,6 +227,13 @@ export const engineMethods = [
 	'cancel',
 	'operationLog',
 	'ssh',
+	'access',
+	'mount',
+	'unmount',
+	'networks',
+	'metrics',
+	'members',
+	'adoptables',
 	'instanceEvents',
 	'consoleLog',
 	'drivers',

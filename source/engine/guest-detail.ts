@@ -21,6 +21,7 @@ export async function guestDetail(instances: Instances, entry: Entry, runtime: b
 		mac: record.hardware.mac,
 		...facts,
 		...(record.suspended ? {suspended: record.suspended} : {}),
+		...(record.hardware.nics === undefined ? {} : {nics: record.hardware.nics}),
 	};
 	if (!runtime || !isAlive || record.deleted) return detail;
 	try {
@@ -31,8 +32,16 @@ export async function guestDetail(instances: Instances, entry: Entry, runtime: b
 	}
 }
 
+/** The end of what the guest wrote to its console, from where the driver has it. */
+export async function consoleText(instances: Instances, entry: Entry): Promise<string> {
+	const {driver} = instances;
+	const place = instances.place(entry);
+	if (driver.consoleText === undefined || entry.stored.kind !== 'record') return tailConsole(place.directory);
+	return driver.consoleText(entry.stored.record, place);
+}
+
 /** The end of what the guest wrote to its console, at most 256 KiB; empty when there is nothing. */
-export async function tailConsole(directory: string): Promise<string> {
+async function tailConsole(directory: string): Promise<string> {
 	const handle = await open(path.join(directory, 'console.log'), 'r').catch(() => undefined);
 	if (!handle) return '';
 	try {

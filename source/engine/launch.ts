@@ -103,14 +103,20 @@ export async function launch(shop: Workshop, entry: Entry, image: ResolvedImage,
 	const {intent} = instances.record(entry);
 	const place = instances.place(entry);
 	try {
-		const cached = await shop.images.fetch(image, work);
+		const form = await instances.driver.imageForm?.(instances.record(entry), work);
+		const cached = await shop.images.fetch(image, work, form);
 		await fitDisk(instances, entry, cached, work);
 		work.signal.throwIfAborted();
 		work.progress('creating');
 		await mkdir(place.sockets, {recursive: true, mode: 0o700});
 		const record = await work.update({image: {...instances.record(entry).image, hash: cached.hash}});
 		const seed = await readSeed(shop, record, place.directory);
-		await instances.driver.create(record, place, {imagePath: cached.path, imageFormat: cached.format, seed}, work);
+		await instances.driver.create(
+			record,
+			place,
+			{imagePath: cached.path, imageFormat: cached.format, imageHash: cached.hash, seed},
+			work,
+		);
 		work.progress('starting');
 		await instances.driver.start(instances.record(entry), place, work);
 	} catch (error) {

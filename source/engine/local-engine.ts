@@ -1,26 +1,38 @@
 import {EventEmitter} from 'node:events';
-import {sshAccess} from '../guest/ssh-config.ts';
 import type {ImageStore} from '../images/image.ts';
 import {type DriverName, scopeOf} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import type {InstanceDetail, InstanceView} from '../model/instance.ts';
-import {isUp} from '../model/state.ts';
 import {plainText} from '../model/text.ts';
 import {wasRebooted} from '../state/boot.ts';
 import {readEvents} from '../state/event-log.ts';
 import type {Paths} from '../state/paths.ts';
+import {accessTo, sshTo} from './access.ts';
 import {adopt, forget} from './broken.ts';
 import {examine} from './doctor.ts';
 import {allDrivers, driverInfo, elsewhere} from './driver-info.ts';
-import type {ActRequest, Engine, EngineEvent, LaunchRequest, Notice, Overview, SwitchRequest} from './engine.ts';
-import {guestDetail, tailConsole} from './guest-detail.ts';
+import type {DriverPool} from './driver-pool.ts';
+import type {
+	ActRequest,
+	Engine,
+	EngineEvent,
+	LaunchRequest,
+	MountRequest,
+	Notice,
+	Overview,
+	SwitchRequest,
+	UnmountRequest,
+} from './engine.ts';
+import {consoleText, guestDetail} from './guest-detail.ts';
 import {hostFacts} from './host.ts';
 import {getRestore, restoreKey, setRestore} from './instance-settings.ts';
+import {sampleMetrics} from './metrics.ts';
 import type {Operations} from './operations.ts';
 import type {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
 import type {Settings} from './settings-desk.ts';
 import {Switcher} from './switcher.ts';
+import {takeOver} from './take-over.ts';
 import {inOrder} from './view.ts';
 
 export type EngineParts = {
@@ -29,6 +41,7 @@ export type EngineParts = {
 	readonly operations: Operations;
 	readonly settings: Settings;
 	readonly host: Host;
+	readonly drivers: DriverPool;
 	readonly version: string;
 	/** Milliseconds between two looks at all instances; the net below the drivers' events. */
 	readonly lookEveryMs: number;
@@ -90,10 +103,10 @@ export class LocalEngine implements Engine {
 	}
 
 	async overview(): Promise<Overview> {
-		const {paths, operations, settings} = this.#parts;
+		const {paths, operations, settings, drivers} = this.#parts;
 		const {instances, driver} = this.#scene;
 		const [info, views, host, others] = await Promise.all([
-			driverInfo(driver.name, {current: driver, paths: paths, host: this.#parts.host}),
+			driverInfo(driver.name, {current: driver.name, drivers, paths, host: this.#parts.host}),
 			this.list(),
 			hostFacts(paths.data),
 			elsewhere(paths, scopeOf(driver.name)),
@@ -151,26 +164,37 @@ export class LocalEngine implements Engine {
 	}
 
 	async ssh({name}: {name: string}) {
-		const {paths} = this.#parts;
-		const {instances} = this.#scene;
-		const entry = instances.get(name);
-		const record = instances.record(entry);
-		const {view} = entry;
-		if (!isUp(view.state) || view.ssh === undefined) {
-			throw new DroverError(
-				record.deleted ? 'instance.deleted' : 'instance.state',
-				record.deleted ? `instance "${name}" is deleted` : `instance "${name}" is not running (${view.state})`,
-				{next: record.deleted ? `drover recover ${name} brings it back.` : `drover start ${name} starts it.`},
-			);
-		}
-		return sshAccess(paths, {
-			name,
-			id: record.id,
-			host: view.ssh.host,
-			port: view.ssh.port,
-			user: record.ssh.user,
-			hostKey: record.ssh.hostKey,
-		});
+		return sshTo(this.#scene, name);
+	}
+
+	async access({name}: {name: string}) {
+		return accessTo(this.#scene, name);
+	}
+
+	async mount(request: MountRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.actions.mount(request);
+	}
+
+	async unmount(request: UnmountRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.actions.unmount(request);
+	}
+
+	async networks() {
+		return this.#scene.actions.networks();
+	}
+
+	async metrics({names}: {names: readonly string[]}) {
+		return sampleMetrics(this.#scene.instances, names);
+	}
+
+	async members() {
+		return (await this.#scene.driver.members?.()) ?? [];
+	}
+
+	async adoptables() {
+		return (await this.#scene.driver.adoptables?.()) ?? [];
 	}
 
 	async instanceEvents({name}: {name: string}) {
@@ -181,7 +205,7 @@ export class LocalEngine implements Engine {
 	async consoleLog({name, lines}: {name: string; lines: number}) {
 		const {instances} = this.#scene;
 		const entry = instances.get(name);
-		const text = await tailConsole(instances.place(entry).directory);
+		const text = await consoleText(instances, entry);
 		return plainText(text)
 			.trimEnd()
 			.split('\n')
@@ -223,9 +247,10 @@ export class LocalEngine implements Engine {
 		return changed;
 	}
 
-	async adopt({name, by}: {name: string; by: string}) {
+	async adopt({name, from, by}: {name: string; from?: string; by: string}) {
 		this.#demandNoSwitch();
 		const {instances} = this.#scene;
+		if (from !== undefined) return takeOver(this.#scene, name, from, by);
 		await adopt(instances, instances.get(name));
 		const entry = instances.get(name);
 		await instances.tell(entry, 'its last good record was put back', by);
@@ -265,6 +290,7 @@ export class LocalEngine implements Engine {
 		clearTimeout(this.#look);
 		this.#parts.operations.abandon();
 		await this.#scene.close();
+		await this.#parts.drivers.close();
 		this.#emitter.removeAllListeners();
 	}
 
@@ -316,9 +342,9 @@ export class LocalEngine implements Engine {
 	}
 
 	async #allDrivers(again: boolean) {
-		const {paths, host} = this.#parts;
+		const {paths, host, drivers} = this.#parts;
 		const {driver, instances} = this.#scene;
-		const all = await allDrivers({current: driver, paths: paths, host, again});
+		const all = await allDrivers({current: driver.name, drivers, paths, host, again});
 		return all.map(info => (info.current ? {...info, instances: instances.all().length} : info));
 	}
 

@@ -19,6 +19,39 @@ const invalid = (key: string, value: string, why: string, next?: string) =>
 const yes = new Set(['on', 'yes', '1', 'true']);
 const no = new Set(['off', 'no', '0', 'false']);
 
+/** As LXD and Incus allow names of projects and pools, and then some: no slash, no blank. */
+const serverName = /^[A-Za-z\d][\w.-]{0,62}$/;
+
+const lxdTypes: Readonly<Record<string, string>> = {
+	auto: 'auto',
+	vm: 'vm',
+	'virtual-machine': 'vm',
+	container: 'container',
+};
+
+/** `https://host[:port]`, and after `#` the SHA-256 of the certificate that the server must show. */
+function parseRemote(value: string): string {
+	if (value === '') return '';
+	const [address = '', fingerprint] = value.trim().split('#', 2);
+	if (!URL.canParse(address) || new URL(address).protocol !== 'https:') {
+		throw invalid('local.lxd.remote', value, 'it must be an https:// address.', 'Write it as https://host:8443.');
+	}
+	const url = new URL(address);
+	if (url.username !== '' || url.password !== '' || url.search !== '' || !['', '/'].includes(url.pathname)) {
+		throw invalid('local.lxd.remote', value, 'it must be a host and a port only.', 'Write it as https://host:8443.');
+	}
+	const port = url.port === '' ? '8443' : url.port;
+	if (fingerprint === undefined) return `https://${url.hostname}:${port}`;
+	const digits = fingerprint
+		.toLowerCase()
+		.replace(/^sha256:/, '')
+		.replaceAll(':', '');
+	if (!/^[\da-f]{64}$/.test(digits)) {
+		throw invalid('local.lxd.remote', value, 'what follows # is not the SHA-256 fingerprint of a certificate.');
+	}
+	return `https://${url.hostname}:${port}#${digits}`;
+}
+
 /** The settings there are, with Multipass's names and rules. */
 const settingKeys: readonly SettingKey[] = [
 	{
@@ -59,6 +92,36 @@ const settingKeys: readonly SettingKey[] = [
 				throw invalid('local.image.mirror', value, 'a mirror must be an https:// address.');
 			}
 			return value.endsWith('/') ? value : `${value}/`;
+		},
+	},
+	{
+		key: 'local.lxd.pool',
+		standard: () => '',
+		parse(value) {
+			if (value === '' || serverName.test(value)) return value;
+			throw invalid('local.lxd.pool', value, 'it is not the name of a storage pool.');
+		},
+	},
+	{
+		key: 'local.lxd.project',
+		standard: () => 'drover',
+		parse(value) {
+			if (serverName.test(value)) return value;
+			throw invalid('local.lxd.project', value, 'it is not the name of a project.');
+		},
+	},
+	{
+		key: 'local.lxd.remote',
+		standard: () => '',
+		parse: value => parseRemote(value),
+	},
+	{
+		key: 'local.lxd.type',
+		standard: () => 'auto',
+		parse(value) {
+			const type = lxdTypes[value.trim().toLowerCase()];
+			if (type !== undefined) return type;
+			throw invalid('local.lxd.type', value, 'it is one of auto, vm and container.');
 		},
 	},
 	{

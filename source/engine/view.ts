@@ -79,6 +79,9 @@ export function viewOf(
 		...(isAlive && observation.runningSince !== undefined ? {runningSince: observation.runningSince} : {}),
 		observedAt: observation?.observedAt ?? 0,
 		...(record.shutdownAt === undefined ? {} : {shutdownAt: record.shutdownAt}),
+		...(observation?.member === undefined ? {} : {member: observation.member}),
+		...(record.lxd === undefined ? {} : {kind: record.lxd.type}),
+		...(record.mounts === undefined || record.mounts.length === 0 ? {} : {mounts: record.mounts}),
 		...(work
 			? {
 					operation: {

@@ -18,7 +18,8 @@ export type ResolvedImage = {
 /** An image in the cache: verified, complete, read-only (0444), never changed in place. */
 export type CachedImage = {
 	readonly path: string;
-	readonly format: 'qcow2' | 'raw';
+	/** `rootfs`: a tar archive with `metadata.yaml`, `templates/` and `rootfs/`, as LXD and Incus have it. */
+	readonly format: 'qcow2' | 'raw' | 'rootfs';
 	/** `sha256:…` of the file's bytes. */
 	readonly hash: string;
 	/** Bytes a disk made from it must have at least. */
@@ -31,12 +32,15 @@ export type ImageWork = {
 	log(line: string): void;
 };
 
+/** `disk`: for a virtual machine (the default); `rootfs`: for a container. */
+export type ImageForm = 'disk' | 'rootfs';
+
 /** Images for every scope and driver, cached once by content. */
 export type ImageStore = {
 	/** @throws DroverError `image.unknown` (what was asked, what there is), `image.unusable` */
 	resolve(query: string): Promise<ResolvedImage>;
 	/** Makes sure it is in the cache. One piece of work for concurrent callers. @throws DroverError `image.*`, `host.*`, `operation.cancelled` */
-	fetch(image: ResolvedImage, work: ImageWork): Promise<CachedImage>;
+	fetch(image: ResolvedImage, work: ImageWork, form?: ImageForm): Promise<CachedImage>;
 	/** What can be launched by name. */
 	find(query: string): Promise<readonly ImageInfo[]>;
 };

@@ -1,5 +1,7 @@
 import type {DriverName, ScopeName} from './driver-name.ts';
 import type {ErrorData} from './errors.ts';
+import type {Mount} from './mount.ts';
+import type {Nic} from './network.ts';
 import type {InstanceState} from './state.ts';
 
 /** What drover remembers of an instance. One JSON file each; see `state/records.ts` for how it is kept. */
@@ -33,6 +35,21 @@ export type InstanceRecord = {
 	readonly parked?: Parked;
 	/** What is done to it when its scope is entered, and after a reboot of the host. Absent: as it was. */
 	readonly restore?: RestorePolicy;
+	/** Directories of the host that it sees; made anew at each start where the driver does not keep them itself. */
+	readonly mounts?: readonly Mount[];
+	/** Where it is on an LXD or Incus server. */
+	readonly lxd?: LxdPlacement;
+};
+
+/** What identifies an instance on an LXD or Incus server, beside its name there. */
+export type LxdPlacement = {
+	readonly type: 'container' | 'virtual-machine';
+	/** The server's project it is in. */
+	readonly project: string;
+	/** What the server calls it, where that is not its name here. */
+	readonly instance?: string;
+	/** The member of the cluster that was asked for; where it is now, the server says. */
+	readonly target?: string;
 };
 
 /** `as-it-was`: runs again if it ran. `suspended`: what was suspended stays so. */
@@ -77,6 +94,8 @@ export type Hardware = {
 	readonly mac: string;
 	/** Versioned machine type, chosen at the first start and kept: a saved memory image depends on it. */
 	readonly machine?: string;
+	/** Network interfaces beside the first. */
+	readonly nics?: readonly Nic[];
 };
 
 export type SshIdentity = {
@@ -139,6 +158,10 @@ export type Observation = {
 	/** Addresses that can be reached from the host. */
 	readonly ipv4: readonly string[];
 	readonly ssh?: {readonly host: string; readonly port: number};
+	/** Its guest can be reached without SSH, by way of the hypervisor. */
+	readonly isDirect?: boolean;
+	/** The member of a cluster it runs on. */
+	readonly member?: string;
 };
 
 /** What clients are shown: the record, the observation and the work under way, put together. */
@@ -165,6 +188,11 @@ export type InstanceView = {
 	readonly observedAt: number;
 	/** When a delayed stop is due, ISO 8601. */
 	readonly shutdownAt?: string;
+	/** The member of a cluster it lives on. */
+	readonly member?: string;
+	/** `container` where it is not a virtual machine. */
+	readonly kind?: 'container' | 'virtual-machine';
+	readonly mounts?: readonly Mount[];
 	/** The operation at work on it. */
 	readonly operation?: {readonly id: string; readonly kind: string; readonly stage: string; readonly percent?: number};
 };
@@ -179,6 +207,10 @@ export type InstanceDetail = InstanceView & {
 	/** Absent when the guest was not asked or did not answer; `guestError` then says why. */
 	readonly guest?: GuestFacts;
 	readonly guestError?: ErrorData;
+	/** Network interfaces beside the first. */
+	readonly nics?: readonly Nic[];
+	/** Sentences worth knowing about it: a limit that is not enforced, a mount whose files belong to nobody. */
+	readonly notes?: readonly string[];
 };
 
 export type GuestFacts = {

@@ -10,6 +10,10 @@ export type OperationKind =
 	| 'recover'
 	| 'purge'
 	| 'switch'
+	| 'mount'
+	| 'umount'
+	| 'resize'
+	| 'adopt'
 	| 'download';
 
 export type OperationState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';

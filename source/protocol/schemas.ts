@@ -26,6 +26,15 @@ const actionOptions = v.strictObject({
 	answerTimeout: key(number),
 });
 
+const idMaps = v.pipe(v.array(v.strictObject({host: number, guest: number})), v.maxLength(100));
+const mount = v.strictObject({
+	source: text,
+	target: text,
+	type: v.picklist(['classic', 'native']),
+	uidMap: idMaps,
+	gidMap: idMaps,
+});
+
 const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Request<Method>>} = {
 	overview: nothing,
 	list: nothing,
@@ -39,6 +48,8 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 		cloudInit: key(v.pipe(v.string(), v.maxLength(2 ** 20))),
 		networks: key(names),
 		bridged: key(v.boolean()),
+		mounts: key(v.pipe(v.array(mount), v.maxLength(100))),
+		target: key(text),
 		answerTimeout: key(number),
 		by: text,
 	}),
@@ -49,6 +60,13 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 	cancel: v.strictObject({id: text, by: text}),
 	operationLog: v.strictObject({id: text}),
 	ssh: v.strictObject({name: text}),
+	access: v.strictObject({name: text}),
+	mount: v.strictObject({name: text, mount, by: text}),
+	unmount: v.strictObject({name: text, target: key(text), by: text}),
+	networks: nothing,
+	metrics: v.strictObject({names}),
+	members: nothing,
+	adoptables: nothing,
 	instanceEvents: v.strictObject({name: text}),
 	consoleLog: v.strictObject({name: text, lines: v.pipe(number, v.integer(), v.minValue(0), v.maxValue(100_000))}),
 	drivers: nothing,
@@ -57,7 +75,7 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 	settings: nothing,
 	get: v.strictObject({key: text}),
 	set: v.strictObject({key: text, value: text, by: text}),
-	adopt: v.strictObject({name: text, by: text}),
+	adopt: v.strictObject({name: text, from: key(text), by: text}),
 	forget: v.strictObject({name: text, by: text}),
 	switchPlan: v.strictObject({to: v.picklist(driverNames)}),
 	switchDriver: v.strictObject({to: v.picklist(driverNames), by: text, force: key(names)}),

@@ -20,6 +20,10 @@ const time = v.pipe(
 const mac = v.pipe(v.string(), v.regex(/^[\da-f]{2}(?::[\da-f]{2}){5}$/, 'is not a MAC address'));
 const machine = v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/, 'is not a machine type'));
 
+const idMap = v.object({host: count, guest: v.pipe(v.number(), v.safeInteger(), v.minValue(-1))});
+const absolute = v.pipe(line, v.startsWith('/', 'is not an absolute path'));
+const serverName = v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/, 'is not a name'));
+
 const options = v.object({
 	force: v.optional(v.boolean()),
 	delayMinutes: v.optional(count),
@@ -48,6 +52,9 @@ const schema = v.object({
 		disk: positive,
 		mac,
 		machine: v.optional(machine),
+		nics: v.optional(
+			v.pipe(v.array(v.object({network: line, mac, mode: v.picklist(['auto', 'manual'])})), v.maxLength(32)),
+		),
 	}),
 	ssh: v.object({
 		user: v.pipe(v.string(), v.regex(/^[a-z_][\w-]{0,31}$/, 'is not a user name')),
@@ -91,6 +98,28 @@ const schema = v.object({
 		}),
 	),
 	restore: v.optional(v.picklist(restorePolicies)),
+	mounts: v.optional(
+		v.pipe(
+			v.array(
+				v.object({
+					source: absolute,
+					target: absolute,
+					type: v.picklist(['classic', 'native']),
+					uidMap: v.array(idMap),
+					gidMap: v.array(idMap),
+				}),
+			),
+			v.maxLength(256),
+		),
+	),
+	lxd: v.optional(
+		v.object({
+			type: v.picklist(['container', 'virtual-machine']),
+			project: serverName,
+			instance: v.optional(serverName),
+			target: v.optional(serverName),
+		}),
+	),
 });
 
 export type ParsedRecord =

@@ -93,7 +93,7 @@ export class Subject {
 		return driver.create(
 			this.record,
 			this.place,
-			{imagePath: this.image.path, imageFormat: this.image.format, seed: this.#seed},
+			{imagePath: this.image.path, imageFormat: this.image.format, imageHash: this.image.hash, seed: this.#seed},
 			this.work(),
 		);
 	}

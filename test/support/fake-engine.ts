@@ -1,9 +1,13 @@
 import {capabilities} from '../../source/drivers/capabilities.ts';
+import type {Adoptable} from '../../source/drivers/driver.ts';
 import type {DriverInfo, Engine, EngineEvent, Overview} from '../../source/engine/engine.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {scopeOf} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
+import type {GuestAccess} from '../../source/model/guest-access.ts';
 import type {InstanceDetail, InstanceView} from '../../source/model/instance.ts';
+import type {Metrics} from '../../source/model/metrics.ts';
+import type {HostNetwork} from '../../source/model/network.ts';
 import {isEnded, type LogLine, type OperationKind, type OperationView} from '../../source/model/operation.ts';
 import {gibibyte} from '../../source/model/sizes.ts';
 import type {InstanceState} from '../../source/model/state.ts';
@@ -78,6 +82,11 @@ export class FakeEngine implements Engine {
 	delayMs: number;
 	isAway = false;
 	plan: SwitchPlan | undefined;
+	accessOf: ((name: string) => GuestAccess | undefined) | undefined;
+	hostNetworks: readonly HostNetwork[] = [];
+	readonly samples = new Map<string, Metrics>();
+	clusterMembers: readonly string[] = [];
+	foreign: readonly Adoptable[] = [];
 	story: SwitchStory | undefined;
 	readonly #operations = new Map<string, OperationView>();
 	readonly #listeners = new Set<(event: EngineEvent) => void>();
@@ -239,6 +248,51 @@ export class FakeEngine implements Engine {
 		};
 	}
 
+	async access({name}: {name: string}): Promise<GuestAccess> {
+		return this.accessOf?.(name) ?? {kind: 'ssh', ssh: await this.ssh({name})};
+	}
+
+	async mount(request: Parameters<Engine['mount']>[0]): Promise<OperationView> {
+		this.#note('mount', request);
+		const instance = this.#get(request.name);
+		this.put({...instance, mounts: [...(instance.mounts ?? []), request.mount]});
+		return this.#begin('mount', [request.name], request.by);
+	}
+
+	async unmount(request: Parameters<Engine['unmount']>[0]): Promise<OperationView> {
+		this.#note('unmount', request);
+		const {mounts = [], ...instance} = this.#get(request.name);
+		this.put({
+			...instance,
+			mounts: request.target === undefined ? [] : mounts.filter(mount => mount.target !== request.target),
+		});
+		return this.#begin('umount', [request.name], request.by);
+	}
+
+	async networks(): Promise<readonly HostNetwork[]> {
+		this.#note('networks');
+		return this.hostNetworks;
+	}
+
+	async metrics({names}: {names: readonly string[]}): Promise<Readonly<Record<string, Metrics>>> {
+		this.#note('metrics', {names});
+		return Object.fromEntries(
+			names.flatMap(name => {
+				const sample = this.samples.get(name);
+				return sample === undefined ? [] : [[name, sample]];
+			}),
+		);
+	}
+
+	async members(): Promise<readonly string[]> {
+		return this.clusterMembers;
+	}
+
+	async adoptables(): Promise<readonly Adoptable[]> {
+		this.#note('adoptables');
+		return this.foreign;
+	}
+
 	async instanceEvents({name}: {name: string}) {
 		this.#get(name);
 		return [{at: '2026-01-01T00:00:00.000Z', what: 'launched from micro', by: 'kim'}];
@@ -298,7 +352,7 @@ export class FakeEngine implements Engine {
 		return {key, value, isDefault: false};
 	}
 
-	async adopt(request: {name: string; by: string}) {
+	async adopt(request: {name: string; from?: string; by: string}) {
 		this.#note('adopt', request);
 		this.put(fakeInstance(request.name, 'Stopped'));
 		return this.#get(request.name);

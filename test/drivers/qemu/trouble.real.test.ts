@@ -120,7 +120,12 @@ describe('the disk', () => {
 		execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', '/etc/passwd', evil, '1M']);
 		await rm(path.join(subject.place.directory, 'disk.qcow2'));
 		await expect(
-			driver.create(subject.record, subject.place, {imagePath: evil, imageFormat: 'qcow2', seed: {}}, subject.work()),
+			driver.create(
+				subject.record,
+				subject.place,
+				{imagePath: evil, imageFormat: 'qcow2', imageHash: '', seed: {}},
+				subject.work(),
+			),
 		).rejects.toMatchObject({code: 'image.unusable', message: expect.stringMatching(/another file/)});
 		expect(await readdir(subject.place.directory)).not.toContain('disk.qcow2');
 	});
