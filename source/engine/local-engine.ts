@@ -173,16 +173,16 @@ export class LocalEngine implements Engine {
 
 	async mount(request: MountRequest) {
 		this.#demandNoSwitch();
-		return this.#scene.actions.mount(request);
+		return this.#scene.changes.mount(request);
 	}
 
 	async unmount(request: UnmountRequest) {
 		this.#demandNoSwitch();
-		return this.#scene.actions.unmount(request);
+		return this.#scene.changes.unmount(request);
 	}
 
 	async networks() {
-		return this.#scene.actions.networks();
+		return this.#scene.changes.networks();
 	}
 
 	async metrics({names}: {names: readonly string[]}) {

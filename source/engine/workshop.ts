@@ -1,4 +1,5 @@
 import type {WorkContext} from '../drivers/driver.ts';
+import type {SettingReader} from '../drivers/registry.ts';
 import type {ImageStore} from '../images/image.ts';
 import {DroverError} from '../model/errors.ts';
 import type {InstanceRecord} from '../model/instance.ts';
@@ -22,6 +23,8 @@ export type Workshop = {
 	/** The drover user's client key, made when first needed. */
 	readonly clientKey: () => Promise<{public: string}>;
 	readonly hostKey: () => Promise<{private: string; public: string}>;
+	/** The value of a setting that is in force. */
+	readonly setting: SettingReader;
 	readonly now: () => Date;
 	readonly random: () => number;
 	readonly uuid: () => string;

@@ -37,6 +37,8 @@ export type InstanceRecord = {
 	readonly restore?: RestorePolicy;
 	/** Directories of the host that it sees; made anew at each start where the driver does not keep them itself. */
 	readonly mounts?: readonly Mount[];
+	/** The member of a cluster that it was asked to be placed on; where it is now, is observed. */
+	readonly target?: string;
 	/** Where it is on an LXD or Incus server. */
 	readonly lxd?: LxdPlacement;
 };
@@ -126,6 +128,14 @@ export type ActionOptions = {
 	readonly discardMemory?: boolean;
 	/** launch, start, restart: how long the guest may take to answer, in seconds. Default 300. */
 	readonly answerTimeout?: number;
+	/** launch: mounted once the guest answers. */
+	readonly mounts?: readonly Mount[];
+	/** resize: what is to be changed; memory and disk in bytes. */
+	readonly cpus?: number;
+	readonly memory?: number;
+	readonly disk?: number;
+	/** resize: a further interface. */
+	readonly nic?: Nic;
 };
 
 /** What a saved memory image depends on; who loads it compares this first. */

@@ -22,6 +22,7 @@ export type Setting = {
 	readonly columns?: number;
 	readonly stdin?: string;
 	readonly cwd?: string;
+	readonly env?: NodeJS.ProcessEnv;
 	/** The exit code of what is run. */
 	readonly exit?: number;
 	/** Gets what a Ctrl-C would call. */
@@ -61,7 +62,7 @@ export async function drover(argv: readonly string[], setting: Setting = {}): Pr
 			read: async () => setting.stdin ?? '',
 			readLine: async () => setting.stdin?.split('\n')[0],
 		},
-		env: {},
+		env: setting.env ?? {},
 		cwd: setting.cwd ?? '/',
 		user: 'kim',
 		async run(program, programArgv) {

@@ -95,7 +95,9 @@ export class FakeEngine implements Engine {
 	readonly #listeners = new Set<(event: EngineEvent) => void>();
 	readonly #settings = new Map([
 		['client.primary-name', 'primary'],
+		['local.bridged-network', ''],
 		['local.driver', 'qemu'],
+		['local.privileged-mounts', 'true'],
 	]);
 	#next = 1;
 
