@@ -26,6 +26,19 @@ export function splitMount(text: string): {source: string; target: string} {
 	return {source, target: target.join(':')};
 }
 
+/** Takes `NAME[:PATH]` apart: no name has a colon. @throws DroverError `usage.invalid` without a name */
+export function instanceAndPath(text: string): {name: string; path?: string} {
+	const at = text.indexOf(':');
+	const name = at < 0 ? text : text.slice(0, at);
+	if (name === '') {
+		throw usageError(
+			`${JSON.stringify(plainLine(text).slice(0, 100))} names no instance.`,
+			'Write it as <name> or <name>:<path>.',
+		);
+	}
+	return at < 0 ? {name} : {name, path: text.slice(at + 1)};
+}
+
 /** How a driver mounts when nothing is said: its own way where it has one. */
 export function defaultMountType(driver: DriverInfo): Mount['type'] {
 	return driver.capabilities.nativeMounts.can === 'yes' ? 'native' : 'classic';

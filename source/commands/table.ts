@@ -205,7 +205,7 @@ export const commandTable: readonly CommandSpec[] = [
 			{
 				long: 'no-map-working-directory',
 				short: 'n',
-				help: 'Do not map the host execution path to a mounted path. There are no mounts in this version, so it never is.',
+				help: 'Do not map the host execution path to a mounted path',
 			},
 		],
 		arguments: [
@@ -214,6 +214,54 @@ export const commandTable: readonly CommandSpec[] = [
 		],
 		unknownOption:
 			'Options of the command itself go after "--", like this: drover exec <name> -- <command> <arguments>',
+	},
+	{
+		name: 'mount',
+		usage: '[options] <source> <target> [<target> ...]',
+		summary: 'Mount a local directory in an instance',
+		description:
+			'Mount a local directory inside an instance. It stays mounted over restarts, until "drover umount" ends that.',
+		options: [
+			{
+				long: 'gid-map',
+				short: 'g',
+				value: '<host>:<instance>',
+				repeatable: true,
+				help: "A group id of the host, and the one of the instance that it is seen as. Without any, your group is that of the instance's user.",
+			},
+			{
+				long: 'uid-map',
+				short: 'u',
+				value: '<host>:<instance>',
+				repeatable: true,
+				help: "A user id of the host, and the one of the instance that it is seen as. Without any, you are the instance's user.",
+			},
+			{
+				long: 'type',
+				short: 't',
+				value: '<type>',
+				help: "How to mount: native is the driver's own way, classic goes over SSH and is not in this version. Default: native where the driver has it.",
+			},
+		],
+		arguments: [
+			{name: 'source', help: 'Path of the local directory to mount'},
+			{
+				name: 'target',
+				help: "Where to mount it: <name>[:<path>]. A relative path is below the home of the instance's user; without one the name of the directory is used.",
+			},
+		],
+	},
+	{
+		name: 'umount',
+		aliases: ['unmount'],
+		usage: '[options] <mount> [<mount> ...]',
+		summary: 'Unmount a directory from an instance',
+		arguments: [
+			{
+				name: 'mount',
+				help: 'What to unmount: <name>[:<path>]. Without a path, all mounts of the instance.',
+			},
+		],
 	},
 	{
 		name: 'console',

@@ -60,7 +60,7 @@ Arguments:
 
 	test('of what there is not', async () => {
 		expect(await drover(['help', 'fly'])).toMatchObject({code: 1, connections: 0, out: ''});
-		expect((await drover(['help', 'mount'])).err).toMatch(/^help failed: mounts are not in this version of drover\./);
+		expect((await drover(['help', 'clone'])).err).toMatch(/^help failed: cloning is not in this version of drover\./);
 		expect(await drover(['help', 'a', 'b'])).toMatchObject({code: 1, connections: 0});
 	});
 
@@ -89,7 +89,7 @@ describe('what is no command', () => {
 	});
 
 	test.each([
-		...['mount', 'umount', 'unmount', 'transfer', 'copy-files', 'networks', 'snapshot', 'restore', 'clone'],
+		...['transfer', 'copy-files', 'networks', 'snapshot', 'restore', 'clone'],
 		...['alias', 'aliases', 'unalias', 'prefer', 'authenticate', 'auth', 'wait-ready', 'zones'],
 	])('%s is known and not there', async name => {
 		const {code, out, err, connections} = await drover([name, '--any', 'thing']);

@@ -445,7 +445,7 @@ export class FakeEngine implements Engine {
 			if (error) return {...item, state: 'failed' as const, error: error.toData()};
 			const instance = this.instances.get(item.target);
 			if (operation.kind === 'purge') this.remove(item.target);
-			else if (instance) this.put(fakeInstance(item.target, goal[operation.kind] ?? instance.state));
+			else if (instance && goal[operation.kind]) this.put(fakeInstance(item.target, goal[operation.kind]));
 			return {...item, state: 'done' as const, stage: 'done', percent: 100};
 		});
 		const error = items.find(item => item.state === 'failed')?.error;
