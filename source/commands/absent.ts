@@ -2,7 +2,6 @@
 const absent: Readonly<Record<string, string>> = {
 	transfer: 'copying files is',
 	'copy-files': 'copying files is',
-	networks: 'extra networks are',
 	snapshot: 'snapshots are',
 	restore: 'snapshots are',
 	clone: 'cloning is',

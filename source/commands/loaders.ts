@@ -16,6 +16,7 @@ export const loaders: Readonly<Record<string, () => Promise<{readonly run: Comma
 	exec: () => import('./exec.ts'),
 	mount: () => import('./mount.ts'),
 	umount: () => import('./umount.ts'),
+	networks: () => import('./networks.ts'),
 	console: () => import('./console.ts'),
 	events: () => import('./events.ts'),
 	operations: () => import('./operations.ts'),

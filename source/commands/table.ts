@@ -264,6 +264,14 @@ export const commandTable: readonly CommandSpec[] = [
 		],
 	},
 	{
+		name: 'networks',
+		usage: '[options]',
+		summary: 'List the networks that instances can be connected to',
+		description:
+			'List the networks of the host that instances can be given a further interface on: at their launch with "launch --network", later with "set local.<name>.bridged=true". Only where the driver can.',
+		options: [anyFormat],
+	},
+	{
 		name: 'console',
 		usage: '[options] <name>',
 		summary: 'Show what an instance wrote to its console',
@@ -347,7 +355,7 @@ export const commandTable: readonly CommandSpec[] = [
 		usage: '[options] <key>[=<value>]',
 		summary: 'Set a configuration setting',
 		description:
-			'Set, to the given value, the configuration setting corresponding to the given key. "drover get --keys" lists the keys there are.',
+			'Set, to the given value, the configuration setting corresponding to the given key. "drover get --keys" lists the keys there are. Processors, memory and disk of an instance (local.<name>.cpus, .memory, .disk) are changed while it is stopped; a disk can only grow.',
 		arguments: [
 			{
 				name: 'keyval',

@@ -14,9 +14,10 @@ import {delayStop, purge, recover, remove, restart, start, stop, suspend} from '
 import {demandMounts, plannedMounts} from './mounting.ts';
 import {demandMember, demandNetworks, networkSpecs} from './networking.ts';
 import type {ItemPlan, ItemWork} from './operations.ts';
+import {resize} from './resizing.ts';
 import type {SceneParts} from './scene-parts.ts';
 
-const steps = {start, stop, restart, suspend, delete: remove, recover, purge} as const;
+const steps = {start, stop, restart, suspend, delete: remove, recover, purge, resize} as const;
 
 /** Turns requests into operations: all is checked before anything is touched. */
 export class Actions {
@@ -153,7 +154,7 @@ export class Actions {
 		});
 	}
 
-	async #perform(action: EngineAction, entry: Entry, options: ActionOptions, item: ItemWork): Promise<void> {
+	async #perform(action: keyof typeof steps, entry: Entry, options: ActionOptions, item: ItemWork): Promise<void> {
 		const {shop, instances} = this.#parts;
 		const isDelay = action === 'stop' && (options.cancelDelayed === true || (options.delayMinutes ?? 0) > 0);
 		const step = isDelay ? delayStop : steps[action];

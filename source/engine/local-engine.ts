@@ -14,12 +14,14 @@ import {allDrivers, driverInfo, elsewhere} from './driver-info.ts';
 import type {DriverPool} from './driver-pool.ts';
 import type {
 	ActRequest,
+	AddNetworkRequest,
 	Engine,
 	EngineEvent,
 	LaunchRequest,
 	MountRequest,
 	Notice,
 	Overview,
+	ResizeRequest,
 	SwitchRequest,
 	UnmountRequest,
 } from './engine.ts';
@@ -183,6 +185,16 @@ export class LocalEngine implements Engine {
 
 	async networks() {
 		return this.#scene.changes.networks();
+	}
+
+	async resize(request: ResizeRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.changes.resize(request);
+	}
+
+	async addNetwork(request: AddNetworkRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.changes.addNetwork(request);
 	}
 
 	async metrics({names}: {names: readonly string[]}) {

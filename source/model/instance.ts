@@ -109,7 +109,7 @@ export type SshIdentity = {
 };
 
 export type Intent = {
-	readonly action: 'launch' | 'start' | 'stop' | 'restart' | 'suspend' | 'delete' | 'purge';
+	readonly action: 'launch' | 'start' | 'stop' | 'restart' | 'suspend' | 'delete' | 'purge' | 'resize';
 	readonly options: ActionOptions;
 	readonly by: string;
 	readonly at: string;

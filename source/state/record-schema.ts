@@ -79,7 +79,7 @@ const schema = v.object({
 	deleted: v.optional(v.object({at: time, by: line})),
 	intent: v.optional(
 		v.object({
-			action: v.picklist(['launch', 'start', 'stop', 'restart', 'suspend', 'delete', 'purge']),
+			action: v.picklist(['launch', 'start', 'stop', 'restart', 'suspend', 'delete', 'purge', 'resize']),
 			options,
 			by: line,
 			at: time,

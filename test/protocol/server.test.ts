@@ -120,6 +120,8 @@ const examples: {readonly [Method in EngineMethod]: Parameters<Engine[Method]>} 
 	mount: [{name: 'web', mount: {source: '/srv', target: '/srv', type: 'native', uidMap: [], gidMap: []}, by: 'kim'}],
 	unmount: [{name: 'web', by: 'kim'}],
 	networks: [],
+	resize: [{name: 'db', cpus: 2, memory: 2 ** 30, disk: 2 ** 33, by: 'kim'}],
+	addNetwork: [{name: 'db', network: 'br0', by: 'kim'}],
 	metrics: [{names: ['web']}],
 	members: [],
 	adoptables: [],

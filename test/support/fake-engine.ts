@@ -279,6 +279,19 @@ export class FakeEngine implements Engine {
 		return this.hostNetworks;
 	}
 
+	async resize(request: Parameters<Engine['resize']>[0]): Promise<OperationView> {
+		this.#note('resize', request);
+		const {name, by, ...hardware} = request;
+		this.put({...this.#get(name), ...hardware});
+		return this.#begin('resize', [name], by);
+	}
+
+	async addNetwork(request: Parameters<Engine['addNetwork']>[0]): Promise<OperationView> {
+		this.#note('addNetwork', request);
+		this.#get(request.name);
+		return this.#begin('resize', [request.name], request.by);
+	}
+
 	async metrics({names}: {names: readonly string[]}): Promise<Readonly<Record<string, Metrics>>> {
 		this.#note('metrics', {names});
 		return Object.fromEntries(
