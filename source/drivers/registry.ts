@@ -18,6 +18,10 @@ const built: Partial<Record<DriverName, (paths: Paths, setting: SettingReader) =
 		const {createLibvirtDriver} = await import('./libvirt/driver.ts');
 		return createLibvirtDriver({paths});
 	},
+	async lxd(paths, setting) {
+		const {createLxdDriver} = await import('./lxd/driver.ts');
+		return createLxdDriver({paths, setting});
+	},
 };
 
 /** Programs whose presence tells that a hypervisor is installed. */

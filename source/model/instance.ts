@@ -48,10 +48,8 @@ export type LxdPlacement = {
 	readonly type: 'container' | 'virtual-machine';
 	/** The server's project it is in. */
 	readonly project: string;
-	/** What the server calls it, where that is not its name here. */
-	readonly instance?: string;
-	/** The member of the cluster that was asked for; where it is now, the server says. */
-	readonly target?: string;
+	/** The server it is on: `https://host:8443`. Absent: the one on this host. */
+	readonly remote?: string;
 };
 
 /** `as-it-was`: runs again if it ran. `suspended`: what was suspended stays so. */

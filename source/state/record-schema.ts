@@ -118,8 +118,7 @@ const schema = v.object({
 		v.object({
 			type: v.picklist(['container', 'virtual-machine']),
 			project: serverName,
-			instance: v.optional(serverName),
-			target: v.optional(serverName),
+			remote: v.optional(v.pipe(line, v.startsWith('https://', 'is not an https:// address'))),
 		}),
 	),
 });
