@@ -19,11 +19,8 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	const tty = context.stdin.isTTY && context.stdout.isTTY;
 	const directory =
 		workingDirectory ?? (args.has('no-map-working-directory') ? undefined : await mappedDirectory(name, context));
-	return openSession(
-		name,
-		{command: {command, tty, ...(directory === undefined ? {} : {workingDirectory: directory})}},
-		context,
-	);
+	const where = directory === undefined ? {} : {workingDirectory: directory};
+	return openSession(name, {command: {command, tty, ...where}, verbosity: args.verbosity}, context);
 }
 
 /** Who stands in a directory that the instance has mounted, means it there too. Rule: Multipass. */

@@ -1,6 +1,5 @@
 import {stat} from 'node:fs/promises';
-import type {Driver, WorkContext} from '../drivers/driver.ts';
-import type {SettingReader} from '../drivers/registry.ts';
+import type {Driver, SettingReader, WorkContext} from '../drivers/driver.ts';
 import type {Platform} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import {checkTarget, type Mount, mountTarget} from '../model/mount.ts';

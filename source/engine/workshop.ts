@@ -1,5 +1,4 @@
-import type {WorkContext} from '../drivers/driver.ts';
-import type {SettingReader} from '../drivers/registry.ts';
+import type {SettingReader, WorkContext} from '../drivers/driver.ts';
 import type {ImageStore} from '../images/image.ts';
 import {DroverError} from '../model/errors.ts';
 import type {InstanceRecord} from '../model/instance.ts';
