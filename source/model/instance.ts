@@ -107,7 +107,7 @@ export type SshIdentity = {
 };
 
 export type Intent = {
-	readonly action: 'launch' | 'start' | 'stop' | 'restart' | 'suspend' | 'delete' | 'purge';
+	readonly action: 'launch' | 'start' | 'stop' | 'restart' | 'suspend' | 'delete' | 'purge' | 'resize';
 	readonly options: ActionOptions;
 	readonly by: string;
 	readonly at: string;
@@ -126,6 +126,14 @@ export type ActionOptions = {
 	readonly discardMemory?: boolean;
 	/** launch, start, restart: how long the guest may take to answer, in seconds. Default 300. */
 	readonly answerTimeout?: number;
+	/** launch: mounted once the guest answers. */
+	readonly mounts?: readonly Mount[];
+	/** resize: what is to be changed; memory and disk in bytes. */
+	readonly cpus?: number;
+	readonly memory?: number;
+	readonly disk?: number;
+	/** resize: a further interface. */
+	readonly nic?: Nic;
 };
 
 /** What a saved memory image depends on; who loads it compares this first. */

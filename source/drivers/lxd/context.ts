@@ -1,8 +1,7 @@
 import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
-import type {InstancePlace, WorkContext} from '../driver.ts';
+import type {InstancePlace, SettingReader, WorkContext} from '../driver.ts';
 import type {Lanes} from '../machine/lanes.ts';
-import type {SettingReader} from '../registry.ts';
 import {serverError} from './errors.ts';
 import type {Events} from './events.ts';
 import {type Listed, parseListed} from './instance-state.ts';

@@ -1,8 +1,7 @@
 import process from 'node:process';
 import {DroverError} from '../../model/errors.ts';
 import {plainLine} from '../../model/text.ts';
-import type {DriverHealth} from '../driver.ts';
-import type {SettingReader} from '../registry.ts';
+import type {DriverHealth, SettingReader} from '../driver.ts';
 import {LxdClient} from './client.ts';
 import {LxdError} from './errors.ts';
 import {type Found, findSocket, installedProgram, socketCandidates} from './find-server.ts';

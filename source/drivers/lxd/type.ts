@@ -1,6 +1,6 @@
 import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
-import type {SettingReader} from '../registry.ts';
+import type {SettingReader} from '../driver.ts';
 import type {Server, ServerDesk} from './server.ts';
 
 export type LxdType = 'container' | 'virtual-machine';
