@@ -59,6 +59,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			waitForAnswer: waitForSsh,
 			tryAnswer: ssh =>
 				readBanner({...ssh, timeoutMs: 500, signal: new AbortController().signal}).catch(() => undefined),
+			directAfterMs: 15_000,
 			clientKey: () => clientKey(paths),
 			hostKey: generateHostKey,
 			setting: key => settings.get(key).value,
