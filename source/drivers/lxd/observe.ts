@@ -11,7 +11,7 @@ export async function observe(shared: Shared, reach: Reach, record: InstanceReco
 	try {
 		const server = await shared.desk.require();
 		const elsewhere = elsewhereReason(record, server.remote);
-		if (elsewhere !== undefined) return {power: 'unusable', reason: elsewhere, ...nowhere};
+		if (elsewhere !== undefined) return {power: 'unresponsive', reason: elsewhere, ...nowhere};
 		let snapshot: Awaited<ReturnType<Shared['listing']['get']>>;
 		try {
 			snapshot = await shared.listing.get(server, projectOf(record, shared.setting));
