@@ -27,9 +27,13 @@ export async function sshTo(scene: Scene, name: string): Promise<SshAccess> {
 	demandUp(scene, entry);
 	const {ssh} = entry.view;
 	if (ssh === undefined || record.ssh.hostKey === '') {
-		throw new DroverError('guest.unanswered', `instance "${name}" cannot be reached with SSH: ${ssh === undefined ? 'it has no address that leads there' : 'its host key is not known'}`, {
-			next: `drover shell ${name} goes another way where the driver has one.`,
-		});
+		throw new DroverError(
+			'guest.unanswered',
+			`instance "${name}" cannot be reached with SSH: ${ssh === undefined ? 'it has no address that leads there' : 'its host key is not known'}`,
+			{
+				next: `drover shell ${name} goes another way where the driver has one.`,
+			},
+		);
 	}
 	return sshAccess(scene.shop.paths, {
 		name,
