@@ -19,7 +19,7 @@ export type Offer = {
 };
 
 const titles: Readonly<Record<OfferedAction, readonly [title: string, note: string]>> = {
-	shell: ['Shell', 'ssh in this terminal; exit comes back'],
+	shell: ['Shell', 'in this terminal; exit comes back'],
 	start: ['Start', ''],
 	stop: ['Stop', 'graceful'],
 	restart: ['Restart', ''],
