@@ -1,7 +1,8 @@
-import type {CapabilityName} from '../drivers/capabilities.ts';
+import {type CapabilityName, capabilityTitles} from '../drivers/capabilities.ts';
+import type {DriverFeature} from '../drivers/features.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import type {InstanceView} from '../model/instance.ts';
-import {isUp} from '../model/state.ts';
+import {isInBetween, isUp} from '../model/state.ts';
 import {decide} from '../model/transitions.ts';
 import type {DriverInfo} from './engine.ts';
 
@@ -42,15 +43,21 @@ export type Availability =
 const needs: Partial<Record<InstanceAction, CapabilityName>> = {
 	suspend: 'suspend',
 	snapshot: 'snapshots',
+	mounts: 'nativeMounts',
 	networks: 'extraNetworks',
 };
 
+/** What this version of drover does for some drivers, and not for others. */
+const parts = {
+	mounts: {feature: 'mount', what: 'mounts are'},
+	networks: {feature: 'networks', what: 'extra networks are'},
+	edit: {feature: 'resize', what: 'changing cpu, memory and disk is'},
+} as const satisfies Partial<Record<InstanceAction, {feature: DriverFeature; what: string}>>;
+
+/** What it does for none. */
 const notYet: Partial<Record<InstanceAction, string>> = {
-	snapshot: 'snapshots are not in this version of drover',
-	mounts: 'mounts are not in this version of drover',
-	networks: 'extra networks are not in this version of drover',
-	edit: 'changing cpu, memory and disk is not in this version of drover',
-	duplicate: 'cloning is not in this version of drover',
+	snapshot: 'snapshots are',
+	duplicate: 'cloning is',
 };
 
 /** Asks the layers in order (driver's table, host, drover itself, the instance's state); the first no is the answer. */
@@ -59,7 +66,9 @@ export function availability(action: InstanceAction, instance: InstanceView, dri
 	if (capability !== undefined) {
 		const answer = driver.capabilities[capability];
 		if (answer.can === 'no') {
-			return {can: false, kind: 'not-here', reason: answer.reason, drivers: answer.drivers};
+			// Other mounts may come; the rest is called what its action is called.
+			const reason = action === 'mounts' ? `${capabilityTitles[capability]} are ${answer.reason}` : answer.reason;
+			return {can: false, kind: 'not-here', reason, drivers: answer.drivers};
 		}
 	}
 	if (!driver.health.usable && action !== 'recover' && action !== 'delete') {
@@ -70,8 +79,43 @@ export function availability(action: InstanceAction, instance: InstanceView, dri
 		};
 	}
 	const unbuilt = notYet[action];
-	if (unbuilt !== undefined) return {can: false, kind: 'not-yet', reason: unbuilt};
+	if (unbuilt !== undefined) return {can: false, kind: 'not-yet', reason: `${unbuilt} not in this version of drover`};
+	if (isPart(action)) {
+		const problem = featureProblem(action, driver);
+		if (problem !== undefined) return {can: false, kind: 'not-yet', reason: problem};
+		return nowChanged(action, instance, driver);
+	}
 	return now(action, instance);
+}
+
+type Part = keyof typeof parts;
+
+function isPart(action: InstanceAction): action is Part {
+	return Object.hasOwn(parts, action);
+}
+
+/** Why this version of drover cannot do it under a driver: without a full stop, for menus and sentences alike. */
+export function featureProblem(part: Part, driver: Pick<DriverInfo, 'name' | 'features'>): string | undefined {
+	const {feature, what} = parts[part];
+	if (driver.features.includes(feature)) return undefined;
+	return `${what} not in this version of drover for ${driverTitles[driver.name]}`;
+}
+
+/** What an instance consists of can be changed while it rests, and some of it while it runs. */
+function nowChanged(part: Part, {state}: InstanceView, driver: DriverInfo): Availability {
+	const no = (reason: string, first?: InstanceAction): Availability => ({
+		can: false,
+		kind: 'not-now',
+		reason,
+		...(first === undefined ? {} : {first}),
+	});
+	if (state === 'Deleted') return no('it is deleted: recover it first', 'recover');
+	if (state === 'Broken') return no('its record cannot be read: info shows the reason and where the file is');
+	if (isInBetween(state)) return no(`not while it is ${state}`);
+	if (part === 'mounts' || state === 'Stopped') return {can: true};
+	if (part === 'edit' && isUp(state) && driver.resizesLive.length > 0) return {can: true};
+	if (state === 'Suspended') return no('it is suspended: start it and stop it first', 'start');
+	return no('only while it is stopped: stop it first', 'stop');
 }
 
 function now(action: InstanceAction, instance: InstanceView): Availability {

@@ -1,5 +1,6 @@
 import {readdir} from 'node:fs/promises';
 import {capabilities} from '../drivers/capabilities.ts';
+import {featuresOf} from '../drivers/features.ts';
 import {driversOn, platformProblem} from '../drivers/platforms.ts';
 import {unbuiltHealth} from '../drivers/registry.ts';
 import {type DriverName, driverNames, type ScopeName, scopeNames, scopeOf} from '../model/driver-name.ts';
@@ -33,6 +34,7 @@ export async function driverInfo(
 		current: name === current,
 		health,
 		capabilities: capabilities(name, host.platform),
+		...featuresOf(driver),
 		scope: scopeOf(name),
 		instances: await countInstances(paths, scopeOf(name)),
 	};

@@ -1,5 +1,6 @@
 import type {Capabilities} from '../drivers/capabilities.ts';
 import type {Adoptable, DriverHealth} from '../drivers/driver.ts';
+import type {Features} from '../drivers/features.ts';
 import type {DriverName, ScopeName} from '../model/driver-name.ts';
 import type {GuestAccess} from '../model/guest-access.ts';
 import type {ImageInfo} from '../model/image-info.ts';
@@ -24,7 +25,7 @@ export type DriverInfo = {
 	readonly scope: ScopeName;
 	/** Instances in its scope, the deleted ones included. */
 	readonly instances: number;
-};
+} & Features;
 
 /** Something a person should know that belongs to no single operation: a setting that was not usable, an upgrade. */
 export type Notice = {

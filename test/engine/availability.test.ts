@@ -67,6 +67,41 @@ describe('availability', () => {
 		expect(refusal(availability('networks', web, qemu)).reason).toContain('QEMU on Linux');
 	});
 
+	test('mounts, networks and resources: what the driver could but this version does not is said for that driver', () => {
+		const web = fakeInstance('web', 'Stopped');
+		expect(refusal(availability('mounts', web, qemu))).toMatchObject({
+			kind: 'not-yet',
+			reason: 'mounts are not in this version of drover for QEMU',
+		});
+		expect(refusal(availability('edit', web, qemu)).reason).toMatch(/not in this version of drover for QEMU$/);
+		expect(refusal(availability('networks', web, fakeDriver('virtualbox')))).toMatchObject({
+			kind: 'not-yet',
+			reason: 'extra networks are not in this version of drover for VirtualBox',
+		});
+		expect(refusal(availability('mounts', web, fakeDriver('libvirt')))).toMatchObject({
+			kind: 'not-here',
+			reason: 'native mounts are not supported by libvirt; supported by QEMU, LXD, Hyper-V',
+		});
+		for (const action of ['mounts', 'networks', 'edit'] as const) {
+			expect(availability(action, web, fakeDriver('lxd'))).toEqual({can: true});
+		}
+	});
+
+	test('mounts go on at any time; hardware is changed at rest, or while it runs where the driver can', () => {
+		const lxd = fakeDriver('lxd');
+		const running = fakeInstance('web', 'Running');
+		expect(availability('mounts', running, lxd)).toEqual({can: true});
+		expect(availability('edit', running, lxd)).toEqual({can: true});
+		expect(refusal(availability('networks', running, lxd)).first).toBe('stop');
+		expect(refusal(availability('edit', running, fakeDriver('lxd', {resizesLive: []}))).first).toBe('stop');
+		expect(refusal(availability('edit', fakeInstance('web', 'Suspended'), lxd)).first).toBe('start');
+		for (const action of ['mounts', 'networks', 'edit'] as const) {
+			expect(refusal(availability(action, fakeInstance('web', 'Deleted'), lxd)).first).toBe('recover');
+			expect(availability(action, fakeInstance('web', 'Starting'), lxd).can).toBe(false);
+			expect(availability(action, fakeInstance('web', 'Broken'), lxd).can).toBe(false);
+		}
+	});
+
 	test('on a driver that cannot be used only what needs none of it is possible', () => {
 		const broken = fakeDriver('qemu', {
 			health: {...qemu.health, usable: false, summary: 'qemu-system-x86_64 not found'},

@@ -1,5 +1,6 @@
 import {capabilities} from '../../source/drivers/capabilities.ts';
 import type {Adoptable} from '../../source/drivers/driver.ts';
+import {driverFeatures} from '../../source/drivers/features.ts';
 import type {DriverInfo, Engine, EngineEvent, Overview} from '../../source/engine/engine.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {scopeOf} from '../../source/model/driver-name.ts';
@@ -53,6 +54,8 @@ export function fakeDriver(name: DriverName = 'qemu', more: Partial<DriverInfo> 
 			checkedAt: 0,
 		},
 		capabilities: capabilities(name, 'linux'),
+		features: name === 'lxd' ? driverFeatures : [],
+		resizesLive: name === 'lxd' ? ['cpus', 'memory'] : [],
 		scope: scopeOf(name),
 		instances: 0,
 		...more,

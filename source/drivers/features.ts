@@ -1,0 +1,20 @@
+import type {Driver, Resources} from './driver.ts';
+
+/** Parts of the contract that a driver may have or not, by the methods they are. */
+export const driverFeatures = ['mount', 'networks', 'resize', 'metrics', 'direct', 'members'] as const;
+export type DriverFeature = (typeof driverFeatures)[number];
+
+export type Features = {
+	/** What this version of drover does with the driver; what the driver could do is its capabilities. */
+	readonly features: readonly DriverFeature[];
+	/** What can be changed of an instance while it runs. */
+	readonly resizesLive: ReadonlyArray<keyof Resources>;
+};
+
+/** A driver that this version does not have has none. */
+export function featuresOf(driver: Driver | undefined): Features {
+	return {
+		features: driverFeatures.filter(name => driver?.[name] !== undefined),
+		resizesLive: [...(driver?.resizesLive ?? [])],
+	};
+}
