@@ -17,23 +17,31 @@ type Options = {
 		readonly stop: () => void;
 		readonly shell: (name: string) => void;
 		readonly quit: () => void;
+		/** Whether somebody else has the terminal now. */
+		readonly isLent: () => boolean;
 	};
 };
 
 const toastMs = 6000;
 const consoleMs = 2000;
+/** A sample that takes longer is none. */
+const sampleMs = 5000;
+/** While the terminal is lent nobody sees samples: it is looked so often whether it is back. */
+const lentMs = 1000;
 const consoleLines = 500;
 
 /** Does what the model asks for. Every failure comes back as a message; nothing is thrown. */
 export class Effects {
 	readonly #options: Options;
 	readonly #timers = new Set<NodeJS.Timeout>();
+	#sampleTimer: NodeJS.Timeout | undefined;
 
 	constructor(options: Options) {
 		this.#options = options;
 	}
 
 	close(): void {
+		clearTimeout(this.#sampleTimer);
 		for (const timer of this.#timers) clearTimeout(timer);
 		this.#timers.clear();
 	}
@@ -94,6 +102,12 @@ export class Effects {
 				this.#later(5000, () => {
 					dispatch({type: 'settle', at: now()});
 				});
+				break;
+			case 'sample':
+				this.#sample(effect);
+				break;
+			case 'sample-later':
+				this.#sampleLater(effect.turn, effect.inMs);
 				break;
 			case 'toast-timer':
 				this.#later(toastMs, () => {
@@ -181,6 +195,27 @@ export class Effects {
 			const [full] = await link.engine.info({names: [name], runtime: true});
 			return full ? {detail: full} : {};
 		});
+	}
+
+	#sample({turn, names}: Extract<Effect, {type: 'sample'}>): void {
+		const {link} = this.#options;
+		this.#answer(
+			async () => {
+				const late = new Promise<never>((_, reject) => this.#later(sampleMs, () => reject(new Error('no answer'))));
+				return {type: 'samples', turn, samples: await Promise.race([link.engine.metrics({names}), late])};
+			},
+			// Not worth an alert: the values go, and it is tried again.
+			() => ({type: 'samples', turn}),
+		);
+	}
+
+	#sampleLater(turn: number, inMs: number): void {
+		const {terminal, dispatch} = this.#options;
+		clearTimeout(this.#sampleTimer);
+		this.#sampleTimer = setTimeout(() => {
+			if (terminal.isLent()) this.#sampleLater(turn, lentMs);
+			else dispatch({type: 'sample-due', turn});
+		}, inMs);
 	}
 
 	#answer(load: () => Promise<Message>, onError: (error: ReturnType<typeof errorData>) => Message): void {

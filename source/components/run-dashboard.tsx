@@ -91,6 +91,7 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 			quit: () => {
 				ended.resolve({code: 0});
 			},
+			isLent: () => handOver.isLent,
 		},
 	});
 	// Before Ink's own listener, so that a frame of the new size is drawn at once.

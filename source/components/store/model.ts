@@ -3,12 +3,14 @@ import type {DriverName} from '../../model/driver-name.ts';
 import type {ErrorData} from '../../model/errors.ts';
 import type {ImageInfo} from '../../model/image-info.ts';
 import type {InstanceDetail, InstanceEvent, InstanceView} from '../../model/instance.ts';
+import type {Metrics} from '../../model/metrics.ts';
 import type {LogLine, OperationView} from '../../model/operation.ts';
 import type {SwitchPlan} from '../../model/switch.ts';
 import type {SwitchStory} from '../../model/switch-story.ts';
 import type {KeyPress} from '../keys/key-name.ts';
 import type {Field} from './field.ts';
 import type {Roster} from './roster.ts';
+import type {MetricsState} from './usage.ts';
 
 /** How it stands with the daemon. Times in milliseconds since the epoch. */
 export type Link =
@@ -170,6 +172,7 @@ export type Model = {
 	/** Screens and dialogs over the table; the last one gets the keys. */
 	readonly layers: readonly Layer[];
 	readonly toast: Toast | undefined;
+	readonly metrics: MetricsState;
 	readonly hasShownDoctor: boolean;
 	readonly lastKeyAt: number;
 };
@@ -203,6 +206,13 @@ export type Message =
 	| {readonly type: 'drivers'; readonly list?: readonly DriverInfo[]; readonly error?: ErrorData}
 	| {readonly type: 'switch-plan'; readonly to: DriverName; readonly plan?: SwitchPlan; readonly error?: ErrorData}
 	| {readonly type: 'story'; readonly story: SwitchStory | undefined; readonly at: number}
+	| {readonly type: 'sample-due'; readonly turn: number}
+	| {
+			readonly type: 'samples';
+			readonly turn: number;
+			/** By instance name; absent: the question was not answered. */
+			readonly samples?: Readonly<Record<string, Metrics>>;
+	  }
 	| {readonly type: 'driver-shown'; readonly index: number}
 	| {readonly type: 'driver-chosen'; readonly index: number}
 	| {readonly type: 'order-chosen'; readonly order: Roster['order']}
@@ -228,6 +238,9 @@ export type Effect =
 	| {readonly type: 'stop'}
 	| {readonly type: 'quit'}
 	| {readonly type: 'settle-later'}
+	| {readonly type: 'sample'; readonly turn: number; readonly names: readonly string[]}
+	/** Replaces the one that is waited for. */
+	| {readonly type: 'sample-later'; readonly turn: number; readonly inMs: number}
 	| {readonly type: 'toast-timer'; readonly number: number};
 
 export type Step = {readonly model: Model; readonly effects: readonly Effect[]};

@@ -1,4 +1,5 @@
 import {layoutOf, tableHeight} from '../pieces/layout.ts';
+import {detailLength} from '../screens/detail.ts';
 import {finderEntries} from './finder.ts';
 import {launchButton, suggestions} from './form.ts';
 import {offers} from './instance-actions.ts';
@@ -104,10 +105,12 @@ export function focusField(form: FormLayer, focus: number): FormLayer {
 	return {...form, focus: (focus + launchButton + 1) % (launchButton + 1), suggestion: -1};
 }
 
-/** Pages that only scroll: the view knows how long they are, so the end is kept within reason there. */
+/** Pages that only scroll. */
 function scrolled(model: Model, kind: 'detail' | 'doctor', move: Move, height: number): Model {
 	const page = Math.max(1, height - 3);
-	const last = Math.max(0, (kind === 'detail' ? detailLength(model) : 60) - page);
+	const open = topLayer(model);
+	const count = open?.kind === 'detail' ? detailLength(model, open) : 60;
+	const last = Math.max(0, count - page);
 	return change(model, kind, layer => {
 		const at = Math.min(layer.top, last);
 		const to = {
@@ -119,7 +122,7 @@ function scrolled(model: Model, kind: 'detail' | 'doctor', move: Move, height: n
 			'half-down': at + Math.ceil(page / 2),
 			first: 0,
 			// The end stays the end when lines are added: a console is followed.
-			last: kind === 'detail' && detailTab(model) === 2 ? endOfText : last,
+			last: open?.kind === 'detail' && open.tab === 2 ? endOfText : last,
 		}[move];
 		return {...layer, top: to === endOfText ? to : Math.max(0, Math.min(to, last))};
 	});
@@ -127,14 +130,3 @@ function scrolled(model: Model, kind: 'detail' | 'doctor', move: Move, height: n
 
 /** A place that is always the last one. */
 export const endOfText = Number.MAX_SAFE_INTEGER;
-
-function detailTab(model: Model): number | undefined {
-	const layer = topLayer(model);
-	return layer?.kind === 'detail' ? layer.tab : undefined;
-}
-
-function detailLength(model: Model): number {
-	const layer = topLayer(model);
-	if (layer?.kind !== 'detail') return 0;
-	return [45, layer.events?.length ?? 0, layer.console?.length ?? 0][layer.tab] ?? 0;
-}

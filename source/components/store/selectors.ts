@@ -9,6 +9,13 @@ export function topLayer(model: Model): Layer | undefined {
 	return model.layers.at(-1);
 }
 
+const dialogs: ReadonlySet<Layer['kind']> = new Set(['menu', 'confirm', 'copy', 'filter', 'order']);
+
+/** The topmost layer that fills the screen; dialogs are drawn over it. `undefined`: the table. */
+export function screenLayer({layers}: Model): Layer | undefined {
+	return layers.findLast(layer => !dialogs.has(layer.kind));
+}
+
 /** Which screen gets the keys. */
 export function whereOf(model: Model): Where {
 	return topLayer(model)?.kind ?? 'table';

@@ -6,9 +6,11 @@ import type {Message, Model, Step} from './model.ts';
 import {newestFirst, onBegun, onEnded, onOperation, withAlert} from './operation-news.ts';
 import {openScreen, perform} from './perform.ts';
 import {emptyRoster, replaceAll, withFilter} from './roster.ts';
+import {onSampleDue, onSamples, withSampling} from './sampling.ts';
 import {topLayer} from './selectors.ts';
 import {onStory, planArrived, withoutAsked} from './switching.ts';
 import {changeRows, chooseFirst, emptyTable, follow, moveTo, settleRows} from './table.ts';
+import {noMetrics} from './usage.ts';
 
 export function initialModel(options: {size: Model['size']; user: string}): Model {
 	return {
@@ -25,6 +27,7 @@ export function initialModel(options: {size: Model['size']; user: string}): Mode
 		table: emptyTable,
 		layers: [],
 		toast: undefined,
+		metrics: noMetrics,
 		hasShownDoctor: false,
 		lastKeyAt: 0,
 	};
@@ -32,6 +35,10 @@ export function initialModel(options: {size: Model['size']; user: string}): Mode
 
 /** The dashboard's one decision: what a message makes of the model, and what is to be done about it. Pure. */
 export function update(model: Model, message: Message): Step {
+	return withSampling(decide(model, message));
+}
+
+function decide(model: Model, message: Message): Step {
 	switch (message.type) {
 		case 'key':
 			return message.presses.length === 0 ? step(model) : onKeys(model, message.presses, message.at);
@@ -120,7 +127,8 @@ function onEvents(model: Model, message: Extract<Message, {type: 'events'}>): St
 		if (instance) {
 			const before = model.roster.byId.get(layer.id);
 			// The page is asked for again when something it shows has changed, not for each percent of progress.
-			if (before?.state !== instance.state) {
+			const isDone = before?.operation !== undefined && instance.operation === undefined;
+			if (before?.state !== instance.state || isDone) {
 				result = also(result, next =>
 					step(next, {type: 'load-detail', id: layer.id, name: instance.name, tab: layer.tab}),
 				);
@@ -179,6 +187,10 @@ function onAnswer(model: Model, message: Message): Step {
 				})),
 			);
 		}
+		case 'sample-due':
+			return onSampleDue(model, message.turn);
+		case 'samples':
+			return onSamples(model, message);
 		case 'driver-shown':
 			return step(change(model, 'drivers', layer => ({...layer, index: message.index})));
 		case 'driver-chosen':
