@@ -1,11 +1,7 @@
 /** Commands of Multipass that this version does not have, with what it does not have. */
 const absent: Readonly<Record<string, string>> = {
-	mount: 'mounts are',
-	umount: 'mounts are',
-	unmount: 'mounts are',
 	transfer: 'copying files is',
 	'copy-files': 'copying files is',
-	networks: 'extra networks are',
 	snapshot: 'snapshots are',
 	restore: 'snapshots are',
 	clone: 'cloning is',

@@ -1,4 +1,5 @@
 import type {Engine} from '../engine/engine.ts';
+import type {DirectAccess} from '../model/guest-access.ts';
 
 /** Where text goes: a terminal, a pipe, a test's buffer. */
 export type Output = {
@@ -34,10 +35,21 @@ export type CommandContext = {
 	readonly user: string;
 	/** Runs a program on the same terminal and resolves to its exit code (128 + n when signal n ended it). */
 	run(program: string, argv: readonly string[]): Promise<number>;
+	/** The same in a guest, by way of its hypervisor and without SSH. */
+	runDirect(direct: DirectAccess, options: DirectCommand): Promise<number>;
 	/** Calls `listener` on Ctrl-C instead of ending the process, until the returned function is called. */
 	onInterrupt(listener: () => void): () => void;
 	/** The keys of the dashboard. */
 	keys(): Promise<readonly KeyLine[]>;
+};
+
+export type DirectCommand = {
+	/** Each reaches the guest's program as it is. None: a login shell. */
+	readonly command?: readonly string[];
+	/** Absolute, or relative to the user's home. */
+	readonly workingDirectory?: string;
+	/** Whether the guest gives a terminal. */
+	readonly tty: boolean;
 };
 
 export type KeyLine = {

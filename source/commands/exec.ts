@@ -1,3 +1,4 @@
+import {seenAt} from '../model/mount.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
 import {usageError} from './parse.ts';
 import {openSession} from './session.ts';
@@ -16,9 +17,15 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	}
 	if (workingDirectory === '') throw usageError('The working directory is empty.');
 	const tty = context.stdin.isTTY && context.stdout.isTTY;
-	return openSession(
-		name,
-		{command: {command, tty, ...(workingDirectory === undefined ? {} : {workingDirectory})}},
-		context,
-	);
+	const directory =
+		workingDirectory ?? (args.has('no-map-working-directory') ? undefined : await mappedDirectory(name, context));
+	const where = directory === undefined ? {} : {workingDirectory: directory};
+	return openSession(name, {command: {command, tty, ...where}, verbosity: args.verbosity}, context);
+}
+
+/** Who stands in a directory that the instance has mounted, means it there too. Rule: Multipass. */
+async function mappedDirectory(name: string, context: CommandContext): Promise<string | undefined> {
+	const engine = await context.engine();
+	const instance = (await engine.list()).find(candidate => candidate.name === name);
+	return seenAt(context.cwd, instance?.mounts ?? []);
 }

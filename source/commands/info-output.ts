@@ -1,4 +1,5 @@
 import type {InstanceDetail} from '../model/instance.ts';
+import {idMapText} from '../model/mount.ts';
 import {humanSize} from '../model/sizes.ts';
 import {isUp} from '../model/state.ts';
 import {plainLine} from '../model/text.ts';
@@ -21,7 +22,33 @@ function facts(detail: InstanceDetail) {
 		load: guest?.load ?? [],
 		disks,
 		memory: guest?.memory,
+		mounts: (detail.mounts ?? []).map(mount => ({
+			source: plainLine(mount.source),
+			target: plainLine(mount.target),
+			uids: mount.uidMap.map(idMapText),
+			gids: mount.gidMap.map(idMapText),
+		})),
 	};
+}
+
+type MountFacts = ReturnType<typeof facts>['mounts'];
+
+function mountEntries(mounts: MountFacts) {
+	return Object.fromEntries(
+		mounts.map(({source, target, uids, gids}) => [
+			target,
+			{uid_mappings: uids, gid_mappings: gids, source_path: source},
+		]),
+	);
+}
+
+/** `source => target`, and below it whose files are whose. */
+function mountLines(mounts: MountFacts): readonly string[] {
+	return mounts.flatMap(({source, target, uids, gids}) => [
+		`${source} => ${target}`,
+		`    UID map: ${uids.join(', ')}`,
+		`    GID map: ${gids.join(', ')}`,
+	]);
 }
 
 /** `{"errors": [], "info": {…}}` with Multipass's keys and types: texts for processors and disks, numbers for memory. */
@@ -30,7 +57,7 @@ export function infoData(details: readonly InstanceDetail[], hasSnapshots: boole
 }
 
 function entry(detail: InstanceDetail, hasSnapshots: boolean) {
-	const {ipv4, hash, imageRelease, release, cpus, load, disks, memory} = facts(detail);
+	const {ipv4, hash, imageRelease, release, cpus, load, disks, memory, mounts} = facts(detail);
 	return {
 		state: detail.state,
 		image_hash: hash,
@@ -45,7 +72,7 @@ function entry(detail: InstanceDetail, hasSnapshots: boolean) {
 				: Object.fromEntries(disks.map(({name, used, total}) => [name, {used: String(used), total: String(total)}])),
 		memory: memory === undefined ? {} : {used: memory.used, total: memory.total},
 		ipv4,
-		mounts: {},
+		mounts: mountEntries(mounts),
 		...own(detail),
 	};
 }
@@ -69,7 +96,7 @@ export function infoYamlData(details: readonly InstanceDetail[], hasSnapshots: b
 }
 
 function yamlEntry(detail: InstanceDetail, hasSnapshots: boolean) {
-	const {ipv4, hash, imageRelease, release, cpus, load, disks, memory} = facts(detail);
+	const {ipv4, hash, imageRelease, release, cpus, load, disks, memory, mounts} = facts(detail);
 	return {
 		state: detail.state,
 		...(hasSnapshots ? {snapshot_count: Number(snapshotCount)} : {}),
@@ -84,7 +111,7 @@ function yamlEntry(detail: InstanceDetail, hasSnapshots: boolean) {
 				: disks.map(({name, used, total}) => ({[name]: {used, total}})),
 		memory: {usage: memory?.used ?? null, total: memory?.total ?? null},
 		ipv4,
-		mounts: null,
+		mounts: mounts.length === 0 ? null : mountEntries(mounts),
 		...own(detail),
 	};
 }
@@ -93,7 +120,7 @@ export function infoCsv(details: readonly InstanceDetail[], hasSnapshots: boolea
 	const head =
 		'Name,State,Ipv4,Ipv6,Release,Image hash,Image release,Load,Disk usage,Disk total,Memory usage,Memory total,Mounts,AllIPv4,CPU(s)';
 	const lines = details.map(detail => {
-		const {ipv4, hash, imageRelease, release, cpus, load, disks, memory} = facts(detail);
+		const {ipv4, hash, imageRelease, release, cpus, load, disks, memory, mounts} = facts(detail);
 		return csvLine([
 			detail.name,
 			detail.state,
@@ -107,7 +134,7 @@ export function infoCsv(details: readonly InstanceDetail[], hasSnapshots: boolea
 			disks[0] === undefined ? '' : String(disks[0].total),
 			memory === undefined ? '' : String(memory.used),
 			memory === undefined ? '' : String(memory.total),
-			'',
+			mounts.map(({source, target}) => `${source} => ${target}`).join(';'),
 			ipv4.join(';'),
 			cpus,
 			...(hasSnapshots ? [snapshotCount] : []),
@@ -125,7 +152,7 @@ export function infoTable(details: readonly InstanceDetail[], hasSnapshots: bool
 }
 
 function block(detail: InstanceDetail, hasSnapshots: boolean): string {
-	const {ipv4, hash, release, cpus, load, disks, memory} = facts(detail);
+	const {ipv4, hash, release, cpus, load, disks, memory, mounts} = facts(detail);
 	const use = ({used, total}: {used: number; total: number}) => `${humanSize(used)} out of ${humanSize(total)}`;
 	const title = imageTitle(detail.image);
 	const sentences: Array<readonly [string, string | undefined]> = [
@@ -145,7 +172,7 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 		['Load:', load.length === 0 ? [] : [loadText(load)]],
 		['Disk usage:', disks.map(disk => (disks.length > 1 ? `${use(disk)} (${disk.name})` : use(disk)))],
 		['Memory usage:', memory === undefined ? [] : [use(memory)]],
-		['Mounts:', []],
+		['Mounts:', mountLines(mounts)],
 		...(detail.ssh === undefined
 			? []
 			: [['SSH:', [plainLine(`${detail.ssh.user}@${detail.ssh.host} port ${detail.ssh.port}`)]] as const]),

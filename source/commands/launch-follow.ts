@@ -27,7 +27,12 @@ export async function followLaunch(
 	});
 	const name = ended.items[0]?.target ?? request.name ?? '';
 	context.stdout.write(`Launched: ${plainLine(name)}\n`);
+	for (const {source, target} of request.mounts ?? []) {
+		const where = target === '' ? '' : `:${target}`;
+		context.stdout.write(`Mounted '${plainLine(source)}' into '${plainLine(`${name}${where}`)}'\n`);
+	}
 	if (name === (await primaryName(engine))) {
-		context.stdout.write('Your home directory was not mounted: mounts are not in this version of drover.\n');
+		const {mountHome} = await import('./home-mount.ts');
+		await mountHome(name, engine, context);
 	}
 }

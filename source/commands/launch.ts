@@ -1,10 +1,10 @@
 import type {LaunchRequest} from '../engine/engine.ts';
-import {DroverError} from '../model/errors.ts';
+import type {Mount} from '../model/mount.ts';
+import {parseNetworkSpec} from '../model/network-spec.ts';
 import {parseSize} from '../model/sizes.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
 import {followLaunch} from './launch-follow.ts';
-import {checkNetworkSpec} from './network-spec.ts';
 import {answerTimeout, atMost, timeoutOf, usageError, wholeNumber} from './parse.ts';
 
 /** What can be told wrong without anyone's help is, before the daemon is asked. */
@@ -17,12 +17,14 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	const memory = sizeOf(args.value('memory') ?? args.value('mem'), 'memory');
 	const disk = sizeOf(args.value('disk'), 'disk');
 	const timeout = timeoutOf(args);
-	for (const spec of args.values('network')) checkNetworkSpec(spec);
+	const networks = args.values('network');
+	for (const spec of networks) parseNetworkSpec(spec);
 	const source = args.value('cloud-init');
 	const {readCloudInit} = source === undefined ? {readCloudInit: undefined} : await import('./cloud-init.ts');
 	const cloudInit = await readCloudInit?.(source!, context);
-	if (args.has('mount')) throw new DroverError('driver.incapable', 'mounts are not in this version of drover.');
-	if (args.has('network') || args.has('bridged')) await refuseNetworks(context);
+	const target = args.value('target');
+	if (target === '') throw usageError('The option --target needs the name of a member.');
+	const mounts = await mountsOf(args.values('mount'), context);
 	const request: LaunchRequest = {
 		by: context.user,
 		...(image === undefined ? {} : {image}),
@@ -31,6 +33,10 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 		...(memory === undefined ? {} : {memory}),
 		...(disk === undefined ? {} : {disk}),
 		...(cloudInit === undefined ? {} : {cloudInit}),
+		...(networks.length === 0 ? {} : {networks}),
+		...(args.has('bridged') ? {bridged: true} : {}),
+		...(mounts.length === 0 ? {} : {mounts}),
+		...(target === undefined ? {} : {target}),
 		...answerTimeout(timeout),
 	};
 	await followLaunch(request, timeout, context);
@@ -62,9 +68,15 @@ function sizeOf(text: string | undefined, what: string): number | undefined {
 	return bytes;
 }
 
-async function refuseNetworks(context: CommandContext): Promise<never> {
-	const engine = await context.engine();
-	const answer = (await engine.overview()).driver.capabilities.extraNetworks;
-	if (answer.can === 'no') throw new DroverError('driver.incapable', `extra networks are ${answer.reason}.`);
-	throw new DroverError('driver.incapable', 'extra networks are not in this version of drover.');
+/** Directories to mount, in the way the current driver does it best. */
+async function mountsOf(texts: readonly string[], context: CommandContext): Promise<readonly Mount[]> {
+	if (texts.length === 0) return [];
+	const {defaultMountType, mountSource, splitMount} = await import('./mount-spec.ts');
+	const found: Array<Pick<Mount, 'source' | 'target'>> = [];
+	for (const text of texts) {
+		const {source, target} = splitMount(text);
+		found.push({source: await mountSource(source, context), target});
+	}
+	const type = defaultMountType((await (await context.engine()).overview()).driver);
+	return found.map(each => ({...each, type, uidMap: [], gidMap: []}));
 }

@@ -31,6 +31,11 @@ export function processContext({connect, keys}: ProcessContextOptions): CommandC
 		cwd: process.cwd(),
 		user: userName(),
 		run: runProgram,
+		async runDirect(direct, options) {
+			const {runDirect} = await import('../drivers/lxd/session.ts');
+			const {stdin, stdout, stderr} = process;
+			return runDirect(direct, {...options, stdin, stdout, stderr});
+		},
 		onInterrupt(listener) {
 			process.on('SIGINT', listener);
 			return () => process.off('SIGINT', listener);

@@ -41,7 +41,7 @@ export async function runCommand(argv: readonly string[], context: CommandContex
 			return 0;
 		}
 		const {run} = await loaders[spec.name]!();
-		return await run(args, context);
+		return await run({...args, verbosity}, context);
 	} catch (error) {
 		if (error instanceof EarlyExit) {
 			context.stderr.write(`${plainLine(error.message)}\n`);

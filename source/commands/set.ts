@@ -1,8 +1,7 @@
 import type {Engine} from '../engine/engine.ts';
 import {parseDriverName} from '../model/driver-name.ts';
-import {DroverError} from '../model/errors.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
-import {parseInstanceKey, settingError} from './instance-setting.ts';
+import {parseInstanceKey, setInstance, settingError} from './instance-setting.ts';
 import {usageError} from './parse.ts';
 
 export async function run(args: CommandArguments, context: CommandContext): Promise<number> {
@@ -13,15 +12,12 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	if (rest.length > 0 || key === '') {
 		throw usageError(`Bad key-value format ${JSON.stringify(argument.slice(0, 100))}.`, 'Write it as <key>=<value>.');
 	}
+	const value = given ?? (await ask(key, context));
 	const instance = parseInstanceKey(key);
 	if (instance !== undefined) {
-		const {name, property} = instance;
-		throw new DroverError(
-			'driver.incapable',
-			`Cannot update instance settings; instance: ${name}; reason: changing ${property} is not in this version of drover.`,
-		);
+		await setInstance(instance, value, context);
+		return 0;
 	}
-	const value = given ?? (await ask(key, context));
 	const engine = await context.engine();
 	if (key === 'local.driver') return setDriver(value, engine, context);
 	try {

@@ -19,7 +19,7 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	}
 	// Both have to be terminals: a shell that reads a file must not wait for keys.
 	const tty = context.stdin.isTTY && context.stdout.isTTY;
-	return openSession(name, {timeout, command: {tty}}, context);
+	return openSession(name, {timeout, command: {tty}, verbosity: args.verbosity}, context);
 }
 
 /** A shell that would be cut off at once is refused, as in Multipass. @throws DroverError `instance.state` */

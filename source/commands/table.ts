@@ -56,14 +56,22 @@ export const commandTable: readonly CommandSpec[] = [
 				long: 'network',
 				value: '<spec>',
 				repeatable: true,
-				help: 'Add a network interface to the instance: a network\'s name, or "key=value,key=value" with the keys name, mode (auto or manual) and mac. Only where the driver can; not in this version.',
+				help: 'Add a network interface to the instance: a network\'s name, or "key=value,key=value" with the keys name, mode (auto or manual) and mac. Only where the driver can; "drover networks" lists them.',
 			},
-			{long: 'bridged', help: 'Adds one "--network bridged" network. Only where the driver can; not in this version.'},
+			{
+				long: 'bridged',
+				help: 'Adds one "--network bridged" network: the one that the setting local.bridged-network names.',
+			},
 			{
 				long: 'mount',
 				value: '<local-path>:<instance-path>',
 				repeatable: true,
-				help: 'Mount a local directory inside the instance. Not in this version.',
+				help: 'Mount a local directory inside the instance. If <instance-path> is omitted, the mount point is below the home of its user, under the name of the directory.',
+			},
+			{
+				long: 'target',
+				value: '<member>',
+				help: 'Member of the cluster to place the instance on. Only where the driver has a cluster.',
 			},
 			timeout,
 		],
@@ -197,7 +205,7 @@ export const commandTable: readonly CommandSpec[] = [
 			{
 				long: 'no-map-working-directory',
 				short: 'n',
-				help: 'Do not map the host execution path to a mounted path. There are no mounts in this version, so it never is.',
+				help: 'Do not map the host execution path to a mounted path',
 			},
 		],
 		arguments: [
@@ -206,6 +214,62 @@ export const commandTable: readonly CommandSpec[] = [
 		],
 		unknownOption:
 			'Options of the command itself go after "--", like this: drover exec <name> -- <command> <arguments>',
+	},
+	{
+		name: 'mount',
+		usage: '[options] <source> <target> [<target> ...]',
+		summary: 'Mount a local directory in an instance',
+		description:
+			'Mount a local directory inside an instance. It stays mounted over restarts, until "drover umount" ends that.',
+		options: [
+			{
+				long: 'gid-map',
+				short: 'g',
+				value: '<host>:<instance>',
+				repeatable: true,
+				help: "A group id of the host, and the one of the instance that it is seen as. Without any, your group is that of the instance's user.",
+			},
+			{
+				long: 'uid-map',
+				short: 'u',
+				value: '<host>:<instance>',
+				repeatable: true,
+				help: "A user id of the host, and the one of the instance that it is seen as. Without any, you are the instance's user.",
+			},
+			{
+				long: 'type',
+				short: 't',
+				value: '<type>',
+				help: "How to mount: native is the driver's own way, classic goes over SSH and is not in this version. Default: native where the driver has it.",
+			},
+		],
+		arguments: [
+			{name: 'source', help: 'Path of the local directory to mount'},
+			{
+				name: 'target',
+				help: "Where to mount it: <name>[:<path>]. A relative path is below the home of the instance's user; without one the name of the directory is used.",
+			},
+		],
+	},
+	{
+		name: 'umount',
+		aliases: ['unmount'],
+		usage: '[options] <mount> [<mount> ...]',
+		summary: 'Unmount a directory from an instance',
+		arguments: [
+			{
+				name: 'mount',
+				help: 'What to unmount: <name>[:<path>]. Without a path, all mounts of the instance.',
+			},
+		],
+	},
+	{
+		name: 'networks',
+		usage: '[options]',
+		summary: 'List the networks that instances can be connected to',
+		description:
+			'List the networks of the host that instances can be given a further interface on: at their launch with "launch --network", later with "set local.<name>.bridged=true". Only where the driver can.',
+		options: [anyFormat],
 	},
 	{
 		name: 'console',
@@ -291,7 +355,7 @@ export const commandTable: readonly CommandSpec[] = [
 		usage: '[options] <key>[=<value>]',
 		summary: 'Set a configuration setting',
 		description:
-			'Set, to the given value, the configuration setting corresponding to the given key. "drover get --keys" lists the keys there are.',
+			'Set, to the given value, the configuration setting corresponding to the given key. "drover get --keys" lists the keys there are. Processors, memory and disk of an instance (local.<name>.cpus, .memory, .disk) are changed while it is stopped; a disk can only grow.',
 		arguments: [
 			{
 				name: 'keyval',

@@ -6,6 +6,9 @@ import type {Metrics} from '../model/metrics.ts';
 import type {Mount} from '../model/mount.ts';
 import type {HostNetwork, Nic} from '../model/network.ts';
 
+/** The value of a setting that is in force; asked each time, as a person may change it. */
+export type SettingReader = (key: string) => string;
+
 /** Is it there, and may we use it? Two questions, each with words for a person. */
 export type DriverHealth = {
 	readonly installed: boolean;

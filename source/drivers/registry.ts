@@ -3,10 +3,7 @@ import path from 'node:path';
 import process from 'node:process';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import type {Paths} from '../state/paths.ts';
-import type {Driver, DriverHealth} from './driver.ts';
-
-/** The value of a setting that is in force; asked each time, as a person may change it. */
-export type SettingReader = (key: string) => string;
+import type {Driver, DriverHealth, SettingReader} from './driver.ts';
 
 /** The drivers that this version has; the others are known by name and say so. */
 const built: Partial<Record<DriverName, (paths: Paths, setting: SettingReader) => Promise<Driver>>> = {
@@ -17,6 +14,10 @@ const built: Partial<Record<DriverName, (paths: Paths, setting: SettingReader) =
 	async libvirt(paths) {
 		const {createLibvirtDriver} = await import('./libvirt/driver.ts');
 		return createLibvirtDriver({paths});
+	},
+	async lxd(paths, setting) {
+		const {createLxdDriver} = await import('./lxd/driver.ts');
+		return createLxdDriver({paths, setting});
 	},
 };
 

@@ -1,33 +1,23 @@
 import {availableParallelism} from 'node:os';
-import {type CapabilityName, capability} from '../drivers/capabilities.ts';
-import type {Driver} from '../drivers/driver.ts';
 import {sshArguments} from '../guest/ssh-command.ts';
 import {sshAccess} from '../guest/ssh-config.ts';
-import {type DriverName, driverTitles, type Platform} from '../model/driver-name.ts';
 import {DroverError, type ErrorCode} from '../model/errors.ts';
 import type {ActionOptions, Intent} from '../model/instance.ts';
-import type {HostNetwork} from '../model/network.ts';
 import type {OperationView} from '../model/operation.ts';
 import {type Decision, decide} from '../model/transitions.ts';
 import {warnGuest} from './delayed-stops.ts';
-import type {ActRequest, EngineAction, LaunchRequest, MountRequest, UnmountRequest} from './engine.ts';
-import type {Entry, Instances} from './instances.ts';
+import {demandCapability, demandFeature, demandUsable} from './demands.ts';
+import type {ActRequest, EngineAction, LaunchRequest} from './engine.ts';
+import type {Entry} from './instances.ts';
 import {checkRequest, defaultImage, launch, prepareLaunch} from './launch.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
-import {checkSource, mountOne, mountsOn, plannedMount, unmountSome} from './mounting.ts';
-import type {ItemPlan, ItemWork, Operations} from './operations.ts';
-import type {Host} from './setting-keys.ts';
-import type {Workshop} from './workshop.ts';
+import {demandMounts, plannedMounts} from './mounting.ts';
+import {demandMember, demandNetworks, networkSpecs} from './networking.ts';
+import type {ItemPlan, ItemWork} from './operations.ts';
+import {resize} from './resizing.ts';
+import type {SceneParts} from './scene-parts.ts';
 
-const steps = {start, stop, restart, suspend, delete: remove, recover, purge} as const;
-
-export type SceneParts = {
-	readonly driver: Driver;
-	readonly instances: Instances;
-	readonly shop: Workshop;
-	readonly operations: Operations;
-	readonly host: Host;
-};
+const steps = {start, stop, restart, suspend, delete: remove, recover, purge, resize} as const;
 
 /** Turns requests into operations: all is checked before anything is touched. */
 export class Actions {
@@ -43,15 +33,27 @@ export class Actions {
 
 	/** @throws DroverError what is wrong with the request; nothing exists then */
 	async launch(request: LaunchRequest): Promise<OperationView> {
-		const {shop, driver, instances} = this.#parts;
+		const {shop, driver, instances, host} = this.#parts;
 		checkRequest(request);
-		if ((request.networks?.length ?? 0) > 0 || request.bridged)
-			demandCapability(driver.name, this.#parts.host.platform, 'extraNetworks', 'Extra networks are');
-		await this.#demandUsable();
+		const networks = networkSpecs(request, shop.setting('local.bridged-network'));
+		if (networks.length > 0) {
+			demandCapability(driver, host.platform, 'extraNetworks');
+			demandFeature(driver, 'networks');
+		}
+		demandMounts(driver, host.platform, shop.setting, request.mounts ?? []);
+		await demandUsable(driver);
+		await demandNetworks(
+			driver,
+			networks.map(spec => spec.network),
+		);
+		if (request.target !== undefined) await demandMember(driver, request.target);
 		const image = await shop.images.resolve(request.image ?? defaultImage);
-		const entry = await prepareLaunch(shop, request, image, driver.name, name => instances.has(name));
+		const mounts = await plannedMounts(request.mounts ?? [], image.user);
+		const entry = await prepareLaunch(shop, request, image, {networks, mounts});
 		return this.#begin('launch', request.by, [entry], (item, each) =>
-			this.#boots.use(() => instances.exclusive(each, 'launch', item, work => launch(shop, each, image, work))),
+			this.#boots.use(() =>
+				instances.exclusive(each, 'launch', item, work => launch(shop, each, async () => image, work)),
+			),
 		);
 	}
 
@@ -59,11 +61,11 @@ export class Actions {
 	async act(request: ActRequest): Promise<OperationView> {
 		const {action, by, options = {}} = request;
 		const entries = this.#select(request);
-		if (action === 'suspend')
-			demandCapability(this.#parts.driver.name, this.#parts.host.platform, 'suspend', 'Suspend is');
+		const {driver, host} = this.#parts;
+		if (action === 'suspend') demandCapability(driver, host.platform, 'suspend');
 		const decisions = new Map(entries.map(entry => [entry, decide(action, entry.view.state, options)]));
 		refuseTogether(action, decisions);
-		if (action === 'start' || action === 'restart') await this.#demandUsable();
+		if (action === 'start' || action === 'restart') await demandUsable(driver);
 		return this.#begin(action, by, entries, async (item, entry) => {
 			const decision = decisions.get(entry)!;
 			if (decision.kind === 'nothing') return item.note(decision.note);
@@ -74,42 +76,6 @@ export class Actions {
 			}
 			await this.#perform(action, entry, options, item);
 		});
-	}
-
-	/** @throws DroverError when the mount cannot be; nothing is touched then */
-	async mount({name, mount, by}: MountRequest): Promise<OperationView> {
-		const scene = this.#parts;
-		const entry = scene.instances.get(name);
-		const {driver, host} = this.#parts;
-		if (mount.type === 'native') demandCapability(driver.name, host.platform, 'nativeMounts', 'Native mounts are');
-		if (driver.mount === undefined || mount.type !== 'native') {
-			throw new DroverError('driver.incapable', `Mounts of type ${mount.type} are not in this version of drover.`);
-		}
-		await checkSource(mount.source);
-		plannedMount(scene, entry, mount);
-		return this.#begin('mount', by, [entry], (item, each) =>
-			this.#parts.instances.exclusive(each, 'mount', item, work => mountOne(scene, each, mount, by, work)),
-		);
-	}
-
-	/** @throws DroverError `instance.missing` */
-	async unmount({name, target, by}: UnmountRequest): Promise<OperationView> {
-		const scene = this.#parts;
-		const entry = scene.instances.get(name);
-		mountsOn(scene, entry, target);
-		return this.#begin('umount', by, [entry], (item, each) =>
-			this.#parts.instances.exclusive(each, 'umount', item, work => unmountSome(scene, each, target, by, work)),
-		);
-	}
-
-	async networks(): Promise<readonly HostNetwork[]> {
-		const {driver, host} = this.#parts;
-		demandCapability(driver.name, host.platform, 'extraNetworks', 'Extra networks are');
-		if (driver.networks === undefined) {
-			throw new DroverError('driver.incapable', 'Extra networks are not in this version of drover.');
-		}
-		await this.#demandUsable();
-		return driver.networks();
 	}
 
 	/** Starts instances that nobody asks for just now. */
@@ -173,10 +139,9 @@ export class Actions {
 			this.#begin('launch', by, [entry], async (item, each) => {
 				item.log('taken up after drover was ended in the middle of it');
 				await this.#boots.use(() =>
-					instances.exclusive(each, 'launch', item, async work => {
-						const image = await shop.images.resolve(instances.record(each).image.query);
-						await launch(shop, each, image, work);
-					}),
+					instances.exclusive(each, 'launch', item, work =>
+						launch(shop, each, () => shop.images.resolve(instances.record(each).image.query), work),
+					),
 				);
 			});
 			return;
@@ -189,7 +154,7 @@ export class Actions {
 		});
 	}
 
-	async #perform(action: EngineAction, entry: Entry, options: ActionOptions, item: ItemWork): Promise<void> {
+	async #perform(action: keyof typeof steps, entry: Entry, options: ActionOptions, item: ItemWork): Promise<void> {
 		const {shop, instances} = this.#parts;
 		const isDelay = action === 'stop' && (options.cancelDelayed === true || (options.delayMinutes ?? 0) > 0);
 		const step = isDelay ? delayStop : steps[action];
@@ -239,23 +204,6 @@ export class Actions {
 		}
 		return unique.map(name => instances.get(name));
 	}
-
-	async #demandUsable(): Promise<void> {
-		const {driver} = this.#parts;
-		const health = await driver.health();
-		if (health.usable) return;
-		throw new DroverError(
-			health.installed ? 'driver.unusable' : 'driver.not-installed',
-			`${driverTitles[driver.name]} cannot be used: ${health.summary}`,
-			{next: health.remedy},
-		);
-	}
-}
-
-/** The driver's table has the first word. @throws DroverError `driver.incapable`, with who can */
-function demandCapability(driver: DriverName, platform: Platform, name: CapabilityName, what: string): void {
-	const answer = capability(driver, platform, name);
-	if (answer.can === 'no') throw new DroverError('driver.incapable', `${what} ${answer.reason}.`);
 }
 
 const refusalCodes: Readonly<Record<string, ErrorCode>> = {Deleted: 'instance.deleted', Broken: 'instance.broken'};

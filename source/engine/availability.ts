@@ -88,21 +88,21 @@ export function availability(action: InstanceAction, instance: InstanceView, dri
 	return now(action, instance);
 }
 
-type Part = keyof typeof parts;
+export type DriverPart = keyof typeof parts;
 
-function isPart(action: InstanceAction): action is Part {
+function isPart(action: InstanceAction): action is DriverPart {
 	return Object.hasOwn(parts, action);
 }
 
 /** Why this version of drover cannot do it under a driver: without a full stop, for menus and sentences alike. */
-export function featureProblem(part: Part, driver: Pick<DriverInfo, 'name' | 'features'>): string | undefined {
+export function featureProblem(part: DriverPart, driver: Pick<DriverInfo, 'name' | 'features'>): string | undefined {
 	const {feature, what} = parts[part];
 	if (driver.features.includes(feature)) return undefined;
 	return `${what} not in this version of drover for ${driverTitles[driver.name]}`;
 }
 
 /** What an instance consists of can be changed while it rests, and some of it while it runs. */
-function nowChanged(part: Part, {state}: InstanceView, driver: DriverInfo): Availability {
+function nowChanged(part: DriverPart, {state}: InstanceView, driver: DriverInfo): Availability {
 	const no = (reason: string, first?: InstanceAction): Availability => ({
 		can: false,
 		kind: 'not-now',

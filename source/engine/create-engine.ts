@@ -61,6 +61,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 				readBanner({...ssh, timeoutMs: 500, signal: new AbortController().signal}).catch(() => undefined),
 			clientKey: () => clientKey(paths),
 			hostKey: generateHostKey,
+			setting: key => settings.get(key).value,
 			now: () => new Date(),
 			random: Math.random,
 			uuid: randomUUID,

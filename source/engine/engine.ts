@@ -117,6 +117,22 @@ export type UnmountRequest = {
 	readonly by: string;
 };
 
+/** What is not named stays. Memory and disk in bytes. */
+export type ResizeRequest = {
+	readonly name: string;
+	readonly cpus?: number;
+	readonly memory?: number;
+	readonly disk?: number;
+	readonly by: string;
+};
+
+export type AddNetworkRequest = {
+	readonly name: string;
+	/** As in {@link LaunchRequest.networks}. */
+	readonly network: string;
+	readonly by: string;
+};
+
 export type DoctorCheck = {
 	readonly title: string;
 	readonly verdict: 'ok' | 'warning' | 'problem';
@@ -174,6 +190,10 @@ export type Engine = {
 	unmount(request: UnmountRequest): Promise<OperationView>;
 	/** Networks for further interfaces. @throws DroverError `driver.incapable`, `driver.unusable` */
 	networks(): Promise<readonly HostNetwork[]>;
+	/** Begins changing processors, memory or disk; the operation's kind is `resize`. Refused unless size and state allow it. */
+	resize(request: ResizeRequest): Promise<OperationView>;
+	/** Begins giving a further interface; the operation's kind is `resize`. */
+	addNetwork(request: AddNetworkRequest): Promise<OperationView>;
 	/** A sample for each of these instances that runs and can be asked cheaply, by name. Others are left out. */
 	metrics(request: {names: readonly string[]}): Promise<Readonly<Record<string, Metrics>>>;
 	/** Members of the cluster that launches can be placed on; empty where there is none. */
@@ -232,6 +252,8 @@ export const engineMethods = [
 	'mount',
 	'unmount',
 	'networks',
+	'resize',
+	'addNetwork',
 	'metrics',
 	'members',
 	'adoptables',

@@ -4,14 +4,17 @@ import process from 'node:process';
 import type {WorkContext} from '../drivers/driver.ts';
 import {checkCloudConfig, seedFiles} from '../guest/seed.ts';
 import type {CachedImage, ResolvedImage} from '../images/image.ts';
-import type {DriverName} from '../model/driver-name.ts';
 import {scopeOf} from '../model/driver-name.ts';
-import {DroverError} from '../model/errors.ts';
-import type {ActionOptions, InstanceRecord} from '../model/instance.ts';
+import {DroverError, errorData} from '../model/errors.ts';
+import type {ActionOptions, InstanceRecord, Intent} from '../model/instance.ts';
+import type {Mount} from '../model/mount.ts';
 import {checkName, generateName} from '../model/names.ts';
+import type {NetworkSpec} from '../model/network-spec.ts';
 import {formatSize, limits} from '../model/sizes.ts';
 import type {LaunchRequest} from './engine.ts';
 import type {Entry, Instances} from './instances.ts';
+import {mountOne} from './mounting.ts';
+import {MacAddresses} from './networking.ts';
 import {abandoned} from './operations.ts';
 import {awaitAnswer, type Workshop} from './workshop.ts';
 
@@ -45,10 +48,10 @@ export async function prepareLaunch(
 	shop: Workshop,
 	request: LaunchRequest,
 	image: ResolvedImage,
-	driver: DriverName,
-	isTaken: (name: string) => boolean,
+	{networks, mounts}: {networks: readonly NetworkSpec[]; mounts: readonly Mount[]},
 ): Promise<Entry> {
 	checkRequest(request);
+	const isTaken = (taken: string) => shop.instances.has(taken);
 	const name = request.name ?? generateName(isTaken, shop.random);
 	checkName(name);
 	const taken = isTaken(name);
@@ -60,13 +63,17 @@ export async function prepareLaunch(
 	// Says no to a cloud-config that cannot be read before anything exists.
 	if (request.cloudInit !== undefined) await checkCloudConfig(request.cloudInit, image.user);
 	const hostKey = await shop.hostKey();
-	const options: ActionOptions = request.answerTimeout === undefined ? {} : {answerTimeout: request.answerTimeout};
+	const options: ActionOptions = {
+		...(request.answerTimeout === undefined ? {} : {answerTimeout: request.answerTimeout}),
+		...(mounts.length === 0 ? {} : {mounts}),
+	};
+	const macs = new MacAddresses(shop.instances, shop.random, networks);
 	const now = shop.now().toISOString();
 	const record: InstanceRecord = {
 		schema: 1,
 		id: shop.uuid(),
 		name,
-		scope: scopeOf(driver),
+		scope: scopeOf(shop.instances.driver.name),
 		createdAt: now,
 		createdBy: request.by,
 		phase: 'creating',
@@ -77,10 +84,12 @@ export async function prepareLaunch(
 			memory: request.memory ?? image.memoryDefault,
 			// Not asked for: the default, or what the image needs, which is known once it is there.
 			disk: request.disk ?? limits.diskDefault,
-			mac: freeMac(shop.instances, shop.random),
+			mac: macs.free(),
+			...(networks.length === 0 ? {} : {nics: networks.map(spec => macs.nic(spec))}),
 		},
 		ssh: {user: image.user, hostKey: hostKey.public},
 		desired: 'running',
+		...(request.target === undefined ? {} : {target: request.target}),
 		intent: {action: 'launch', options, by: request.by, at: now},
 	};
 	const entry = await shop.instances.create(record);
@@ -97,11 +106,37 @@ export async function prepareLaunch(
 	return entry;
 }
 
-/** From a record to a guest that answers. Whatever fails before the guest runs undoes the launch. */
-export async function launch(shop: Workshop, entry: Entry, image: ResolvedImage, work: WorkContext): Promise<void> {
+/** From a record to a guest that answers, and its mounts. Whatever fails before the guest runs undoes the launch. */
+export async function launch(
+	shop: Workshop,
+	entry: Entry,
+	resolve: () => Promise<ResolvedImage>,
+	work: WorkContext,
+): Promise<void> {
 	const {instances} = shop;
-	const {intent} = instances.record(entry);
+	const {intent, phase} = instances.record(entry);
+	if (phase === 'creating') await makeAndStart(shop, entry, resolve, intent, work);
+	if (instances.record(entry).intent === undefined) return;
+	// From here on it is an instance like any other: what goes wrong leaves it running.
+	let problem: DroverError | undefined;
+	try {
+		problem = await mountAll(instances, entry, intent, work);
+	} finally {
+		if (work.signal.reason !== abandoned) await work.update({intent: undefined});
+	}
+	if (problem !== undefined) throw problem;
+}
+
+async function makeAndStart(
+	shop: Workshop,
+	entry: Entry,
+	resolve: () => Promise<ResolvedImage>,
+	intent: Intent | undefined,
+	work: WorkContext,
+): Promise<void> {
+	const {instances} = shop;
 	const place = instances.place(entry);
+	const image = await resolve();
 	try {
 		const form = await instances.driver.imageForm?.(instances.record(entry), work);
 		const cached = await shop.images.fetch(image, work, form);
@@ -131,8 +166,40 @@ export async function launch(shop: Workshop, entry: Entry, image: ResolvedImage,
 		else await undo(shop, entry, work, error);
 		throw error;
 	}
-	await work.update({phase: 'ready', intent: undefined});
+	const hasMore = (intent?.options.mounts?.length ?? 0) > 0;
+	await work.update({phase: 'ready', ...(hasMore ? {} : {intent: undefined})});
 	await instances.tell(entry, `launched from ${instances.record(entry).image.query}`, intent?.by);
+}
+
+/** Makes the mounts that a launch was asked for. @returns what is to be told when some could not be made */
+async function mountAll(
+	instances: Instances,
+	entry: Entry,
+	intent: Intent | undefined,
+	work: WorkContext,
+): Promise<DroverError | undefined> {
+	const failures: Array<{mount: Mount; error: unknown}> = [];
+	for (const mount of intent?.options.mounts ?? []) {
+		// Taken up after a crash: this one was made already.
+		if (instances.record(entry).mounts?.some(made => made.target === mount.target)) continue;
+		try {
+			await mountOne({driver: instances.driver, instances}, entry, mount, intent!.by, work);
+		} catch (error) {
+			if (work.signal.aborted) throw work.signal.reason;
+			work.log(`${mount.source} could not be mounted: ${errorData(error).message}`);
+			failures.push({mount, error});
+		}
+	}
+	const [first] = failures;
+	if (first === undefined) return undefined;
+	const {code, next} = errorData(first.error);
+	const sentences = failures.map(
+		({mount, error}) => `"${mount.source}" could not be mounted on "${mount.target}": ${errorData(error).message}`,
+	);
+	return new DroverError(code, `${entry.name} was launched and runs, but ${sentences.join('; ')}`, {
+		next,
+		cause: first.error,
+	});
 }
 
 async function fitDisk(instances: Instances, entry: Entry, image: CachedImage, work: WorkContext): Promise<void> {
@@ -159,6 +226,7 @@ async function readSeed(shop: Workshop, record: InstanceRecord, directory: strin
 		name: record.name,
 		user: record.ssh.user,
 		mac: record.hardware.mac,
+		nics: record.hardware.nics ?? [],
 		clientKey,
 		hostKey: {private: hostKey, public: record.ssh.hostKey},
 		...(cloudInit === undefined ? {} : {cloudInit}),
@@ -174,20 +242,4 @@ async function undo(shop: Workshop, entry: Entry, work: WorkContext, why: unknow
 	const {instances} = shop;
 	await instances.driver.destroy(instances.record(entry), instances.place(entry), calm);
 	await instances.remove(entry);
-}
-
-/** A MAC address of QEMU's range that no instance has. */
-function freeMac(instances: Instances, random: () => number): string {
-	const taken = new Set(
-		instances.all().flatMap(entry => (entry.stored.kind === 'record' ? [entry.stored.record.hardware.mac] : [])),
-	);
-	for (;;) {
-		const octets = Array.from({length: 3}, () =>
-			Math.floor(random() * 256)
-				.toString(16)
-				.padStart(2, '0'),
-		);
-		const mac = ['52', '54', '00', ...octets].join(':');
-		if (!taken.has(mac)) return mac;
-	}
 }

@@ -11,7 +11,7 @@ const stopTimeoutMs = 5 * 60_000;
  * One action on one instance, from beginning to end. Each begins by writing its intent into the record and ends by
  * removing it, so that a daemon that dies in between leaves word for the next; each may be run again from the start.
  */
-type Step = (
+export type Step = (
 	shop: Workshop,
 	entry: Entry,
 	options: ActionOptions,

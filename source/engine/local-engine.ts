@@ -14,12 +14,14 @@ import {allDrivers, driverInfo, elsewhere} from './driver-info.ts';
 import type {DriverPool} from './driver-pool.ts';
 import type {
 	ActRequest,
+	AddNetworkRequest,
 	Engine,
 	EngineEvent,
 	LaunchRequest,
 	MountRequest,
 	Notice,
 	Overview,
+	ResizeRequest,
 	SwitchRequest,
 	UnmountRequest,
 } from './engine.ts';
@@ -173,16 +175,26 @@ export class LocalEngine implements Engine {
 
 	async mount(request: MountRequest) {
 		this.#demandNoSwitch();
-		return this.#scene.actions.mount(request);
+		return this.#scene.changes.mount(request);
 	}
 
 	async unmount(request: UnmountRequest) {
 		this.#demandNoSwitch();
-		return this.#scene.actions.unmount(request);
+		return this.#scene.changes.unmount(request);
 	}
 
 	async networks() {
-		return this.#scene.actions.networks();
+		return this.#scene.changes.networks();
+	}
+
+	async resize(request: ResizeRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.changes.resize(request);
+	}
+
+	async addNetwork(request: AddNetworkRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.changes.addNetwork(request);
 	}
 
 	async metrics({names}: {names: readonly string[]}) {

@@ -1,8 +1,10 @@
 import {stat} from 'node:fs/promises';
-import type {Driver, WorkContext} from '../drivers/driver.ts';
+import type {Driver, SettingReader, WorkContext} from '../drivers/driver.ts';
+import type {Platform} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import {checkTarget, type Mount, mountTarget} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
+import {demandCapability, demandFeature} from './demands.ts';
 import type {Entry, Instances} from './instances.ts';
 
 /** Where instances are mounted into: the current driver with its instances. */
@@ -11,6 +13,12 @@ type Scene = {readonly driver: Driver; readonly instances: Instances};
 /** Checks that a directory of this host can be given to guests. @throws DroverError `instance.invalid` */
 export async function checkSource(source: string): Promise<void> {
 	const shown = JSON.stringify(plainLine(source).slice(0, 200));
+	// A record is one line a field; a path is handed on to hypervisors that have their own ideas about the rest.
+	if (/[\u0000-\u001F\u007F]/.test(source)) {
+		throw new DroverError('instance.invalid', `Mount source path ${shown} has control characters.`, {
+			next: 'Rename the directory, or mount the one above it.',
+		});
+	}
 	const found = source.startsWith('/') ? await stat(source).catch(() => undefined) : undefined;
 	if (found?.isDirectory()) return;
 	throw new DroverError(
@@ -40,7 +48,72 @@ export function plannedMount(scene: Scene, entry: Entry, mount: Mount): Mount {
 			next: `drover umount ${entry.name}:${target} ends that mount.`,
 		});
 	}
-	return {...mount, target};
+	if ((record.mounts?.length ?? 0) >= mostMounts) throw tooMany();
+	return {...withMaps(mount), target};
+}
+
+/** Far more than anyone has use for. */
+const mostMounts = 100;
+
+function tooMany(): DroverError {
+	return new DroverError('instance.invalid', `An instance can have ${mostMounts} mounts, and no more.`);
+}
+
+/** Without maps of its own, what the caller has on the host is the user's in the guest. */
+function withMaps(mount: Mount): Mount {
+	const own = (id: number | undefined) => [{host: id ?? 0, guest: -1}];
+	const isId = (id: number) => Number.isSafeInteger(id) && id >= 0 && id < 2 ** 32 - 1;
+	if (![...mount.uidMap, ...mount.gidMap].every(({host, guest}) => isId(host) && (guest === -1 || isId(guest)))) {
+		throw new DroverError('instance.invalid', 'An id that is to be mapped is not one.', {
+			next: 'Ids are whole numbers: --uid-map 1000:1000.',
+		});
+	}
+	return {
+		...mount,
+		uidMap: mount.uidMap.length > 0 ? mount.uidMap : own(process.getuid?.()),
+		gidMap: mount.gidMap.length > 0 ? mount.gidMap : own(process.getgid?.()),
+	};
+}
+
+/**
+ * The mounts of an instance that is to be launched.
+ * @throws DroverError `instance.invalid`, `instance.exists` when two have one target
+ */
+export async function plannedMounts(mounts: readonly Mount[], user: string): Promise<readonly Mount[]> {
+	const planned: Mount[] = [];
+	if (mounts.length > mostMounts) throw tooMany();
+	for (const mount of mounts) {
+		await checkSource(mount.source);
+		const target = mountTarget(mount.target, mount.source, user);
+		checkTarget(target, user);
+		if (planned.some(other => other.target === target)) {
+			throw new DroverError('instance.exists', `Two mounts have the target ${JSON.stringify(target.slice(0, 200))}.`);
+		}
+		planned.push({...withMaps(mount), target});
+	}
+	return planned;
+}
+
+/** What a mount needs of settings, driver and this version. @throws DroverError `driver.incapable` */
+export function demandMounts(
+	driver: Driver,
+	platform: Platform,
+	setting: SettingReader,
+	mounts: readonly Mount[],
+): void {
+	if (mounts.length === 0) return;
+	if (setting('local.privileged-mounts') !== 'true') {
+		throw new DroverError('driver.incapable', 'Mounts are disabled: the setting local.privileged-mounts is false.', {
+			next: 'drover set local.privileged-mounts=true allows them.',
+		});
+	}
+	if (mounts.some(mount => mount.type === 'classic')) {
+		throw new DroverError('driver.incapable', 'Mounts of type classic are not in this version of drover.', {
+			next: 'Native mounts (--type native) are for the drivers that "drover drivers" lists with them.',
+		});
+	}
+	demandCapability(driver, platform, 'nativeMounts');
+	demandFeature(driver, 'mounts');
 }
 
 /** Mounts and remembers. What cannot be mounted is not remembered. */

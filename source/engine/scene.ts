@@ -1,10 +1,12 @@
 import type {Driver} from '../drivers/driver.ts';
 import {scopeOf} from '../model/driver-name.ts';
 import type {Observation} from '../model/instance.ts';
-import {Actions, type SceneParts} from './actions.ts';
+import {Actions} from './actions.ts';
 import {lookForStrangers} from './broken.ts';
+import {Changes} from './changes.ts';
 import {DelayedStops} from './delayed-stops.ts';
 import type {Entry, Instances} from './instances.ts';
+import type {SceneParts} from './scene-parts.ts';
 import type {Workshop} from './workshop.ts';
 
 /** One driver with the instances of its scope: what is current, until a switch opens another. */
@@ -13,6 +15,7 @@ export class Scene {
 	readonly instances: Instances;
 	readonly shop: Workshop;
 	readonly actions: Actions;
+	readonly changes: Changes;
 	readonly #delayed: DelayedStops;
 	#isClosed = false;
 
@@ -21,6 +24,7 @@ export class Scene {
 		this.instances = parts.instances;
 		this.shop = parts.shop;
 		this.actions = new Actions(parts, {delayChanged: entry => this.#delayed.follow(entry)});
+		this.changes = new Changes(parts);
 		this.#delayed = new DelayedStops({
 			now: () => parts.shop.now().getTime(),
 			stop: entry => this.actions.stopNow(entry),

@@ -1,4 +1,4 @@
-import type {WorkContext} from '../drivers/driver.ts';
+import type {SettingReader, WorkContext} from '../drivers/driver.ts';
 import type {ImageStore} from '../images/image.ts';
 import {DroverError} from '../model/errors.ts';
 import type {InstanceRecord} from '../model/instance.ts';
@@ -22,6 +22,8 @@ export type Workshop = {
 	/** The drover user's client key, made when first needed. */
 	readonly clientKey: () => Promise<{public: string}>;
 	readonly hostKey: () => Promise<{private: string; public: string}>;
+	/** The value of a setting that is in force. */
+	readonly setting: SettingReader;
 	readonly now: () => Date;
 	readonly random: () => number;
 	readonly uuid: () => string;

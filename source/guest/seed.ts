@@ -1,4 +1,5 @@
 import type {YAMLMap, YAMLSeq} from 'yaml';
+import type {Nic} from '../model/network.ts';
 import {type CloudConfig, cloudConfigText, problem, readCloudConfig} from './cloud-config.ts';
 import type {KeyPair} from './openssh-key.ts';
 
@@ -17,6 +18,8 @@ export type SeedInput = {
 	readonly cloudInit?: string;
 	/** Binds the network configuration to the one card that drover made; without it every Ethernet card is set up. */
 	readonly mac?: string;
+	/** Interfaces beside that one; those that are `manual` are left to the user. */
+	readonly nics?: readonly Nic[];
 };
 
 export type SeedFiles = Readonly<Record<'meta-data' | 'user-data' | 'vendor-data' | 'network-config', string>>;
@@ -50,9 +53,23 @@ export async function seedFiles(input: SeedInput): Promise<SeedFiles> {
 					dhcp4: true,
 					'dhcp-identifier': 'mac',
 				},
+				...Object.fromEntries((input.nics ?? []).flatMap((nic, index) => further(nic, index))),
 			},
 		}),
 	};
+}
+
+/** A boot does not wait for it, and the first interface stays the way out. Values: Multipass. */
+function further({mac, mode}: Nic, index: number) {
+	if (mode === 'manual') return [];
+	const settings = {
+		match: {macaddress: mac},
+		dhcp4: true,
+		'dhcp4-overrides': {'route-metric': 200},
+		'dhcp-identifier': 'mac',
+		optional: true,
+	};
+	return [[`extra${index}`, settings] as const];
 }
 
 /** Before anything is asked of the daemon. @throws DroverError `usage.invalid`, as {@link seedFiles} */

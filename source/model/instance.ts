@@ -37,6 +37,8 @@ export type InstanceRecord = {
 	readonly restore?: RestorePolicy;
 	/** Directories of the host that it sees; made anew at each start where the driver does not keep them itself. */
 	readonly mounts?: readonly Mount[];
+	/** The member of a cluster that it was asked to be placed on; where it is now, is observed. */
+	readonly target?: string;
 	/** Where it is on an LXD or Incus server. */
 	readonly lxd?: LxdPlacement;
 };
@@ -46,10 +48,8 @@ export type LxdPlacement = {
 	readonly type: 'container' | 'virtual-machine';
 	/** The server's project it is in. */
 	readonly project: string;
-	/** What the server calls it, where that is not its name here. */
-	readonly instance?: string;
-	/** The member of the cluster that was asked for; where it is now, the server says. */
-	readonly target?: string;
+	/** The server it is on: `https://host:8443`. Absent: the one on this host. */
+	readonly remote?: string;
 };
 
 /** `as-it-was`: runs again if it ran. `suspended`: what was suspended stays so. */
@@ -107,7 +107,7 @@ export type SshIdentity = {
 };
 
 export type Intent = {
-	readonly action: 'launch' | 'start' | 'stop' | 'restart' | 'suspend' | 'delete' | 'purge';
+	readonly action: 'launch' | 'start' | 'stop' | 'restart' | 'suspend' | 'delete' | 'purge' | 'resize';
 	readonly options: ActionOptions;
 	readonly by: string;
 	readonly at: string;
@@ -126,6 +126,14 @@ export type ActionOptions = {
 	readonly discardMemory?: boolean;
 	/** launch, start, restart: how long the guest may take to answer, in seconds. Default 300. */
 	readonly answerTimeout?: number;
+	/** launch: mounted once the guest answers. */
+	readonly mounts?: readonly Mount[];
+	/** resize: what is to be changed; memory and disk in bytes. */
+	readonly cpus?: number;
+	readonly memory?: number;
+	readonly disk?: number;
+	/** resize: a further interface. */
+	readonly nic?: Nic;
 };
 
 /** What a saved memory image depends on; who loads it compares this first. */

@@ -63,6 +63,17 @@ export function idMapText({host, guest}: IdMap): string {
 	return `${host}:${guest === -1 ? 'default' : guest}`;
 }
 
+/** Where a directory of the host is seen in a guest that has these mounts; `undefined`: nowhere. */
+export function seenAt(directory: string, mounts: readonly Mount[]): string | undefined {
+	const path = normalize(directory);
+	const below = mounts
+		.map(({source, target}) => ({source: normalize(source), target}))
+		.filter(({source}) => source === '/' || path === source || path.startsWith(`${source}/`))
+		// The innermost: what is nearer is what is meant.
+		.sort((a, b) => b.source.length - a.source.length)[0];
+	return below === undefined ? undefined : normalize(`${below.target}/${path.slice(below.source.length)}`);
+}
+
 /** A path without `.`, `..`, doubled and trailing slashes. */
 function normalize(target: string): string {
 	const parts: string[] = [];

@@ -64,6 +64,8 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 	mount: v.strictObject({name: text, mount, by: text}),
 	unmount: v.strictObject({name: text, target: key(text), by: text}),
 	networks: nothing,
+	resize: v.strictObject({name: text, cpus: key(number), memory: key(number), disk: key(number), by: text}),
+	addNetwork: v.strictObject({name: text, network: text, by: text}),
 	metrics: v.strictObject({names}),
 	members: nothing,
 	adoptables: nothing,

@@ -24,6 +24,17 @@ const idMap = v.object({host: count, guest: v.pipe(v.number(), v.safeInteger(), 
 const absolute = v.pipe(line, v.startsWith('/', 'is not an absolute path'));
 const serverName = v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/, 'is not a name'));
 
+const mount = v.object({
+	source: absolute,
+	target: absolute,
+	type: v.picklist(['classic', 'native']),
+	uidMap: v.array(idMap),
+	gidMap: v.array(idMap),
+});
+const mounts = v.pipe(v.array(mount), v.maxLength(256));
+const nic = v.object({network: line, mac, mode: v.picklist(['auto', 'manual'])});
+const cpus = v.pipe(positive, v.maxValue(1024));
+
 const options = v.object({
 	force: v.optional(v.boolean()),
 	delayMinutes: v.optional(count),
@@ -31,6 +42,11 @@ const options = v.object({
 	purge: v.optional(v.boolean()),
 	discardMemory: v.optional(v.boolean()),
 	answerTimeout: v.optional(v.pipe(v.number(), v.minValue(0))),
+	mounts: v.optional(mounts),
+	cpus: v.optional(cpus),
+	memory: v.optional(positive),
+	disk: v.optional(positive),
+	nic: v.optional(nic),
 });
 
 const schema = v.object({
@@ -47,14 +63,12 @@ const schema = v.object({
 	image: v.object({query: line, release: line, os: line, hash: line}),
 	hardware: v.object({
 		arch: v.picklist(['x86_64', 'aarch64']),
-		cpus: v.pipe(positive, v.maxValue(1024)),
+		cpus,
 		memory: positive,
 		disk: positive,
 		mac,
 		machine: v.optional(machine),
-		nics: v.optional(
-			v.pipe(v.array(v.object({network: line, mac, mode: v.picklist(['auto', 'manual'])})), v.maxLength(32)),
-		),
+		nics: v.optional(v.pipe(v.array(nic), v.maxLength(32))),
 	}),
 	ssh: v.object({
 		user: v.pipe(v.string(), v.regex(/^[a-z_][\w-]{0,31}$/, 'is not a user name')),
@@ -65,7 +79,7 @@ const schema = v.object({
 	deleted: v.optional(v.object({at: time, by: line})),
 	intent: v.optional(
 		v.object({
-			action: v.picklist(['launch', 'start', 'stop', 'restart', 'suspend', 'delete', 'purge']),
+			action: v.picklist(['launch', 'start', 'stop', 'restart', 'suspend', 'delete', 'purge', 'resize']),
 			options,
 			by: line,
 			at: time,
@@ -98,26 +112,13 @@ const schema = v.object({
 		}),
 	),
 	restore: v.optional(v.picklist(restorePolicies)),
-	mounts: v.optional(
-		v.pipe(
-			v.array(
-				v.object({
-					source: absolute,
-					target: absolute,
-					type: v.picklist(['classic', 'native']),
-					uidMap: v.array(idMap),
-					gidMap: v.array(idMap),
-				}),
-			),
-			v.maxLength(256),
-		),
-	),
+	mounts: v.optional(mounts),
+	target: v.optional(serverName),
 	lxd: v.optional(
 		v.object({
 			type: v.picklist(['container', 'virtual-machine']),
 			project: serverName,
-			instance: v.optional(serverName),
-			target: v.optional(serverName),
+			remote: v.optional(v.pipe(line, v.startsWith('https://', 'is not an https:// address'))),
 		}),
 	),
 });

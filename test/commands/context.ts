@@ -1,9 +1,12 @@
-import type {CommandContext} from '../../source/commands/command.ts';
+import type {CommandContext, DirectCommand} from '../../source/commands/command.ts';
 import {runCommand} from '../../source/commands/run.ts';
 import {keyTable} from '../../source/components/keys/registry.ts';
 import type {Engine} from '../../source/engine/engine.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import {FakeEngine} from '../support/fake-engine.ts';
+
+/** A program, or a command in a guest by way of its hypervisor. */
+export type Ran = {readonly program: string; readonly argv: readonly string[]; readonly direct?: DirectCommand};
 
 export type Outcome = {
 	readonly code: number;
@@ -11,7 +14,7 @@ export type Outcome = {
 	readonly err: string;
 	/** How often the daemon was connected to. */
 	readonly connections: number;
-	readonly ran: ReadonlyArray<{program: string; argv: readonly string[]}>;
+	readonly ran: readonly Ran[];
 };
 
 export type Setting = {
@@ -22,6 +25,7 @@ export type Setting = {
 	readonly columns?: number;
 	readonly stdin?: string;
 	readonly cwd?: string;
+	readonly env?: NodeJS.ProcessEnv;
 	/** The exit code of what is run. */
 	readonly exit?: number;
 	/** Gets what a Ctrl-C would call. */
@@ -34,7 +38,7 @@ export async function drover(argv: readonly string[], setting: Setting = {}): Pr
 	let out = '';
 	let err = '';
 	let connections = 0;
-	const ran: Array<{program: string; argv: readonly string[]}> = [];
+	const ran: Ran[] = [];
 	const context: CommandContext = {
 		async engine({start = true} = {}) {
 			connections++;
@@ -61,11 +65,15 @@ export async function drover(argv: readonly string[], setting: Setting = {}): Pr
 			read: async () => setting.stdin ?? '',
 			readLine: async () => setting.stdin?.split('\n')[0],
 		},
-		env: {},
+		env: setting.env ?? {},
 		cwd: setting.cwd ?? '/',
 		user: 'kim',
 		async run(program, programArgv) {
 			ran.push({program, argv: programArgv});
+			return setting.exit ?? 0;
+		},
+		async runDirect(direct, options) {
+			ran.push({program: `direct ${direct.name}`, argv: [], direct: options});
 			return setting.exit ?? 0;
 		},
 		onInterrupt(listener) {

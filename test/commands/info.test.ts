@@ -107,6 +107,51 @@ test('json has keys and types of Multipass', async () => {
 	expect(keys.slice(0, 6)).toEqual(['state', 'image_hash', 'image_release', 'release', 'cpu_count', 'snapshot_count']);
 });
 
+test('mounts, in every format', async () => {
+	const map = (host: number, guest = -1) => ({host, guest});
+	const mounted: InstanceDetail = {
+		...details[0]!,
+		mounts: [
+			{source: '/home/kim/src', target: '/home/ubuntu/src', type: 'native', uidMap: [map(1000)], gidMap: [map(1000)]},
+			{
+				source: '/srv/da\u001B[31mta',
+				target: '/data',
+				type: 'native',
+				uidMap: [map(0, 0), map(1000, 33)],
+				gidMap: [map(0, 5)],
+			},
+		],
+	};
+	const engine = new InfoEngine([mounted]);
+	expect((await drover(['info'], {engine})).out).toContain(`Mounts:         /home/kim/src => /home/ubuntu/src
+                    UID map: 1000:default
+                    GID map: 1000:default
+                /srv/data => /data
+                    UID map: 0:0, 1000:33
+                    GID map: 0:5
+`);
+	const {info} = JSON.parse((await drover(['info', '--format', 'json'], {engine})).out);
+	expect(info['amber-otter'].mounts).toEqual({
+		'/home/ubuntu/src': {
+			uid_mappings: ['1000:default'],
+			gid_mappings: ['1000:default'],
+			source_path: '/home/kim/src',
+		},
+		'/data': {uid_mappings: ['0:0', '1000:33'], gid_mappings: ['0:5'], source_path: '/srv/data'},
+	});
+	expect((await drover(['info', '--format', 'csv'], {engine})).out).toContain(
+		',/home/kim/src => /home/ubuntu/src;/srv/data => /data,',
+	);
+	expect((await drover(['info', '--format', 'yaml'], {engine})).out).toContain(`    mounts:
+      /home/ubuntu/src:
+        uid_mappings:
+          - "1000:default"
+        gid_mappings:
+          - "1000:default"
+        source_path: /home/kim/src
+`);
+});
+
 test('a driver without snapshots has no count of them', async () => {
 	const engine = new InfoEngine(details, 'lxd');
 	expect((await drover(['info', '--format', 'json'], {engine})).out).not.toContain('snapshot_count');

@@ -1,10 +1,9 @@
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer, type Server} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
-import {capabilities} from '../../source/drivers/capabilities.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import {FakeEngine, fakeDriver, fakeInstance} from '../support/fake-engine.ts';
 import {drover} from './context.ts';
@@ -39,7 +38,7 @@ test('what is said', async () => {
 		'No image was named: launching micro.\nLaunching amber-otter: working\nLaunched: amber-otter\n',
 	);
 	expect((await drover(['launch', 'micro', '-n', 'primary'])).out).toMatch(
-		/Launched: primary\n.*mounts are not in this version of drover\.\n$/,
+		/Launched: primary\n.*mounts are not in this version of drover for QEMU\.\n$/,
 	);
 	expect((await drover(['launch', 'micro', '-n', 'web'], {isTTY: true})).out).toBe(
 		'\rLaunching web: working\u001B[K\r\u001B[KLaunched: web\n',
@@ -97,38 +96,95 @@ describe('told wrong without the daemon', () => {
 	});
 });
 
-describe('not here, or not yet', () => {
-	test('networks: the driver that cannot says who can', async () => {
-		for (const argv of [
-			['--network', 'name=eth0,mode=manual,mac=52:54:00:00:00:01'],
-			['--network', 'eth0'],
-			['--bridged'],
-		]) {
-			const engine = new FakeEngine();
-			const {code, err} = await drover(['launch', 'micro', ...argv], {engine});
-			expect([code, err]).toEqual([
-				2,
-				'launch failed: extra networks are not supported by QEMU on Linux; supported by QEMU on macOS, LXD, VirtualBox, Hyper-V.\n',
-			]);
-			expect(launches(engine)).toEqual([]);
-		}
+describe('networks and members', () => {
+	test('are handed on as they were given: the engine knows what there is', async () => {
+		const engine = new FakeEngine();
+		const argv = ['--network', 'eth0', '--network', 'name=br0,mode=manual', '--bridged', '--target', 'node2'];
+		expect(await drover(['launch', 'micro', ...argv], {engine})).toMatchObject({code: 0, err: ''});
+		expect(launches(engine)).toEqual([
+			{image: 'micro', networks: ['eth0', 'name=br0,mode=manual'], bridged: true, target: 'node2', by: 'kim'},
+		]);
 	});
 
-	test('networks: the driver can, drover cannot yet', async () => {
-		const engine = new FakeEngine({driver: fakeDriver('lxd', {capabilities: capabilities('lxd', 'linux')})});
-		expect(await drover(['launch', '--bridged'], {engine})).toMatchObject({
-			code: 2,
-			err: 'launch failed: extra networks are not in this version of drover.\n',
-		});
-		expect(launches(engine)).toEqual([]);
+	test('a member without a name', async () => {
+		expect(await drover(['launch', '--target', ''])).toMatchObject({code: 1, connections: 0});
+	});
+});
+
+describe('mounts', () => {
+	let home: string;
+	beforeAll(() => {
+		home = mkdtempSync(path.join(tmpdir(), 'drover-mounts-'));
+		mkdirSync(path.join(home, 'src'));
+		writeFileSync(path.join(home, 'file'), '');
+	});
+	afterAll(() => rmSync(home, {recursive: true}));
+	const maps = {uidMap: [], gidMap: []};
+
+	test('sources are looked at here, targets are the engine’s to judge', async () => {
+		const engine = new FakeEngine({driver: fakeDriver('lxd')});
+		const argv = ['--mount', 'src', '--mount', `${home}:/data`, '--mount', 'src/../src:some:where'];
+		const {code, out, err} = await drover(['launch', 'micro', '-n', 'web', ...argv], {engine, cwd: home});
+		expect([code, err]).toEqual([0, '']);
+		const source = path.join(home, 'src');
+		expect(launches(engine)).toMatchObject([
+			{
+				mounts: [
+					{source, target: '', type: 'native', ...maps},
+					{source: home, target: '/data', type: 'native', ...maps},
+					{source, target: 'some:where', type: 'native', ...maps},
+				],
+			},
+		]);
+		expect(out).toContain(`Launched: web\nMounted '${source}' into 'web'\nMounted '${home}' into 'web:/data'\n`);
 	});
 
-	test('mounts', async () => {
-		expect(await drover(['launch', '--mount', '/home/kim:/src'])).toMatchObject({
-			code: 2,
-			err: 'launch failed: mounts are not in this version of drover.\n',
-			connections: 0,
-		});
+	test('where the driver has none of its own, a mount is a classic one', async () => {
+		const engine = new FakeEngine({driver: fakeDriver('libvirt')});
+		await drover(['launch', 'micro', '--mount', home], {engine});
+		expect(launches(engine)).toMatchObject([{mounts: [{type: 'classic'}]}]);
+	});
+
+	test.each([
+		['nothing', 'does not exist'],
+		['', 'does not exist'],
+		['file', 'is not a directory'],
+	])('%j: %s', async (source, problem) => {
+		const {code, err, connections} = await drover(['launch', '--mount', `${source}:/data`], {cwd: home});
+		expect(err).toBe(`launch failed: Mount source path ${JSON.stringify(source)} ${problem}.\n`);
+		expect([code, connections]).toEqual([1, 0]);
+	});
+
+	test('the primary instance gets the home directory, where that can be', async () => {
+		const launchPrimary = async (engine: FakeEngine, env: NodeJS.ProcessEnv = {HOME: home}) => {
+			const {code, err, out} = await drover(['launch', 'micro', '-n', 'primary'], {engine, env});
+			expect([code, err]).toEqual([0, '']);
+			return out.split('\n').slice(-2)[0];
+		};
+		const lxd = () => new FakeEngine({driver: fakeDriver('lxd')});
+		const engine = lxd();
+		expect(await launchPrimary(engine)).toBe(`Mounted '${home}' into 'primary:Home'`);
+		expect(engine.calls.filter(call => call.method === 'mount')).toMatchObject([
+			{request: {name: 'primary', mount: {source: home, target: 'Home', type: 'native', ...maps}, by: 'kim'}},
+		]);
+
+		const disabled = lxd();
+		await disabled.set({key: 'local.privileged-mounts', value: 'false', by: 'kim'});
+		expect(await launchPrimary(disabled)).toBe(
+			'Your home directory was not mounted: the setting local.privileged-mounts is false.',
+		);
+		expect(await launchPrimary(new FakeEngine())).toBe(
+			'Your home directory was not mounted: mounts are not in this version of drover for QEMU.',
+		);
+		expect(await launchPrimary(new FakeEngine({driver: fakeDriver('libvirt')}))).toMatch(
+			/^Your home directory was not mounted: native mounts are not supported by libvirt; /,
+		);
+		const failing = lxd();
+		failing.mount = async () => {
+			throw new DroverError('instance.invalid', 'It is in use.');
+		};
+		expect(await launchPrimary(failing)).toBe('Your home directory was not mounted: It is in use.');
+		expect(await launchPrimary(lxd(), {HOME: `${home}/nothing`})).toMatch(/does not exist\.$/);
 	});
 });
 

@@ -1,6 +1,7 @@
 import {describe, expect, test} from 'vitest';
 import {commandTable} from '../../source/commands/table.ts';
 import type {Engine} from '../../source/engine/engine.ts';
+import {DroverError} from '../../source/model/errors.ts';
 import type {ImageInfo} from '../../source/model/image-info.ts';
 import {gibibyte} from '../../source/model/sizes.ts';
 import {FakeEngine, fakeDriver, fakeInstance} from '../support/fake-engine.ts';
@@ -60,7 +61,7 @@ Arguments:
 
 	test('of what there is not', async () => {
 		expect(await drover(['help', 'fly'])).toMatchObject({code: 1, connections: 0, out: ''});
-		expect((await drover(['help', 'mount'])).err).toMatch(/^help failed: mounts are not in this version of drover\./);
+		expect((await drover(['help', 'clone'])).err).toMatch(/^help failed: cloning is not in this version of drover\./);
 		expect(await drover(['help', 'a', 'b'])).toMatchObject({code: 1, connections: 0});
 	});
 
@@ -89,7 +90,7 @@ describe('what is no command', () => {
 	});
 
 	test.each([
-		...['mount', 'umount', 'unmount', 'transfer', 'copy-files', 'networks', 'snapshot', 'restore', 'clone'],
+		...['transfer', 'copy-files', 'snapshot', 'restore', 'clone'],
 		...['alias', 'aliases', 'unalias', 'prefer', 'authenticate', 'auth', 'wait-ready', 'zones'],
 	])('%s is known and not there', async name => {
 		const {code, out, err, connections} = await drover([name, '--any', 'thing']);
@@ -143,6 +144,7 @@ describe('get and set', () => {
 		['local.web.cpus', '2\n'],
 		['local.web.memory', '1.5GiB\n'],
 		['local.web.disk', '5.0GiB\n'],
+		['local.web.bridged', 'false\n'],
 	])('get %s', async (key, text) => {
 		expect(await drover(['get', key], {engine: withWeb()})).toMatchObject({code: 0, out: text, err: ''});
 	});
@@ -157,7 +159,7 @@ describe('get and set', () => {
 	test('keys', async () => {
 		const engine = withWeb();
 		expect((await drover(['get', '--keys'], {engine})).out).toBe(
-			'client.primary-name\nlocal.driver\nlocal.web.cpus\nlocal.web.disk\nlocal.web.memory\nlocal.web.restore\n',
+			'client.primary-name\nlocal.bridged-network\nlocal.driver\nlocal.privileged-mounts\nlocal.web.bridged\nlocal.web.cpus\nlocal.web.disk\nlocal.web.memory\nlocal.web.restore\n',
 		);
 		expect((await drover(['get', '--keys', 'local.driver'], {engine})).out).toBe('local.driver\n');
 		expect((await drover(['get', '--keys', 'local.web.cpus'], {engine})).out).toBe('local.web.cpus\n');
@@ -206,11 +208,85 @@ describe('get and set', () => {
 		expect((await drover(['get', 'local.nobody.cpus'])).code).toBe(2);
 	});
 
-	test('sizes of an instance cannot be changed yet', async () => {
-		expect(await drover(['set', 'local.web.cpus=4'])).toMatchObject({
+	const asked = (engine: FakeEngine) =>
+		engine.calls.flatMap(({method, request}) => (/^(?:resize|addNetwork)$/.test(method) ? [[method, request]] : []));
+
+	test.each<[string, object]>([
+		['local.web.cpus=4', {cpus: 4}],
+		['local.web.memory=1.5g', {memory: 1.5 * gibibyte}],
+		['local.web.disk=10GiB', {disk: 10 * gibibyte}],
+	])('set %s is asked of the engine, and waited for', async (pair, request) => {
+		const engine = withWeb();
+		expect(await drover(['set', pair], {engine})).toMatchObject({code: 0, out: '', err: ''});
+		expect(asked(engine)).toEqual([['resize', {name: 'web', ...request, by: 'kim'}]]);
+		engine.failures.set('web', new DroverError('driver.failed', 'no room.'));
+		expect(await drover(['set', pair], {engine})).toMatchObject({code: 2, err: 'set failed: no room.\n'});
+	});
+
+	test.each([
+		['local.web.cpus=two', "set failed: Invalid setting 'local.web.cpus=two': need a positive whole number.\n"],
+		['local.web.cpus=1.5', "set failed: Invalid setting 'local.web.cpus=1.5': need a positive whole number.\n"],
+		['local.web.memory=1T', "set failed: Invalid setting 'local.web.memory=1T': not a valid memory size.\n"],
+		['local.web.disk=', "set failed: Invalid setting 'local.web.disk=': not a valid disk size.\n"],
+		['local.web.bridged=maybe', "set failed: Invalid setting 'local.web.bridged=maybe': it is either true or false.\n"],
+	])('set %s is refused', async (pair, message) => {
+		const engine = withWeb();
+		const {code, err} = await drover(['set', pair], {engine});
+		expect(err.startsWith(message)).toBe(true);
+		expect([code, asked(engine)]).toEqual([2, []]);
+	});
+
+	test('bridged adds an interface, once, and cannot be taken back', async () => {
+		const engine = withWeb();
+		await engine.set({key: 'local.bridged-network', value: 'br0', by: 'kim'});
+		expect(await drover(['set', 'local.web.bridged=off'], {engine})).toMatchObject({code: 0, err: ''});
+		expect(asked(engine)).toEqual([]);
+		expect(await drover(['set', 'local.web.bridged=ON'], {engine})).toMatchObject({code: 0, out: '', err: ''});
+		expect(asked(engine)).toEqual([['addNetwork', {name: 'web', network: 'bridged', by: 'kim'}]]);
+
+		const bridged = Object.assign(engine, {
+			info: async () => [{nics: [{network: 'br0', mac: '52:54:00:00:00:01', mode: 'auto'}]}],
+		} as never) as FakeEngine;
+		expect(await drover(['get', 'local.web.bridged'], {engine: bridged})).toMatchObject({out: 'true\n'});
+		expect(await drover(['set', 'local.web.bridged=true'], {engine: bridged})).toMatchObject({code: 0});
+		expect(asked(bridged)).toHaveLength(1);
+		expect(await drover(['set', 'local.web.bridged=false'], {engine: bridged})).toMatchObject({
 			code: 2,
-			err: 'set failed: Cannot update instance settings; instance: web; reason: changing cpus is not in this version of drover.\n',
+			err: 'set failed: Cannot update instance settings; instance: web; reason: a bridged interface cannot be taken away again\n',
 		});
+	});
+});
+
+describe('networks', () => {
+	const engine = () =>
+		Object.assign(new FakeEngine({driver: fakeDriver('lxd')}), {
+			hostNetworks: [
+				{name: 'lxdbr0', type: 'bridge', description: 'LXD\u001B[2J, its own "net"'},
+				{name: 'eth0', type: 'ethernet', description: 'Ethernet device'},
+			],
+		});
+	const text = async (...argv: string[]) => (await drover(['networks', ...argv], {engine: engine()})).out;
+
+	test('in every format', async () => {
+		expect(await text()).toBe(
+			'Name     Type       Description\neth0     ethernet   Ethernet device\nlxdbr0   bridge     LXD, its own "net"\n',
+		);
+		expect(await text('--format', 'csv')).toBe(
+			'Name,Type,Description\neth0,ethernet,"Ethernet device"\nlxdbr0,bridge,"LXD, its own ""net"""\n',
+		);
+		expect(JSON.parse(await text('--format', 'json'))).toEqual({
+			list: [
+				{name: 'eth0', type: 'ethernet', description: 'Ethernet device'},
+				{name: 'lxdbr0', type: 'bridge', description: 'LXD, its own "net"'},
+			],
+		});
+		expect(await text('--format', 'yaml')).toMatch(/^eth0:\n {2}- type: ethernet\n {4}description: Ethernet device\n/);
+	});
+
+	test('none, and mistakes', async () => {
+		expect((await drover(['networks'])).out).toBe('No network interfaces found.\n');
+		expect(await drover(['networks', 'eth0'])).toMatchObject({code: 1, connections: 0});
+		expect(await drover(['networks', '--format', 'text'])).toMatchObject({code: 1, connections: 0});
 	});
 });
 

@@ -117,3 +117,49 @@ describe('shell', () => {
 		expect(() => refuseIfClosing(fakeInstance('web'), now)).not.toThrow();
 	});
 });
+
+describe('where no SSH server answers', () => {
+	const withDirect = (state: 'Running' | 'Stopped' = 'Running') => {
+		const engine = withWeb(state);
+		engine.accessOf = name =>
+			engine.instances.get(name)?.state === 'Running'
+				? {
+						kind: 'lxd',
+						direct: {
+							name,
+							endpoint: {kind: 'socket', path: '/run/lxd'},
+							project: 'drover',
+							instance: name,
+							user: 'ubuntu',
+						},
+						reason: 'its SSH server does not\u001B[2J answer',
+					}
+				: undefined;
+		return engine;
+	};
+
+	test('exec goes by way of the server, and says nothing of it', async () => {
+		const argv = ['exec', 'web', '-d', '/tmp', '--', 'ls', '-l'];
+		expect(await drover(argv, {engine: withDirect(), exit: 7})).toMatchObject({code: 7, out: '', err: ''});
+		const {ran} = await drover(argv, {engine: withDirect()});
+		expect(ran).toEqual([
+			{
+				program: 'direct web',
+				argv: [],
+				direct: {command: ['ls', '-l'], tty: false, workingDirectory: '/tmp'},
+			},
+		]);
+	});
+
+	test.each([[['-v', 'shell', 'web']], [['shell', '-v', 'web']]])('%j tells why, on stderr', async argv => {
+		const {out, err, ran} = await drover(argv, {engine: withDirect(), isTTY: true});
+		expect([out, err]).toEqual(['', 'web is reached by way of its server: its SSH server does not answer.\n']);
+		expect(ran).toMatchObject([{direct: {tty: true}}]);
+	});
+
+	test('a stopped one is started first', async () => {
+		const engine = withDirect('Stopped');
+		expect((await drover(['shell', 'web'], {engine})).ran).toHaveLength(1);
+		expect(requests(engine, 'act')).toHaveLength(1);
+	});
+});

@@ -3,6 +3,7 @@ import {afterAll, describe, test} from 'vitest';
 import {createLibvirtDriver} from '../../source/drivers/libvirt/driver.ts';
 import {ownLibvirt} from '../support/libvirt.ts';
 import {microImage} from '../support/micro-image.ts';
+import {machineSetup} from './machine-setup.ts';
 import {contractSuite} from './suite.ts';
 
 const libvirt = await ownLibvirt();
@@ -12,10 +13,9 @@ if (typeof libvirt === 'string') {
 } else {
 	afterAll(() => libvirt.close(), 60_000);
 	contractSuite('libvirt', {
-		scope: 'qemu',
+		...machineSetup,
 		makeDriver: paths => createLibvirtDriver({paths, uri: libvirt.uri}),
 		image: microImage,
-		canSuspend: true,
 		files: ({directory}) => ({disk: path.join(directory, 'disk.qcow2'), state: path.join(directory, 'state')}),
 	});
 }

@@ -1,13 +1,13 @@
 import path from 'node:path';
 import {createQemuDriver} from '../../source/drivers/qemu/driver.ts';
 import {microImage} from '../support/micro-image.ts';
+import {machineSetup} from './machine-setup.ts';
 import {contractSuite} from './suite.ts';
 
 contractSuite('qemu', {
-	scope: 'qemu',
+	...machineSetup,
 	makeDriver: paths => createQemuDriver({paths}),
 	image: microImage,
-	canSuspend: true,
 	files: ({directory}) => ({
 		disk: path.join(directory, 'disk.qcow2'),
 		state: path.join(directory, 'state'),

@@ -10,7 +10,8 @@ export function savedMemory(setup: ContractSetup, stage: Stage): void {
 		let counted: number;
 		let suspendedAt: number;
 		const count = async () => Number(await stage.web.ssh(stage.driver, 'cat', '/run/count'));
-		const state = () => setup.files(stage.web.place).state!;
+		const files = () => setup.files!(stage.web.place);
+		const state = () => files().state!;
 		const digest = async (file: string) =>
 			createHash('sha256')
 				.update(await readFile(file))
@@ -18,11 +19,11 @@ export function savedMemory(setup: ContractSetup, stage: Stage): void {
 
 		/** Starting must be refused, and neither the disk nor the saved memory may have changed. */
 		async function refused(words: RegExp) {
-			const before = [await digest(setup.files(stage.web.place).disk), await digest(state())];
+			const before = [await digest(files().disk), await digest(state())];
 			const error = await stage.web.start(stage.driver).catch((thrown: unknown) => thrown);
 			expect(error).toMatchObject({code: 'instance.broken', message: expect.stringMatching(words)});
 			expect(await processesNaming(stage.web.record.id)).toEqual([]);
-			expect([await digest(setup.files(stage.web.place).disk), await digest(state())]).toEqual(before);
+			expect([await digest(files().disk), await digest(state())]).toEqual(before);
 			expect(stage.web.record.suspended).toBeDefined();
 			expect(await stage.web.power(stage.driver)).toBe('suspended');
 		}
@@ -96,11 +97,11 @@ export function savedMemory(setup: ContractSetup, stage: Stage): void {
 		});
 
 		test('a disk that was changed under the memory is refused', async () => {
-			const {atimeMs, mtimeMs} = await stat(setup.files(stage.web.place).disk);
+			const {atimeMs, mtimeMs} = await stat(files().disk);
 			const back = new Date(mtimeMs);
-			await utimes(setup.files(stage.web.place).disk, new Date(atimeMs), new Date(mtimeMs + 5000));
+			await utimes(files().disk, new Date(atimeMs), new Date(mtimeMs + 5000));
 			await refused(/disk has been changed/);
-			await utimes(setup.files(stage.web.place).disk, new Date(atimeMs), back);
+			await utimes(files().disk, new Date(atimeMs), back);
 		});
 
 		test('a new daemon resumes it: same boot, the counter goes on, the clock is right', async () => {

@@ -130,6 +130,8 @@ export class Subject {
 
 	/** Waits for the guest's ssh server. */
 	async answer(driver: Driver): Promise<string> {
+		// Some are told their address only a while after the start.
+		await eventually('it has an address', async () => (await this.observe(driver)).ssh !== undefined, 60_000);
 		const {ssh} = await this.observe(driver);
 		if (!ssh) throw new Error('the driver tells no address');
 		return waitForSsh({...ssh, timeoutMs: 120_000, signal: new AbortController().signal});

@@ -73,6 +73,25 @@ ssh_keys:
 		expect(read(files['network-config']).ethernets.default.match).toEqual({macaddress: '52:54:00:12:34:56'});
 	});
 
+	test('further cards ask for an address without being waited for, and are no way out; manual ones are left alone', async () => {
+		const nic = (end: string, mode: 'auto' | 'manual') => ({network: 'br0', mac: `52:54:00:00:00:${end}`, mode});
+		const files = await seedFiles({
+			...input,
+			mac: '52:54:00:12:34:56',
+			nics: [nic('01', 'auto'), nic('02', 'manual'), nic('03', 'auto')],
+		});
+		const {ethernets} = read(files['network-config']);
+		expect(Object.keys(ethernets)).toEqual(['default', 'extra0', 'extra2']);
+		expect(ethernets.default).not.toHaveProperty('optional');
+		expect(ethernets.extra2).toEqual({
+			match: {macaddress: '52:54:00:00:00:03'},
+			dhcp4: true,
+			'dhcp4-overrides': {'route-metric': 200},
+			'dhcp-identifier': 'mac',
+			optional: true,
+		});
+	});
+
 	test('lists of the user’s are kept and appended to', async () => {
 		const text = await userData(
 			'#cloud-config\nusers: [alice, {name: bob}]\nssh_authorized_keys: [ssh-rsa AAAA me]\npackages: [htop]\n',

@@ -50,13 +50,15 @@ export async function simulatedEngine(
 	{
 		hypervisor = new SimulatedHypervisor(),
 		answers = () => true,
+		driver = 'qemu',
 		...options
-	}: EngineOptions & {hypervisor?: SimulatedHypervisor; answers?: () => boolean} = {},
+	}: EngineOptions & {hypervisor?: SimulatedHypervisor; answers?: () => boolean; driver?: 'qemu' | 'lxd'} = {},
 ): Promise<{engine: LocalEngine; hypervisor: SimulatedHypervisor}> {
 	const engine = await createEngine(paths, {
-		loadDriver: async name => (name === 'qemu' ? hypervisor.driver() : undefined),
+		loadDriver: async name => (name === driver ? hypervisor.driver(name) : undefined),
 		images: simulatedImages(paths),
-		host: {platform: 'linux', architecture: 'x64'},
+		// What is the default there: nothing needs to be set.
+		host: {platform: 'linux', architecture: driver === 'lxd' ? 'arm64' : 'x64'},
 		version: 'test',
 		...options,
 		workshop: {

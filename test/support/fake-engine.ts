@@ -95,7 +95,9 @@ export class FakeEngine implements Engine {
 	readonly #listeners = new Set<(event: EngineEvent) => void>();
 	readonly #settings = new Map([
 		['client.primary-name', 'primary'],
+		['local.bridged-network', ''],
 		['local.driver', 'qemu'],
+		['local.privileged-mounts', 'true'],
 	]);
 	#next = 1;
 
@@ -277,6 +279,19 @@ export class FakeEngine implements Engine {
 		return this.hostNetworks;
 	}
 
+	async resize(request: Parameters<Engine['resize']>[0]): Promise<OperationView> {
+		this.#note('resize', request);
+		const {name, by, ...hardware} = request;
+		this.put({...this.#get(name), ...hardware});
+		return this.#begin('resize', [name], by);
+	}
+
+	async addNetwork(request: Parameters<Engine['addNetwork']>[0]): Promise<OperationView> {
+		this.#note('addNetwork', request);
+		this.#get(request.name);
+		return this.#begin('resize', [request.name], request.by);
+	}
+
 	async metrics({names}: {names: readonly string[]}): Promise<Readonly<Record<string, Metrics>>> {
 		this.#note('metrics', {names});
 		return Object.fromEntries(
@@ -443,7 +458,7 @@ export class FakeEngine implements Engine {
 			if (error) return {...item, state: 'failed' as const, error: error.toData()};
 			const instance = this.instances.get(item.target);
 			if (operation.kind === 'purge') this.remove(item.target);
-			else if (instance) this.put(fakeInstance(item.target, goal[operation.kind] ?? instance.state));
+			else if (instance && goal[operation.kind]) this.put(fakeInstance(item.target, goal[operation.kind]));
 			return {...item, state: 'done' as const, stage: 'done', percent: 100};
 		});
 		const error = items.find(item => item.state === 'failed')?.error;

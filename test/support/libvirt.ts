@@ -1,11 +1,11 @@
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {accessSync, constants} from 'node:fs';
 import {mkdir, mkdtemp, readFile, rm, stat, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import {execa} from 'execa';
+import {findOnPath} from './find-program.ts';
 import {imageCache} from './micro-image.ts';
 
 /** A libvirt of the tests' own, which neither sees nor touches the one of this host or user. */
@@ -26,8 +26,8 @@ export type OwnLibvirt = {
  */
 export async function ownLibvirt(): Promise<OwnLibvirt | string> {
 	if (process.platform !== 'linux') return 'libvirt is for Linux';
-	const daemon = find('libvirtd') ?? find('virtqemud');
-	const virsh = find('virsh');
+	const daemon = findOnPath('libvirtd') ?? findOnPath('virtqemud');
+	const virsh = findOnPath('virsh');
 	if (daemon === undefined || virsh === undefined) return 'libvirt is not installed';
 	const isRoot = process.getuid?.() === 0;
 	const namespace = ['--user', '--map-user=1000', '--map-group=1000'];
@@ -100,17 +100,4 @@ export async function ownLibvirt(): Promise<OwnLibvirt | string> {
 		await own.close();
 		return (error as Error).message;
 	}
-}
-
-function find(program: string): string | undefined {
-	for (const directory of [...(process.env['PATH'] ?? '').split(path.delimiter), '/usr/sbin', '/sbin']) {
-		const file = path.join(directory, program);
-		try {
-			accessSync(file, constants.X_OK);
-			return file;
-		} catch {
-			// Looked for in the next one.
-		}
-	}
-	return undefined;
 }

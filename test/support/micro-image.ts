@@ -15,6 +15,12 @@ export async function microImage(): Promise<CachedImage> {
 	return store.fetch(await store.resolve('micro'), silent);
 }
 
+/** The same as a container's root. */
+export async function microRoot(): Promise<CachedImage> {
+	const store = createImageStore({paths: {cache: path.join(imageCache)}});
+	return store.fetch(await store.resolve('micro'), silent, 'rootfs');
+}
+
 /** Cached images are never changed in place, so homes may share the files; across file systems they are copied. */
 export function copyByLink(from: string, to: string): void {
 	mkdirSync(to, {recursive: true, mode: 0o700});

@@ -1,12 +1,23 @@
 import {mkdir, rm, writeFile} from 'node:fs/promises';
 import path from 'node:path';
-import type {Driver, DriverEvent, DriverHealth, InstancePlace, WorkContext} from '../../source/drivers/driver.ts';
+import type {Driver, DriverEvent, DriverHealth, InstancePlace} from '../../source/drivers/driver.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {InstanceRecord, Observation, SuspendStamp} from '../../source/model/instance.ts';
+import {type OptionalMethod, SimulatedParts} from './simulated-parts.ts';
 
 type Machine = {power: 'running' | 'paused'; bootId: string; listeners: Set<(event: DriverEvent) => void>};
-type Method = 'create' | 'start' | 'stop' | 'powerOff' | 'reboot' | 'suspend' | 'destroy' | 'awake' | 'guestFacts';
+type Method =
+	| OptionalMethod
+	| 'create'
+	| 'start'
+	| 'stop'
+	| 'powerOff'
+	| 'reboot'
+	| 'suspend'
+	| 'destroy'
+	| 'awake'
+	| 'guestFacts';
 
 /**
  * A hypervisor in memory that outlives engines, as real ones do. `before` lets a test fail, delay or hang a step;
@@ -20,6 +31,14 @@ export class SimulatedHypervisor {
 	readonly names = new Map<string, string>();
 	/** Ids whose hypervisor process does not answer. */
 	readonly unresponsive = new Set<string>();
+	readonly parts = new SimulatedParts();
+	/** The optional methods that a driver of it has, by the driver's name; none until a test asks for them. */
+	readonly offers = new Map<DriverName, readonly OptionalMethod[]>();
+	/** Where a guest's SSH server is; `undefined`: it has no address (yet). */
+	sshOf: (record: InstanceRecord) => {host: string; port: number} | undefined = () => ({
+		host: '127.0.0.1',
+		port: 22_000,
+	});
 	health: DriverHealth = {
 		installed: true,
 		usable: true,
@@ -48,7 +67,7 @@ export class SimulatedHypervisor {
 	}
 
 	driver(name: DriverName = 'qemu'): Driver {
-		const step = async (method: Method, record: InstanceRecord, work?: WorkContext) => {
+		const step = async (method: Method, record: InstanceRecord, work?: {readonly signal: AbortSignal}) => {
 			await this.onStep();
 			this.calls.push(`${method} ${record.name}`);
 			this.names.set(record.id, record.name);
@@ -59,7 +78,11 @@ export class SimulatedHypervisor {
 		};
 		const disk = (place: InstancePlace) => path.join(place.directory, 'disk');
 		const state = (place: InstancePlace) => path.join(place.directory, 'state');
+		const all = this.parts.methods(step);
+		const offered = this.offers.get(name) ?? [];
 		return {
+			...Object.fromEntries(offered.map(method => [method, all[method]])),
+			...(offered.includes('resize') ? {resizesLive: this.parts.resizesLive} : {}),
 			name,
 			health: async () => this.health,
 			create: async (record, place, input, work) => {
@@ -147,7 +170,10 @@ export class SimulatedHypervisor {
 		if (this.unresponsive.has(record.id)) {
 			return {power: 'unresponsive', reason: 'the hypervisor does not answer', observedAt, ipv4: []};
 		}
-		if (machine) return {power: machine.power, observedAt, ipv4: [], ssh: {host: '127.0.0.1', port: 22_000}};
+		if (machine) {
+			const ssh = this.sshOf(record);
+			return {power: machine.power, observedAt, ipv4: [], ...(ssh === undefined ? {} : {ssh})};
+		}
 		return {power: record.suspended ? 'suspended' : 'off', observedAt, ipv4: []};
 	}
 }

@@ -1,0 +1,41 @@
+import {homedir} from 'node:os';
+import {featureProblem} from '../engine/availability.ts';
+import type {Engine} from '../engine/engine.ts';
+import {DroverError} from '../model/errors.ts';
+import {plainLine} from '../model/text.ts';
+import type {CommandContext} from './command.ts';
+import {follow} from './follow.ts';
+import {mountSource} from './mount-spec.ts';
+
+/** Where the primary instance has the home directory of who launched it, below the home of its own user. */
+const target = 'Home';
+
+/** Gives the primary instance, which was just launched, the user's home directory; says so, or why not. Never throws. */
+export async function mountHome(name: string, engine: Engine, context: CommandContext): Promise<void> {
+	const skipped = (why: string) =>
+		context.stdout.write(`Your home directory was not mounted: ${plainLine(why).replace(/\.$/, '')}.\n`);
+	const problem = await homeProblem(engine);
+	if (problem !== undefined) {
+		skipped(problem);
+		return;
+	}
+	try {
+		const source = await mountSource(context.env['HOME'] || homedir(), context);
+		await follow(context, engine, () =>
+			engine.mount({name, mount: {source, target, type: 'native', uidMap: [], gidMap: []}, by: context.user}),
+		);
+		context.stdout.write(`Mounted '${plainLine(source)}' into '${plainLine(name)}:${target}'\n`);
+	} catch (error) {
+		// The instance is there and runs, which is what was asked for.
+		if (!(error instanceof DroverError)) throw error;
+		skipped(error.message);
+	}
+}
+
+async function homeProblem(engine: Engine): Promise<string | undefined> {
+	const {driver, settings} = await engine.overview();
+	if (settings['local.privileged-mounts'] === 'false') return 'the setting local.privileged-mounts is false';
+	const {nativeMounts} = driver.capabilities;
+	if (nativeMounts.can === 'no') return `native mounts are ${nativeMounts.reason}`;
+	return featureProblem('mounts', driver);
+}

@@ -1,0 +1,88 @@
+import {connect} from 'node:net';
+import type {InstanceRecord, Observation} from '../../model/instance.ts';
+import {plainLine} from '../../model/text.ts';
+import {elsewhereReason, isOwn, projectOf, type Shared} from './context.ts';
+import {LxdError} from './errors.ts';
+import {powerOf} from './instance-state.ts';
+
+/** What is so, by the server's answer. One bad instance, or no server at all, is a reason in a row and never a throw. */
+export async function observe(shared: Shared, reach: Reach, record: InstanceRecord): Promise<Observation> {
+	const nowhere = {ipv4: [], observedAt: Date.now()};
+	try {
+		const server = await shared.desk.require();
+		const elsewhere = elsewhereReason(record, server.remote);
+		if (elsewhere !== undefined) return {power: 'unusable', reason: elsewhere, ...nowhere};
+		let snapshot: Awaited<ReturnType<Shared['listing']['get']>>;
+		try {
+			snapshot = await shared.listing.get(server, projectOf(record, shared.setting));
+		} catch (error) {
+			if (error instanceof LxdError && error.problem === 'unreachable') shared.desk.lost(server);
+			throw error;
+		}
+		const found = snapshot.byName.get(record.name);
+		if (found === undefined) {
+			// A launch that has not got so far.
+			if (record.phase === 'creating') return {power: 'off', ...nowhere};
+			return {
+				power: 'unusable',
+				reason: 'the server does not have it any more: it was removed there by somebody else',
+				...nowhere,
+			};
+		}
+		if (!isOwn(found, record)) {
+			return {
+				power: 'unusable',
+				reason: 'the server has another instance of this name, which is not drover’s',
+				...nowhere,
+			};
+		}
+		const state = powerOf(found.status);
+		const member = found.location === '' ? {} : {member: plainLine(found.location)};
+		const address = snapshot.leases.get((found.devices['eth0']?.['hwaddr'] ?? record.hardware.mac).toLowerCase());
+		const isAlive = state.power === 'running';
+		const hasSsh = isAlive && address !== undefined && (server.remote === '' || (await reach.isThere(address)));
+		return {
+			...state,
+			...member,
+			observedAt: nowhere.observedAt,
+			ipv4: isAlive && address !== undefined ? [address] : [],
+			...(hasSsh ? {ssh: {host: address, port: 22}} : {}),
+			...(isAlive ? {isDirect: true} : {}),
+			...(isAlive && found.lastUsedAt !== undefined ? {runningSince: found.lastUsedAt} : {}),
+		};
+	} catch (error) {
+		return {power: 'unresponsive', reason: lowerFirst((error as Error).message.replace(/\.$/, '')), ...nowhere};
+	}
+}
+
+function lowerFirst(text: string): string {
+	return /^(?:LXD|Incus)/.test(text) ? text : `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+}
+
+/** Addresses of instances on a remote server: some can be reached from here, most cannot. */
+export class Reach {
+	readonly #known = new Map<string, {at: number; answer: Promise<boolean>}>();
+
+	isThere(address: string): Promise<boolean> {
+		const known = this.#known.get(address);
+		if (known && Date.now() - known.at < 15_000) return known.answer;
+		const answer = connects(address, 22, 300);
+		this.#known.set(address, {at: Date.now(), answer});
+		if (this.#known.size > 10_000) this.#known.clear();
+		return answer;
+	}
+}
+
+function connects(host: string, port: number, timeoutMs: number): Promise<boolean> {
+	return new Promise(resolve => {
+		const socket = connect({host, port});
+		const end = (value: boolean) => {
+			socket.destroy();
+			resolve(value);
+		};
+		socket.setTimeout(timeoutMs, () => end(false));
+		socket.once('connect', () => end(true));
+		// A refusal comes from there, too: the address can be reached, and nobody listens yet.
+		socket.once('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNREFUSED'));
+	});
+}

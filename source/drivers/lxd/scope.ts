@@ -1,0 +1,198 @@
+import {DroverError} from '../../model/errors.ts';
+import {plainLine} from '../../model/text.ts';
+import type {WorkContext} from '../driver.ts';
+import {asObject} from '../machine/json.ts';
+import type {LxdClient} from './client.ts';
+import {isMissing, LxdError} from './errors.ts';
+import {perform} from './operation.ts';
+import type {Server} from './server.ts';
+
+/** drover's bridge: bridges belong to the whole server, whatever project instances are in. */
+export const bridgeName = 'droverbr0';
+
+/** Where instances of the scope are made, and from what. */
+export type Scope = {
+	readonly project: string;
+	readonly pool: string;
+	/** The pool's kind: on `dir` the size of a container's disk is not enforced. */
+	readonly poolDriver: string;
+	/** The first interface of an instance, without its address. */
+	readonly nic: Readonly<Record<string, string>>;
+};
+
+type Wanted = {readonly project: string; readonly pool: string};
+
+/**
+ * Makes sure that project, pool and network are there; makes what is missing, and changes nothing of others'.
+ * May be called again after a crash, and by several at once.
+ * @throws LxdError, DroverError `driver.unusable` when the pool that was asked for does not exist
+ */
+export async function ensureScope(server: Server, wanted: Wanted, work: WorkContext): Promise<Scope> {
+	const {client} = server;
+	const isOurs = await ensureProject(client, wanted.project, work);
+	if (!isOurs) return restrictedScope(client, work);
+	const pool = await ensurePool(server, wanted.pool, work);
+	await ensureBridge(server, work);
+	return {
+		project: wanted.project,
+		...pool,
+		nic: {type: 'nic', network: bridgeName},
+	};
+}
+
+/** @returns false when this user may not make projects, as behind the restricted sockets */
+async function ensureProject(client: LxdClient, name: string, work: WorkContext): Promise<boolean> {
+	const path = `/1.0/projects/${encodeURIComponent(name)}`;
+	try {
+		if ((await client.find(path)) !== undefined) return true;
+		work.log(`Making the project ${name}.`);
+		await client.ask('POST', '/1.0/projects', {
+			body: {
+				name,
+				description: 'Instances of drover',
+				// Images, profiles and volumes of its own: nothing of other projects is touched or depended on.
+				config: {
+					'features.images': 'true',
+					'features.profiles': 'true',
+					'features.storage.volumes': 'true',
+				},
+			},
+		});
+		return true;
+	} catch (error) {
+		if (error instanceof LxdError && error.status === 403) return false;
+		// Somebody else made it in the meantime, which each server tells in its own way.
+		if (error instanceof LxdError && error.problem === 'refused' && (await client.find(path)) !== undefined)
+			return true;
+		throw error;
+	}
+}
+
+/** A user who may use one project only, made for him: what its default profile has is used. */
+async function restrictedScope(client: LxdClient, work: WorkContext): Promise<Scope> {
+	const projects = await client.get('/1.0/projects', {recursion: 1});
+	const own = (Array.isArray(projects) ? projects : [])
+		.map(entry => String(asObject(entry)['name'] ?? ''))
+		.find(name => /^user-/.test(name));
+	if (own === undefined) {
+		throw new DroverError(
+			'driver.unusable',
+			'This user may not make projects on the server, and has none of his own.',
+			{
+				next: 'Ask who runs it for the right to, or for a project: drover set local.lxd.project=NAME.',
+			},
+		);
+	}
+	work.log(`Only the project ${own} may be used.`);
+	const {devices} = asObject(await client.get('/1.0/profiles/default', {project: own}));
+	const all = Object.values(asObject(devices)).map(device => textValues(device));
+	const root = all.find(device => device['type'] === 'disk' && device['path'] === '/');
+	const nic = all.find(device => device['type'] === 'nic');
+	if (root?.['pool'] === undefined || nic === undefined) {
+		throw new DroverError('driver.unusable', `The default profile of the project ${own} has no disk or no network.`);
+	}
+	const {name: _, hwaddr: __, ...rest} = nic;
+	return {project: own, pool: root['pool'], poolDriver: await poolDriver(client, root['pool']), nic: rest};
+}
+
+async function ensurePool(
+	server: Server,
+	wanted: string,
+	work: WorkContext,
+): Promise<{pool: string; poolDriver: string}> {
+	const {client} = server;
+	const list = await client.get('/1.0/storage-pools', {recursion: 1});
+	const pools = (Array.isArray(list) ? list : []).map(entry => textValues(entry));
+	const named = wanted === '' ? undefined : pools.find(pool => pool['name'] === wanted);
+	if (wanted !== '' && named === undefined) {
+		const known = pools.map(pool => plainLine(pool['name'] ?? '')).join(', ');
+		throw new DroverError(
+			'driver.unusable',
+			`There is no storage pool ${wanted} on the server${known === '' ? '' : `, only ${known}`}.`,
+			{
+				next: 'drover set local.lxd.pool= lets drover choose one.',
+			},
+		);
+	}
+	const chosen = named ?? pools.find(pool => pool['name'] === 'default') ?? pools[0];
+	if (chosen?.['name'] !== undefined) return {pool: chosen['name'], poolDriver: chosen['driver'] ?? ''};
+	work.log('Making a storage pool: the server has none yet.');
+	await onEveryMember(server, target =>
+		client.ask('POST', '/1.0/storage-pools', {
+			query: {target},
+			body: {name: 'default', driver: 'dir', config: {}},
+			timeoutMs: 60_000,
+		}),
+	);
+	return {pool: 'default', poolDriver: 'dir'};
+}
+
+async function poolDriver(client: LxdClient, name: string): Promise<string> {
+	const pool = await client.find(`/1.0/storage-pools/${encodeURIComponent(name)}`).catch(() => undefined);
+	return textValues(pool)['driver'] ?? '';
+}
+
+async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
+	const {client} = server;
+	const path = `/1.0/networks/${bridgeName}`;
+	const found = await client.find(path);
+	if (found !== undefined) return;
+	work.progress('making the network');
+	try {
+		await onEveryMember(server, target =>
+			client.ask('POST', '/1.0/networks', {
+				query: {target},
+				body: {
+					name: bridgeName,
+					type: 'bridge',
+					description: 'Network of drover’s instances',
+					// Members have nothing of their own to say about it.
+					config: target === undefined ? {'ipv4.address': 'auto', 'ipv4.nat': 'true', 'ipv6.address': 'none'} : {},
+				},
+				timeoutMs: 60_000,
+			}),
+		);
+	} catch (error) {
+		if (error instanceof LxdError && (await client.find(path)) !== undefined) return;
+		throw error;
+	}
+}
+
+/** In a cluster pools and networks are made ready on each member first, and then as a whole. */
+async function onEveryMember(server: Server, make: (target: string | undefined) => Promise<unknown>): Promise<void> {
+	if (server.facts.isClustered) {
+		for (const name of await memberNames(server)) {
+			await make(name).catch((error: unknown) => {
+				// Made ready by a launch that was cut short.
+				if (!(error instanceof LxdError) || !/already|UNIQUE/i.test(error.message)) throw error;
+			});
+		}
+	}
+	await make(undefined);
+}
+
+/** Names of the cluster's members that are up; empty where there is no cluster. */
+export async function memberNames({client, facts}: Server): Promise<string[]> {
+	if (!facts.isClustered) return [];
+	const list = await client.get('/1.0/cluster/members', {recursion: 1});
+	return (Array.isArray(list) ? list : [])
+		.map(entry => textValues(entry))
+		.filter(member => member['status'] === undefined || member['status'] === 'Online')
+		.flatMap(member => member['server_name'] ?? [])
+		.sort();
+}
+
+/** Removes an empty project; one that is not empty stays. */
+export async function dropProject(client: LxdClient, name: string): Promise<void> {
+	await perform(client, 'DELETE', `/1.0/projects/${encodeURIComponent(name)}`).catch((error: unknown) => {
+		if (!isMissing(error)) throw error;
+	});
+}
+
+/** The values of an object that are texts. */
+export function textValues(value: unknown): Readonly<Record<string, string>> {
+	return Object.fromEntries(Object.entries(asObject(value)).filter(([, each]) => typeof each === 'string')) as Record<
+		string,
+		string
+	>;
+}

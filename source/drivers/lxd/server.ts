@@ -1,0 +1,214 @@
+import process from 'node:process';
+import {DroverError} from '../../model/errors.ts';
+import {plainLine} from '../../model/text.ts';
+import type {DriverHealth, SettingReader} from '../driver.ts';
+import {LxdClient} from './client.ts';
+import {LxdError} from './errors.ts';
+import {type Found, findSocket, installedProgram, socketCandidates} from './find-server.ts';
+import {remoteEndpoint, remoteHealth} from './remote.ts';
+import {flavourTitles, machineReason, parseFacts, type ServerFacts} from './server-facts.ts';
+
+/** A server that can be used. */
+export type Server = {
+	readonly client: LxdClient;
+	readonly facts: ServerFacts;
+	/** Why it runs no virtual machines, in its own words. */
+	readonly noMachines?: string;
+	/** `https://host:8443`; empty for the one on this host. */
+	readonly remote: string;
+};
+
+type Verdict = {readonly server: Server} | {readonly health: Omit<DriverHealth, 'checkedAt'>};
+
+/** A good verdict holds until the connection is lost; a bad one is asked for anew after so long. */
+const badVerdictMs = 2000;
+
+/** Finds the server that the settings and the environment name, and says what it is worth. */
+export class ServerDesk {
+	readonly #setting: SettingReader;
+	readonly #directory: string;
+	readonly #environment: NodeJS.ProcessEnv;
+	#key = '';
+	#verdict: Promise<Verdict> | undefined;
+	#at = 0;
+
+	/** @param directory where the client's certificate is kept */
+	constructor(setting: SettingReader, directory: string, environment: NodeJS.ProcessEnv = process.env) {
+		this.#setting = setting;
+		this.#directory = directory;
+		this.#environment = environment;
+	}
+
+	close(): void {
+		void this.#verdict?.then(verdict => 'server' in verdict && verdict.server.client.close());
+	}
+
+	/** @throws DroverError `driver.not-installed`, `driver.unusable` */
+	async require(): Promise<Server> {
+		const verdict = await this.#look(false);
+		if ('server' in verdict) return verdict.server;
+		const {installed, summary, remedy} = verdict.health;
+		throw new DroverError(
+			installed ? 'driver.unusable' : 'driver.not-installed',
+			`LXD cannot be used: ${summary.replace(/\.$/, '')}.`,
+			{next: remedy},
+		);
+	}
+
+	/** The connection was lost: whoever asks next looks anew. */
+	lost(server: Server): void {
+		void this.#verdict?.then(verdict => {
+			if ('server' in verdict && verdict.server === server) this.#at = 0;
+		});
+	}
+
+	async health(again: boolean): Promise<DriverHealth> {
+		const verdict = await this.#look(again);
+		const checkedAt = this.#at || Date.now();
+		return 'server' in verdict
+			? {...healthOf(verdict.server, this.#setting('local.lxd.type')), checkedAt}
+			: {...verdict.health, checkedAt};
+	}
+
+	#look(again: boolean): Promise<Verdict> {
+		const key = this.#setting('local.lxd.remote');
+		if (again || key !== this.#key || this.#verdict === undefined || this.#at === 0) {
+			const before = this.#verdict;
+			this.#key = key;
+			this.#at = Date.now();
+			const verdict = this.#ask(key);
+			this.#verdict = verdict;
+			void before?.then(old => 'server' in old && old.server.client.close());
+			void verdict.then(found => {
+				if ('server' in found || this.#verdict !== verdict) return;
+				setTimeout(() => {
+					if (this.#verdict === verdict) this.#at = 0;
+				}, badVerdictMs).unref();
+			});
+		}
+		return this.#verdict!;
+	}
+
+	async #ask(remote: string): Promise<Verdict> {
+		try {
+			if (remote !== '') return await this.#askRemote(remote);
+			const found = await findSocket(socketCandidates(this.#environment));
+			if (!('client' in found)) return {health: await socketHealth(found, this.#environment)};
+			return {server: {...found, ...(await machinesOf(found.client, found.facts)), remote: ''}};
+		} catch (error) {
+			return {
+				health: {
+					installed: true,
+					usable: false,
+					summary: `the LXD server answers in an unexpected way: ${plainLine((error as Error).message)}`,
+				},
+			};
+		}
+	}
+
+	async #askRemote(setting: string): Promise<Verdict> {
+		const endpoint = await remoteEndpoint(setting, this.#directory);
+		const client = new LxdClient(endpoint);
+		try {
+			const facts = parseFacts(await client.get('/1.0', undefined, {timeoutMs: 4000}));
+			if (facts.isTrusted) {
+				return {server: {client, facts, ...(await machinesOf(client, facts)), remote: endpoint.url}};
+			}
+			client.close();
+			return {health: await remoteHealth(endpoint, new LxdError('refused', 'not trusted', {status: 403}))};
+		} catch (error) {
+			client.close();
+			return {health: await remoteHealth(endpoint, error)};
+		}
+	}
+}
+
+async function machinesOf(client: LxdClient, facts: ServerFacts): Promise<{noMachines?: string}> {
+	if (facts.hasMachines) return {};
+	const warnings = await client.get('/1.0/warnings', {recursion: 1}, {timeoutMs: 2500}).catch(() => undefined);
+	return {noMachines: machineReason(warnings) ?? 'the server says no reason'};
+}
+
+/** What a person is told of a server that answers. Pure. */
+export function healthOf({facts, noMachines, remote}: Server, type: string): Omit<DriverHealth, 'checkedAt'> {
+	const title = `${flavourTitles[facts.flavour]} ${facts.version}`;
+	const where = remote === '' ? '' : ` at ${remote}`;
+	const cluster = facts.isClustered ? ', a cluster' : '';
+	if (facts.hasMachines) {
+		const what = type === 'container' ? 'containers, as local.lxd.type has it' : 'virtual machines';
+		return {installed: true, usable: true, version: facts.version, summary: `${title}${where}${cluster}: ${what}`};
+	}
+	const reason = `virtual machines cannot run there (${noMachines})`;
+	return {
+		installed: true,
+		usable: true,
+		version: facts.version,
+		summary: `${title}${where}${cluster}: containers only, ${reason}`,
+		...(type === 'container'
+			? {}
+			: {remedy: 'drover set local.lxd.type=container lets launches make containers instead.'}),
+	};
+}
+
+/** What a person is told where no socket can be used. Source of the remedies: the servers' packages. */
+async function socketHealth(
+	{problem, path, tried, detail}: Extract<Found, {problem: unknown}>,
+	environment: NodeJS.ProcessEnv,
+): Promise<Omit<DriverHealth, 'checkedAt'>> {
+	const isIncus = path.includes('incus');
+	const title = isIncus ? 'Incus' : 'LXD';
+	const begin = path.startsWith('/var/snap/')
+		? 'sudo snap start lxd'
+		: `sudo systemctl start ${isIncus ? 'incus' : 'lxd'}`;
+	switch (problem) {
+		case 'no-right': {
+			const group = isIncus ? 'incus-admin' : 'lxd';
+			return {
+				installed: true,
+				usable: false,
+				summary: `you have no right to use ${title}: its socket ${plainLine(path)} is for the group ${group}`,
+				remedy: `sudo usermod -aG ${group} $USER, then log in again; members of that group are as good as root on this host.`,
+			};
+		}
+		case 'down':
+			return {
+				installed: true,
+				usable: false,
+				summary: `${title} is installed, but its daemon is down (nobody listens on ${plainLine(path)})`,
+				remedy: begin,
+			};
+		case 'silent':
+			return {
+				installed: true,
+				usable: false,
+				summary: `${title} does not answer on ${plainLine(path)}`,
+				remedy: `Its daemon hangs or is very busy; ${begin.replace(' start ', ' restart ')} restarts it, instances go on.`,
+			};
+		case 'odd':
+			return {
+				installed: true,
+				usable: false,
+				summary: `what answers on ${plainLine(path)} is not LXD or Incus (${plainLine(detail)})`,
+			};
+		case 'absent': {
+			const program = await installedProgram(environment);
+			if (program === undefined) {
+				return {
+					installed: false,
+					usable: false,
+					summary: 'LXD is not installed, nor is Incus',
+					remedy:
+						'Install one of them: sudo snap install lxd && sudo lxd init --auto, or sudo apt-get install incus (or lxd).',
+				};
+			}
+			const name = flavourTitles[program];
+			return {
+				installed: true,
+				usable: false,
+				summary: `${name} is installed but not running: there is no socket at ${tried.slice(0, 4).map(plainLine).join(', ')}`,
+				remedy:
+					program === 'incus' ? 'sudo systemctl start incus' : 'sudo systemctl start lxd (or: sudo snap start lxd)',
+			};
+		}
+	}
+}

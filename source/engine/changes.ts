@@ -1,0 +1,109 @@
+import {featuresOf} from '../drivers/features.ts';
+import type {HostNetwork} from '../model/network.ts';
+import type {OperationKind, OperationView} from '../model/operation.ts';
+import {featureProblem} from './availability.ts';
+import {demandCapability, demandFeature, demandUsable} from './demands.ts';
+import type {AddNetworkRequest, MountRequest, ResizeRequest, UnmountRequest} from './engine.ts';
+import type {Entry} from './instances.ts';
+import {checkSource, demandMounts, mountOne, mountsOn, plannedMount, unmountSome} from './mounting.ts';
+import {demandNetworks, MacAddresses, mostNics, networkSpecs, tooManyNics} from './networking.ts';
+import type {ItemWork} from './operations.ts';
+import {cannotUpdate, demandChangeable, type HardwareChange, resize, wantedResources} from './resizing.ts';
+import type {SceneParts} from './scene-parts.ts';
+
+/** Turns requests that change what an instance consists of into operations: all is checked before anything is touched. */
+export class Changes {
+	readonly #parts: SceneParts;
+
+	constructor(parts: SceneParts) {
+		this.#parts = parts;
+	}
+
+	/** @throws DroverError when the mount cannot be; nothing is touched then */
+	async mount({name, mount, by}: MountRequest): Promise<OperationView> {
+		const {driver, instances, host, shop} = this.#parts;
+		const entry = instances.get(name);
+		demandMounts(driver, host.platform, shop.setting, [mount]);
+		await checkSource(mount.source);
+		plannedMount(this.#parts, entry, mount);
+		await demandUsable(driver);
+		return this.#begin('mount', by, entry, (item, each) =>
+			instances.exclusive(each, 'mount', item, work => mountOne(this.#parts, each, mount, by, work)),
+		);
+	}
+
+	/** @throws DroverError `instance.missing` */
+	async unmount({name, target, by}: UnmountRequest): Promise<OperationView> {
+		const {instances} = this.#parts;
+		const entry = instances.get(name);
+		mountsOn(this.#parts, entry, target);
+		return this.#begin('umount', by, entry, (item, each) =>
+			instances.exclusive(each, 'umount', item, work => unmountSome(this.#parts, each, target, by, work)),
+		);
+	}
+
+	/** @throws DroverError `driver.*` */
+	async networks(): Promise<readonly HostNetwork[]> {
+		const {driver, host} = this.#parts;
+		demandCapability(driver, host.platform, 'extraNetworks');
+		demandFeature(driver, 'networks');
+		await demandUsable(driver);
+		return driver.networks!();
+	}
+
+	/** @throws DroverError when it cannot be changed so; nothing is touched then */
+	async resize({name, by, ...wanted}: ResizeRequest): Promise<OperationView> {
+		const {driver, instances} = this.#parts;
+		const entry = this.#changeable(name, 'edit');
+		const change = wantedResources(instances, entry, wanted);
+		if (Object.keys(change).length > 0) {
+			demandChangeable(instances, entry, change);
+			await demandUsable(driver);
+		}
+		return this.#change(entry, change, by);
+	}
+
+	/** @throws DroverError when there is no such network, or the instance cannot be changed now */
+	async addNetwork({name, network, by}: AddNetworkRequest): Promise<OperationView> {
+		const {driver, instances, host, shop} = this.#parts;
+		const entry = instances.get(name);
+		demandCapability(driver, host.platform, 'extraNetworks');
+		this.#changeable(name, 'networks');
+		const specs = networkSpecs({networks: [network]}, shop.setting('local.bridged-network'));
+		await demandUsable(driver);
+		await demandNetworks(
+			driver,
+			specs.map(spec => spec.network),
+		);
+		if ((instances.record(entry).hardware.nics?.length ?? 0) >= mostNics) throw tooManyNics();
+		const nic = new MacAddresses(instances, shop.random, specs).nic(specs[0]!);
+		demandChangeable(instances, entry, {nic});
+		return this.#change(entry, {nic}, by);
+	}
+
+	#changeable(name: string, part: 'edit' | 'networks'): Entry {
+		const {driver, instances} = this.#parts;
+		const entry = instances.get(name);
+		instances.record(entry);
+		const problem = featureProblem(part, {name: driver.name, ...featuresOf(driver)});
+		if (problem !== undefined) throw cannotUpdate(name, problem, 'driver.incapable');
+		return entry;
+	}
+
+	#change(entry: Entry, change: HardwareChange, by: string): OperationView {
+		const {instances, shop} = this.#parts;
+		return this.#begin('resize', by, entry, async (item, each) => {
+			if (Object.keys(change).length === 0) return;
+			await instances.exclusive(each, 'resize', item, work => resize(shop, each, change, by, work));
+		});
+	}
+
+	#begin(
+		kind: OperationKind,
+		by: string,
+		entry: Entry,
+		run: (item: ItemWork, entry: Entry) => Promise<void>,
+	): OperationView {
+		return this.#parts.operations.begin(kind, by, [{target: entry.name, run: item => run(item, entry)}]);
+	}
+}
