@@ -14,6 +14,8 @@ import {DriversScreen} from './screens/drivers.tsx';
 import {finderLines} from './screens/finder.ts';
 import {formLines} from './screens/form.ts';
 import {menuLines} from './screens/menu.ts';
+import {mountsLines} from './screens/mounts.ts';
+import {networksLines} from './screens/networks.ts';
 import {operationsLines} from './screens/operations.ts';
 import {OrderPicker, orderHeight} from './screens/order.tsx';
 import {switchPlanLines} from './screens/switch-plan.ts';
@@ -140,6 +142,10 @@ function screenLines(
 			return detailLines(model, layer, width, height);
 		case 'form':
 			return formLines(model, layer, width, height);
+		case 'mounts':
+			return mountsLines(model, layer, width, height);
+		case 'networks':
+			return networksLines(model, layer, width, height);
 		case 'operations':
 			return operationsLines(model, layer, width, height);
 		case 'alerts':

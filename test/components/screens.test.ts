@@ -247,7 +247,7 @@ describe('screens', () => {
 		await screen.press(keys.down, keys.enter, '2', keys.tab, '2', 'G', keys.tab, keys.tab);
 		await screen.waitFor('drover launch micro --name beaver --cpus ?? --memory 2G');
 		await screen.press(keys.enter);
-		await screen.waitFor('To fix first: cpus');
+		await screen.waitFor('To fix first: CPUs');
 		await screen.press('\u001B[Z', '\u001B[Z', '\u001B[Z', keys.ctrlU, '2', keys.tab, keys.tab, keys.tab, keys.enter);
 		await screen.waitFor(/> beaver/);
 		await screen.waitFor('launch beaver: done');

@@ -297,7 +297,7 @@ describe('screens', () => {
 	test('a refused launch keeps the form and says why', async () => {
 		const driven = await several();
 		driven.press('n', ...'beaver', 'tab', 'tab', 'tab', 'tab', 'tab', 'enter');
-		driven.send({type: 'launch-failed', error: {code: 'host.disk-full', message: 'No room.'}, at: driven.at});
+		driven.send({type: 'form-refused', purpose: 'launch', error: {code: 'host.disk-full', message: 'No room.'}});
 		expect(driven.top).toMatchObject({kind: 'form', isSending: false, error: {message: 'No room.'}});
 	});
 
@@ -305,7 +305,7 @@ describe('screens', () => {
 		const driven = await several();
 		driven.press('n', ...'amber', 'tab', 'tab', 'tab', 'tab', 'tab', 'enter');
 		expect(driven.effects.some(effect => effect.type === 'launch')).toBe(false);
-		expect(driven.model.toast?.text).toMatch(/name/);
+		expect(driven.model.toast?.text).toMatch(/Name/);
 	});
 
 	test('a form that was edited asks before it is left', async () => {

@@ -1,10 +1,10 @@
 import {layoutOf, tableHeight} from '../pieces/layout.ts';
 import {detailLength} from '../screens/detail.ts';
 import {finderEntries} from './finder.ts';
-import {launchButton, suggestions} from './form.ts';
+import {moveInForm} from './forms.ts';
 import {offers} from './instance-actions.ts';
 import {change, step} from './layers.ts';
-import type {FormLayer, Layer, Model, Step} from './model.ts';
+import type {Layer, Model, Step} from './model.ts';
 import {driverOf, operationAtCursor, operationRows, targetsOf, topLayer} from './selectors.ts';
 import {moveTo} from './table.ts';
 
@@ -51,7 +51,15 @@ export function performMove(model: Model, move: Move): Step {
 		case 'operations':
 			return moveInOperations(model, layer, move);
 		case 'form':
-			return step(change(model, 'form', form => moveInForm(form, move)));
+			return step(change(model, 'form', form => moveInForm(model, form, move !== 'up')));
+		case 'mounts': {
+			const count = model.roster.byId.get(layer.id)?.mounts?.length ?? 0;
+			return step(change(model, 'mounts', page => ({...page, index: moved(page.index, move, height - 4, count)})));
+		}
+		case 'networks': {
+			const count = layer.host?.length ?? 0;
+			return step(change(model, 'networks', page => ({...page, index: moved(page.index, move, height - 4, count)})));
+		}
 		case 'switch-plan': {
 			const count = layer.plan?.[layer.side].length ?? 1;
 			return step(change(model, 'switch-plan', plan => ({...plan, index: moved(plan.index, move, height - 8, count)})));
@@ -91,18 +99,6 @@ function moveInOperations(model: Model, layer: Extract<Layer, {kind: 'operations
 	if (!chosen || chosen.id === layer.cursor) return step(model);
 	const next = change(model, 'operations', ({log: _, ...pane}) => ({...pane, cursor: chosen.id}));
 	return step(next, {type: 'load-log', id: chosen.id});
-}
-
-function moveInForm(form: FormLayer, move: Move): FormLayer {
-	const down = move !== 'up';
-	const count = form.focus === 1 ? suggestions(form).length : 0;
-	if (down && count > 0 && form.suggestion < count - 1) return {...form, suggestion: form.suggestion + 1};
-	if (!down && form.suggestion >= 0) return {...form, suggestion: form.suggestion - 1};
-	return focusField(form, form.focus + (down ? 1 : -1));
-}
-
-export function focusField(form: FormLayer, focus: number): FormLayer {
-	return {...form, focus: (focus + launchButton + 1) % (launchButton + 1), suggestion: -1};
 }
 
 /** Pages that only scroll. */

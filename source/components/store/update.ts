@@ -1,3 +1,4 @@
+import type {InstanceView} from '../../model/instance.ts';
 import {isEnded} from '../../model/operation.ts';
 import {plainLine} from '../../model/text.ts';
 import {chooseDriver, chooseOrder, onKeys, onPaste} from './keys.ts';
@@ -7,7 +8,7 @@ import {newestFirst, onBegun, onEnded, onOperation, withAlert} from './operation
 import {openScreen, perform} from './perform.ts';
 import {emptyRoster, replaceAll, withFilter} from './roster.ts';
 import {onSampleDue, onSamples, withSampling} from './sampling.ts';
-import {topLayer} from './selectors.ts';
+import {screenLayer} from './selectors.ts';
 import {onStory, planArrived, withoutAsked} from './switching.ts';
 import {changeRows, chooseFirst, emptyTable, follow, moveTo, settleRows} from './table.ts';
 import {noMetrics} from './usage.ts';
@@ -121,21 +122,23 @@ function isMine(model: Model, {id, createdAt}: Model['operations'][number]): boo
 function onEvents(model: Model, message: Extract<Message, {type: 'events'}>): Step {
 	let result = changeRows(model, message.changed, message.removed, message.at);
 	for (const operation of message.operations) result = also(result, next => onOperation(next, operation, message.at));
-	const layer = topLayer(result.model);
-	if (layer?.kind === 'detail') {
-		const instance = message.changed.find(changed => changed.id === layer.id);
-		if (instance) {
-			const before = model.roster.byId.get(layer.id);
-			// The page is asked for again when something it shows has changed, not for each percent of progress.
-			const isDone = before?.operation !== undefined && instance.operation === undefined;
-			if (before?.state !== instance.state || isDone) {
-				result = also(result, next =>
-					step(next, {type: 'load-detail', id: layer.id, name: instance.name, tab: layer.tab}),
-				);
-			}
-		}
-	}
-	return result;
+	return also(result, next => reloadPage(next, model, message.changed));
+}
+
+/** What a page has asked for itself is asked for again when something it shows has changed, not for each percent of progress. */
+function reloadPage(model: Model, before: Model, changed: readonly InstanceView[]): Step {
+	const layer = screenLayer(model);
+	if (layer?.kind !== 'detail' && layer?.kind !== 'networks') return step(model);
+	const instance = changed.find(view => view.id === layer.id);
+	if (!instance) return step(model);
+	const known = before.roster.byId.get(layer.id);
+	const isDone = known?.operation !== undefined && instance.operation === undefined;
+	if (known?.state === instance.state && !isDone) return step(model);
+	const {id, name} = instance;
+	return step(
+		model,
+		layer.kind === 'detail' ? {type: 'load-detail', id, name, tab: layer.tab} : {type: 'load-networks', id, name},
+	);
 }
 
 function onAnswer(model: Model, message: Message): Step {
@@ -158,8 +161,16 @@ function onAnswer(model: Model, message: Message): Step {
 			});
 			return tell(alerted, plainLine(message.error.next ? `${text} ${message.error.next}` : text), 'problem');
 		}
-		case 'launch-failed':
-			return step(change(model, 'form', form => ({...form, isSending: false, error: message.error})));
+		case 'form-refused':
+			return step(
+				change(model, 'form', form =>
+					form.purpose === message.purpose ? {...form, isSending: false, error: message.error} : form,
+				),
+			);
+		case 'form-data':
+			return step(change(model, 'form', form => ({...form, ...message.part})));
+		case 'networks':
+			return step(change(model, 'networks', layer => (layer.id === message.id ? {...layer, ...message.part} : layer)));
 		case 'detail':
 			return step(change(model, 'detail', layer => (layer.id === message.id ? {...layer, ...message.part} : layer)));
 		case 'log':
@@ -167,14 +178,6 @@ function onAnswer(model: Model, message: Message): Step {
 				change(model, 'operations', pane =>
 					(pane.cursor ?? message.id) === message.id ? {...pane, log: message.log} : pane,
 				),
-			);
-		case 'images':
-			return step(
-				change(model, 'form', form => ({
-					...form,
-					...(message.images ? {images: message.images} : {}),
-					...(message.error ? {imagesError: message.error} : {}),
-				})),
 			);
 		case 'drivers': {
 			const current = message.list?.findIndex(driver => driver.current) ?? 0;
