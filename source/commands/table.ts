@@ -303,11 +303,19 @@ export const commandTable: readonly CommandSpec[] = [
 	},
 	{
 		name: 'adopt',
-		usage: '[options] <name>',
-		summary: 'Put the last good record of a broken instance back',
+		usage: '[options] <name> | --from <software> [<name> ...]',
+		summary: 'Put a broken instance back, or take over one of other software',
 		description:
-			'Put the last good record of a broken instance back. The one that could not be read is kept beside it.',
-		arguments: [instance],
+			"Put the last good record of a broken instance back; the one that could not be read is kept beside it. With --from, take over instances that other software made and the current driver can see: they stay where they are and are drover's from then on. Without names, --from lists those there are.",
+		options: [
+			{long: 'from', value: '<software>', help: 'Whose instances to take over: multipass'},
+			all('Take over all that can be'),
+			{
+				...nestedFormat,
+				help: `For the list: ${nestedFormat.help.charAt(0).toLowerCase()}${nestedFormat.help.slice(1)}`,
+			},
+		],
+		arguments: [{name: 'name', help: 'Name of the instance, or with --from names of instances'}],
 	},
 	{
 		name: 'forget',

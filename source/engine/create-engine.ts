@@ -5,7 +5,7 @@ import {platformOf} from '../drivers/platforms.ts';
 import {loadDriver} from '../drivers/registry.ts';
 import {readBanner, waitForSsh} from '../guest/answer.ts';
 import {clientKey, generateHostKey} from '../guest/keys.ts';
-import {writeSshConfig} from '../guest/ssh-config.ts';
+import {type SshHost, writeSshConfig} from '../guest/ssh-config.ts';
 import type {ImageStore} from '../images/image.ts';
 import {version} from '../model/build.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
@@ -59,6 +59,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			waitForAnswer: waitForSsh,
 			tryAnswer: ssh =>
 				readBanner({...ssh, timeoutMs: 500, signal: new AbortController().signal}).catch(() => undefined),
+			directAfterMs: 15_000,
 			clientKey: () => clientKey(paths),
 			hostKey: generateHostKey,
 			setting: key => settings.get(key).value,
@@ -102,20 +103,13 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	return engine;
 }
 
-function reachable(instances: Instances) {
-	return instances.all().flatMap(entry => {
-		if (entry.stored.kind !== 'record') return [];
-		const {record} = entry.stored;
-		if (record.ssh.port === undefined || record.deleted) return [];
-		return [
-			{
-				name: record.name,
-				id: record.id,
-				host: '127.0.0.1',
-				port: record.ssh.port,
-				user: record.ssh.user,
-				hostKey: record.ssh.hostKey,
-			},
-		];
+/** Instances as `ssh` needs to know them: by the port that is kept for them, else by the address they have now. */
+function reachable(instances: Instances): SshHost[] {
+	return instances.all().flatMap(({stored, view}) => {
+		if (stored.kind !== 'record') return [];
+		const {name, id, ssh, deleted} = stored.record;
+		const at = ssh.port === undefined ? view.ssh : {host: '127.0.0.1', port: ssh.port};
+		if (at === undefined || deleted) return [];
+		return [{name, id, host: at.host, port: at.port, user: ssh.user, hostKey: ssh.hostKey}];
 	});
 }

@@ -11,12 +11,13 @@ import type {Mount} from '../model/mount.ts';
 import {checkName, generateName} from '../model/names.ts';
 import type {NetworkSpec} from '../model/network-spec.ts';
 import {formatSize, limits} from '../model/sizes.ts';
+import {awaitAnswer} from './answering.ts';
 import type {LaunchRequest} from './engine.ts';
 import type {Entry, Instances} from './instances.ts';
 import {mountOne} from './mounting.ts';
 import {MacAddresses} from './networking.ts';
 import {abandoned} from './operations.ts';
-import {awaitAnswer, type Workshop} from './workshop.ts';
+import type {Workshop} from './workshop.ts';
 
 const cloudInitName = 'cloud-init.yaml';
 const hostKeyName = 'ssh_host_ed25519_key';

@@ -6,8 +6,9 @@ import {DroverError} from '../model/errors.ts';
 import {humanSize, mebibyte} from '../model/sizes.ts';
 import {syncDirectory, writeAtomic} from '../state/atomic.ts';
 import {makePrivate} from '../state/paths.ts';
-import {type ImageFormat, inspectImage} from './format.ts';
-import type {CachedImage} from './image.ts';
+import {inspectImage} from './format.ts';
+import type {CachedImage, ImageForm} from './image.ts';
+import {inspectArchive} from './rootfs/inspect.ts';
 
 /** What the index remembers of a source: which image it gave, and by what one sees that it has not changed. */
 export type IndexEntry = {
@@ -19,13 +20,25 @@ export type IndexEntry = {
 	readonly at: string;
 };
 
+type ImageFormat = Pick<CachedImage, 'format' | 'virtualSize'>;
+
 type Description = ImageFormat & {readonly size: number; readonly modified: number};
+
+/** Where an image comes from. */
+export type Source = {
+	readonly key: string;
+	/** How it is called in errors. */
+	readonly name: string;
+	readonly validators: Readonly<Record<string, string>>;
+	/** What it must be; a disk when nothing is said. */
+	readonly form?: ImageForm;
+};
 
 /** Kept free beside an image, in bytes. */
 const reserve = 64 * mebibyte;
 
 /**
- * Images by content: `<root>/<sha256>/disk.<format>` with its description beside it, and an index from sources to
+ * Images by content: `<root>/<sha256>/disk.<format>` (of a container `root.tar`) with its description beside it, and an index from sources to
  * hashes. An image appears whole (written aside, synced, renamed) and is never changed.
  */
 export class ImageCache {
@@ -54,7 +67,7 @@ export class ImageCache {
 		const directory = path.join(this.root, hash);
 		const described = readDescription(await readFile(path.join(directory, 'image.json'), 'utf8').catch(() => ''));
 		if (described === undefined) return undefined;
-		const file = path.join(directory, `disk.${described.format}`);
+		const file = path.join(directory, fileName(described.format));
 		const found = await stat(file).catch(() => undefined);
 		if (found === undefined || found.size !== described.size) return undefined;
 		if (found.mtimeMs !== described.modified) {
@@ -70,16 +83,11 @@ export class ImageCache {
 
 	/**
 	 * Takes a file from a work directory into the cache, after it was checked.
-	 * @param name how the image is called in errors
 	 * @throws DroverError `image.unusable`, `host.disk-full`, `host.failed`, `operation.cancelled`
 	 */
-	async admit(
-		file: string,
-		source: {readonly key: string; readonly name: string; readonly validators: Readonly<Record<string, string>>},
-		signal: AbortSignal,
-		knownHash?: string,
-	): Promise<CachedImage> {
-		const format = await inspectImage(file, source.name, signal);
+	async admit(file: string, source: Source, signal: AbortSignal, knownHash?: string): Promise<CachedImage> {
+		const inspect = source.form === 'rootfs' ? inspectArchive : inspectImage;
+		const format = await inspect(file, source.name, signal);
 		const hash = knownHash ?? (await hashFile(file));
 		let image = await this.get(hash);
 		if (image === undefined) {
@@ -108,7 +116,7 @@ export class ImageCache {
 	async #publish(file: string, hash: string, format: ImageFormat): Promise<void> {
 		const ready = `${file}.ready`;
 		await mkdir(ready, {mode: 0o700});
-		const disk = path.join(ready, `disk.${format.format}`);
+		const disk = path.join(ready, fileName(format.format));
 		await rename(file, disk);
 		await chmod(disk, 0o444);
 		const handle = await open(disk, 'r');
@@ -144,6 +152,10 @@ export function keyName(key: string): string {
 	return createHash('sha256').update(key).digest('hex');
 }
 
+function fileName(format: CachedImage['format']): string {
+	return format === 'rootfs' ? 'root.tar' : `disk.${format}`;
+}
+
 async function hashFile(file: string): Promise<string> {
 	const hash = createHash('sha256');
 	for await (const chunk of createReadStream(file, {highWaterMark: mebibyte})) hash.update(chunk);
@@ -169,7 +181,7 @@ function readEntry(text: string): IndexEntry | undefined {
 
 function readDescription(text: string): Description | undefined {
 	const {format, virtualSize, size, modified} = readObject(text);
-	if (format !== 'qcow2' && format !== 'raw') return undefined;
+	if (format !== 'qcow2' && format !== 'raw' && format !== 'rootfs') return undefined;
 	if (!Number.isSafeInteger(virtualSize) || !Number.isSafeInteger(size) || typeof modified !== 'number')
 		return undefined;
 	return {format, virtualSize: virtualSize as number, size: size as number, modified};

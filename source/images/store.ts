@@ -9,7 +9,7 @@ import {download, type Validators, validatorsOf} from './download.ts';
 import {allocatedBytes, copyImage, fileValidators, pathOf} from './file-source.ts';
 import {inspectHead} from './format.ts';
 import {checkedUrl, defaultTimes, Interrupted, request, type Times} from './http.ts';
-import type {CachedImage, ImageStore, ImageWork, ResolvedImage} from './image.ts';
+import type {CachedImage, ImageForm, ImageStore, ImageWork, ResolvedImage} from './image.ts';
 import {buildMicro} from './micro/build-micro.ts';
 import {recipe, recipeHash} from './micro/recipe.ts';
 import {SharedWork} from './shared-work.ts';
@@ -18,12 +18,12 @@ import {withClaim, withWorkDirectory} from './workshop.ts';
 export type ImageStoreOptions = {
 	readonly paths: Pick<Paths, 'cache'>;
 	/** Makes the micro image in an empty directory; tests give a quicker one. */
-	readonly buildMicro?: (directory: string, work: ImageWork) => Promise<string>;
+	readonly buildMicro?: (directory: string, work: ImageWork, form: ImageForm) => Promise<string>;
 	readonly times?: Times;
 };
 
 /** Room the build of the micro image takes, in bytes: packages, unpacked packages, disk. */
-const buildSpace = 450 * mebibyte;
+const buildSpace: Readonly<Record<ImageForm, number>> = {disk: 450 * mebibyte, rootfs: 150 * mebibyte};
 
 /** Images for every scope and driver below `paths.cache/images`. Nothing is read or written before it is asked for. */
 export function createImageStore(options: ImageStoreOptions): ImageStore {
@@ -33,15 +33,15 @@ export function createImageStore(options: ImageStoreOptions): ImageStore {
 	const times = options.times ?? defaultTimes;
 
 	const fetchOf: Readonly<
-		Record<Provider, (image: ResolvedImage, key: string, work: ImageWork) => Promise<CachedImage>>
+		Record<Provider, (image: ResolvedImage, key: string, work: ImageWork, form: ImageForm) => Promise<CachedImage>>
 	> = {
-		async micro(_, key, work) {
+		async micro(_, key, work, form) {
 			const found = await cache.find(key);
 			if (found) return found.image;
-			await cache.needSpace(buildSpace, 'Building the micro image');
+			await cache.needSpace(buildSpace[form], 'Building the micro image');
 			return withWorkDirectory(cache.root, async directory => {
-				const file = await build(directory, work);
-				return cache.admit(file, {key, name: 'The micro image', validators: {}}, work.signal);
+				const file = await build(directory, work, form);
+				return cache.admit(file, {key, name: 'The micro image', validators: {}, form}, work.signal);
 			});
 		},
 		async file(image, key, work) {
@@ -82,25 +82,28 @@ export function createImageStore(options: ImageStoreOptions): ImageStore {
 			return {...describe(provider, query), query, provider};
 		},
 
-		async fetch(image, work) {
+		async fetch(image, work, form = 'disk') {
 			const provider = image.provider;
 			if (!isProvider(provider)) throw unknown(image.query);
+			if (form === 'rootfs' && provider !== 'micro') {
+				throw new DroverError('image.unusable', 'Only the image micro can be launched as a container.');
+			}
 			await cache.prepare();
-			const key = keyOf(provider, image.query);
+			const key = keyOf(provider, image.query, form);
 			return shared.join(key, work, one =>
 				withClaim(
 					cache.root,
 					keyName(key),
 					one.signal,
 					() => one.progress('waiting for another drover that fetches it'),
-					() => fetchOf[provider](image, key, one),
+					() => fetchOf[provider](image, key, one, form),
 				),
 			);
 		},
 
 		async find(query) {
 			const wanted = query.trim().toLowerCase();
-			const cached = (await cache.find(keyOf('micro', 'micro')).catch(() => undefined)) !== undefined;
+			const cached = (await cache.find(keyOf('micro', 'micro', 'disk')).catch(() => undefined)) !== undefined;
 			const known: ImageInfo[] = [{...micro, cached}];
 			return known.filter(
 				image => wanted === '' || [image.name, ...image.aliases].some(name => name.toLowerCase().startsWith(wanted)),
@@ -162,9 +165,10 @@ function describe(provider: Provider, query: string): Omit<ResolvedImage, 'query
 }
 
 /** What a source is called in the index: a change of the recipe, of a path or of an address is another source. */
-function keyOf(provider: Provider, query: string): string {
-	if (provider === 'micro') return `micro:${recipeHash()}`;
-	return provider === 'file' ? `file:${pathOf(query)}` : checkedUrl(query).href;
+function keyOf(provider: Provider, query: string, form: ImageForm): string {
+	if (provider === 'micro') return `micro:${recipeHash(form)}`;
+	const source = provider === 'file' ? `file:${pathOf(query)}` : checkedUrl(query).href;
+	return form === 'disk' ? source : `rootfs:${source}`;
 }
 
 function decodeName(pathname: string): string {

@@ -6,7 +6,7 @@ import {eventually, processesNaming} from './subject.ts';
 
 /** What every driver that can suspend must keep. The guest runs when it begins, and runs when it ends. */
 export function savedMemory(setup: ContractSetup, stage: Stage): void {
-	describe.runIf(setup.canSuspend)('saved memory', () => {
+	describe('saved memory', () => {
 		let counted: number;
 		let suspendedAt: number;
 		const count = async () => Number(await stage.web.ssh(stage.driver, 'cat', '/run/count'));

@@ -9,6 +9,13 @@ import {savedMemory} from './saved-memory.ts';
 import type {ContractSetup, Stage} from './setup.ts';
 import {eventually, makeHome, removeHome, Subject} from './subject.ts';
 
+/** A test of what this driver has; there is none where it has not. */
+function when(applies: boolean) {
+	return (name: string, run: () => Promise<void>) => {
+		if (applies) test(name, run);
+	};
+}
+
 /** What every driver must keep, checked with a real guest. One guest goes through most of it, as each boot costs seconds. */
 export function contractSuite(name: string, setup: ContractSetup): void {
 	describe(`the driver contract: ${name}`, {timeout: 240_000}, () => {
@@ -120,7 +127,7 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 			if (setup.limitsDisk) expect(disks.some(disk => disk.total > 300 * 2 ** 20 && disk.used > 2 ** 20)).toBe(true);
 		});
 
-		savedMemory(setup, stage);
+		if (setup.canSuspend) savedMemory(setup, stage);
 
 		test('a hypervisor that hangs is seen as such within a second, and is well again after', async () => {
 			const pid = await setup.hypervisor(web, driver);
@@ -151,7 +158,7 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 			bootId = await web.bootId(driver);
 		});
 
-		test.runIf(setup.hasAgent)('a guest without an agent reboots as well', async () => {
+		when(setup.hasAgent)('a guest without an agent reboots as well', async () => {
 			await agentAnswers();
 			await web.ssh(driver, 'killall', 'qemu-ga');
 			await driver.reboot(web.record, web.place, web.work());
@@ -185,7 +192,7 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 			expect(await machines()).toEqual([]);
 		});
 
-		test.runIf(setup.hasPort)('a port that somebody else has taken is given up for another', async () => {
+		when(setup.hasPort)('a port that somebody else has taken is given up for another', async () => {
 			const port = web.record.ssh.port!;
 			const thief = createServer().listen(port, '127.0.0.1');
 			await new Promise(resolve => thief.once('listening', resolve));
@@ -243,7 +250,7 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 			await web.start(driver);
 		});
 
-		test.runIf(setup.hasAgent)('a guest that does not heed its power button is asked through its agent', async () => {
+		when(setup.hasAgent)('a guest that does not heed its power button is asked through its agent', async () => {
 			await agentAnswers();
 			await web.ssh(driver, 'killall', 'acpid');
 			await web.stop(driver);
@@ -259,7 +266,7 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 			expect(await web.power(driver)).toBe('off');
 		});
 
-		test.runIf(setup.canSuspend)('cutting the power throws saved memory away', async () => {
+		when(setup.canSuspend)('cutting the power throws saved memory away', async () => {
 			await web.start(driver);
 			await web.suspend(driver);
 			expect(await web.power(driver)).toBe('suspended');

@@ -1,21 +1,28 @@
 import {mkdir} from 'node:fs/promises';
 import path from 'node:path';
-import type {ImageWork} from '../image.ts';
+import type {ImageForm, ImageWork} from '../image.ts';
+import {descriptionEntries} from '../rootfs/metadata.ts';
+import {treeEntries, writeArchive} from '../rootfs/pack.ts';
 import {run} from '../run.ts';
 import {assembleDisk} from './disk.ts';
 import {checkHost} from './host.ts';
 import {fetchPackages} from './packages.ts';
-import {makeInitramfs, makeRootTree} from './root-tree.ts';
+import {micro, recipe} from './recipe.ts';
+import {makeContainerTree, makeInitramfs, makeRootTree} from './root-tree.ts';
 
 /**
  * Builds the micro image in an empty directory, which the caller removes whatever happens.
- * Needs neither root nor mounts; downloads some 35 MB of packages.
- * @returns the path of a qcow2 file
+ * Needs neither root nor mounts; downloads some 35 MB of packages, for a container 7 MB.
+ * @returns the path of a qcow2 file, or of the archive of a container
  * @throws DroverError `image.unusable` (not on this host), `image.download`, `host.failed`, `operation.cancelled`
  */
-export async function buildMicro(directory: string, work: ImageWork): Promise<string> {
-	await checkHost();
-	const packages = await fetchPackages(directory, work);
+export async function buildMicro(directory: string, work: ImageWork, form: ImageForm = 'disk'): Promise<string> {
+	await checkHost(form);
+	return form === 'disk' ? buildMachine(directory, work) : buildContainer(directory, work);
+}
+
+async function buildMachine(directory: string, work: ImageWork): Promise<string> {
+	const packages = await fetchPackages(directory, {kernel: recipe.kernelPackage, names: recipe.packages}, work);
 	work.log(`Kernel ${packages.kernelVersion}`);
 	work.progress('building the guest', 0);
 	const root = path.join(directory, 'root');
@@ -31,6 +38,24 @@ export async function buildMicro(directory: string, work: ImageWork): Promise<st
 		signal: work.signal,
 		purpose: 'write the image',
 	});
+	work.progress('building the guest', 100);
+	return image;
+}
+
+async function buildContainer(directory: string, work: ImageWork): Promise<string> {
+	const packages = await fetchPackages(directory, {names: recipe.containerPackages}, work);
+	work.progress('building the guest', 0);
+	const root = path.join(directory, 'root');
+	await mkdir(root);
+	await makeContainerTree(packages, root, work);
+	work.progress('building the guest', 50);
+	const image = path.join(directory, 'micro.tar.gz');
+	const created = new Date();
+	const entries = async function* () {
+		yield* descriptionEntries(micro, created);
+		yield* treeEntries(root, 'rootfs', Math.floor(created.getTime() / 1000));
+	};
+	await writeArchive(image, entries(), 9, work.signal);
 	work.progress('building the guest', 100);
 	return image;
 }

@@ -4,14 +4,13 @@ import path from 'node:path';
 import process from 'node:process';
 import {DroverError} from '../../model/errors.ts';
 import {listOf} from '../../model/text.ts';
+import type {ImageForm} from '../image.ts';
 import {searchPath} from '../run.ts';
 
 /** Programs the build runs, and the Debian packages they are in. */
-const needs: Readonly<Record<string, string>> = {
-	'dpkg-deb': 'dpkg',
-	mke2fs: 'e2fsprogs',
-	debugfs: 'e2fsprogs',
-	'qemu-img': 'qemu-utils',
+const needs: Readonly<Record<ImageForm, Readonly<Record<string, string>>>> = {
+	disk: {'dpkg-deb': 'dpkg', mke2fs: 'e2fsprogs', debugfs: 'e2fsprogs', 'qemu-img': 'qemu-utils'},
+	rootfs: {'dpkg-deb': 'dpkg'},
 };
 
 /**
@@ -19,6 +18,7 @@ const needs: Readonly<Record<string, string>> = {
  * @throws DroverError `image.unusable` with one sentence: which program of which package is missing, or why not at all
  */
 export async function checkHost(
+	form: ImageForm,
 	host: {platform: NodeJS.Platform; architecture: string; path: string} = {
 		platform: process.platform,
 		architecture: process.arch,
@@ -44,11 +44,11 @@ export async function checkHost(
 		);
 	}
 	const missing: string[] = [];
-	for (const program of Object.keys(needs)) {
+	for (const program of Object.keys(needs[form])) {
 		if (!(await findProgram(program, host.path))) missing.push(program);
 	}
 	if (missing.length > 0) {
-		const packages = [...new Set(missing.map(program => needs[program]!))];
+		const packages = [...new Set(missing.map(program => needs[form][program]!))];
 		throw new DroverError(
 			'image.unusable',
 			`The micro image cannot be built: ${listOf(missing)} ${missing.length === 1 ? 'is' : 'are'} missing.`,

@@ -3,14 +3,19 @@ import path from 'node:path';
 import {DroverError} from '../../model/errors.ts';
 import type {ImageWork} from '../image.ts';
 import {lastLine, run, tryRun} from '../run.ts';
-import {recipe} from './recipe.ts';
 
 /** Unpacked packages. */
 export type Packages = {
 	/** The directory all of them were unpacked into. */
 	readonly root: string;
-	/** `6.1.0-37-cloud-amd64`. */
+	/** `6.1.0-37-cloud-amd64`; empty where no kernel was asked for. */
 	readonly kernelVersion: string;
+};
+
+export type WantedPackages = {
+	/** The package whose dependency is the newest kernel. */
+	readonly kernel?: string;
+	readonly names: readonly string[];
 };
 
 /**
@@ -18,7 +23,7 @@ export type Packages = {
  * installed: apt works on lists of its own below `directory`, so neither root nor apt's lock is needed.
  * @throws DroverError `image.download`, `image.unusable`, `host.failed`, `operation.cancelled`
  */
-export async function fetchPackages(directory: string, work: ImageWork): Promise<Packages> {
+export async function fetchPackages(directory: string, wanted: WantedPackages, work: ImageWork): Promise<Packages> {
 	const apt = await privateApt(directory);
 	work.progress('reading package lists');
 	const update = await tryRun('apt-get', [...apt, 'update', '-q'], {
@@ -29,7 +34,7 @@ export async function fetchPackages(directory: string, work: ImageWork): Promise
 	// One of several sources may be away; whether that matters shows when the packages are looked up.
 	const updateProblem = update.exitCode === 0 ? '' : problemIn(update.stderr);
 	if (updateProblem !== '') work.log(`apt-get update: ${updateProblem}`);
-	const {kernel, names} = await resolvePackages(apt, work, updateProblem);
+	const {kernel, names} = await resolvePackages(apt, wanted, work, updateProblem);
 	work.log(`Packages: ${names.join(' ')}`);
 	const debs = path.join(directory, 'debs');
 	await mkdir(debs);
@@ -68,20 +73,21 @@ async function privateApt(directory: string): Promise<string[]> {
 
 async function resolvePackages(
 	apt: readonly string[],
+	wanted: WantedPackages,
 	work: ImageWork,
 	updateProblem: string,
 ): Promise<{kernel: string; names: string[]}> {
 	const quiet = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map(kind => `--no-${kind}`);
-	const answer = await tryRun(
-		'apt-cache',
-		[...apt, 'depends', '--recurse', ...quiet, recipe.kernelPackage, ...recipe.packages],
-		{signal: work.signal, purpose: 'find the packages'},
-	);
+	const asked = [...(wanted.kernel === undefined ? [] : [wanted.kernel]), ...wanted.names];
+	const answer = await tryRun('apt-cache', [...apt, 'depends', '--recurse', ...quiet, ...asked], {
+		signal: work.signal,
+		purpose: 'find the packages',
+	});
 	const graph = parseDependencies(answer.stdout);
-	const kernel = graph.get(recipe.kernelPackage)?.find(name => /^linux-image-\d[\w.+~-]*$/.test(name));
-	const missing = recipe.packages.find(name => !graph.has(name)) ?? (kernel ? undefined : recipe.kernelPackage);
-	if (answer.exitCode !== 0 || kernel === undefined || missing !== undefined) {
-		const name = missing ?? recipe.kernelPackage;
+	const kernel = wanted.kernel && graph.get(wanted.kernel)?.find(name => /^linux-image-\d[\w.+~-]*$/.test(name));
+	const missing = wanted.names.find(name => !graph.has(name)) ?? (kernel === undefined ? wanted.kernel : undefined);
+	if (answer.exitCode !== 0 || missing !== undefined) {
+		const name = missing ?? asked[0];
 		throw new DroverError(
 			'image.download',
 			updateProblem === ''
@@ -93,7 +99,8 @@ async function resolvePackages(
 			},
 		);
 	}
-	return {kernel, names: [kernel, ...withLibraries(recipe.packages, graph)]};
+	const names = withLibraries(wanted.names, graph);
+	return kernel ? {kernel, names: [kernel, ...names]} : {kernel: '', names};
 }
 
 /** The output of `apt-cache depends --recurse`: for each package what it depends on. */

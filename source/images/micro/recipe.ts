@@ -1,6 +1,8 @@
 import {createHash} from 'node:crypto';
 import {mebibyte} from '../../model/sizes.ts';
-import {guestFiles} from './guest/files.ts';
+import type {ImageForm} from '../image.ts';
+import {metadataText} from '../rootfs/metadata.ts';
+import {containerFiles, machineFiles} from './guest/files.ts';
 
 /** What the micro image is made of. A change of anything here, or of a file for the guest, makes a new image. */
 export const recipe = {
@@ -21,6 +23,8 @@ export const recipe = {
 		'syslinux',
 		'syslinux-common',
 	],
+	/** A container needs no kernel, and nothing to make or grow a disk. */
+	containerPackages: ['busybox-static', 'dropbear-bin', 'openssh-sftp-server'],
 	/** Kernel modules needed to find the root file system: virtio first, the others for other hypervisors. */
 	bootModules: ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'sd_mod', 'ata_piix', 'ahci', 'crc32c_generic', 'ext4'],
 	/** Kernel modules that are useful once it is up. What this kernel does not have is left out. */
@@ -51,9 +55,18 @@ export const recipe = {
 	rootLabel: 'micro-root',
 } as const;
 
+/** What the container calls itself to LXD and Incus. */
+export const micro = {
+	architecture: 'x86_64',
+	os: 'Micro',
+	release: recipe.version,
+	description: `Micro ${recipe.version}, a small Debian-based guest`,
+} as const;
+
 /** The name of what this recipe makes, as hexadecimal digits: an image with another one is out of date. */
-export function recipeHash(): string {
+export function recipeHash(form: ImageForm = 'disk'): string {
+	const content = form === 'disk' ? machineFiles('') : [containerFiles(), metadataText(micro, 0)];
 	return createHash('sha256')
-		.update(JSON.stringify([recipe, guestFiles('')]))
+		.update(JSON.stringify([recipe, content]))
 		.digest('hex');
 }

@@ -4,10 +4,11 @@ import path from 'node:path';
 import {gzipSync} from 'node:zlib';
 import {DroverError} from '../../model/errors.ts';
 import type {ImageWork} from '../image.ts';
+import {seedDirectory} from '../rootfs/metadata.ts';
 import {run} from '../run.ts';
 import {type ArchiveEntry, cpioArchive} from './cpio.ts';
 import {copyLibraries} from './elf.ts';
-import {guestFiles} from './guest/files.ts';
+import {containerFiles, type GuestFile, machineFiles} from './guest/files.ts';
 import {indexModules, installModules} from './modules.ts';
 import type {Packages} from './packages.ts';
 import {recipe} from './recipe.ts';
@@ -17,13 +18,17 @@ const programs: Readonly<Record<string, string>> = {
 	'sbin/dropbear': 'usr/sbin/dropbear',
 	'bin/dropbearkey': 'usr/bin/dropbearkey',
 	'lib/dropbear/dropbearconvert': 'usr/bin/dropbearconvert',
-	'sbin/qemu-ga': 'usr/sbin/qemu-ga',
 	'lib/openssh/sftp-server': 'usr/lib/openssh/sftp-server',
+};
+
+/** What only a machine needs. */
+const machinePrograms: Readonly<Record<string, string>> = {
+	'sbin/qemu-ga': 'usr/sbin/qemu-ga',
 	'sbin/resize2fs': 'sbin/resize2fs',
 };
 
 const directories = [
-	'bin sbin lib lib64 usr/bin usr/sbin usr/lib/openssh usr/share/udhcpc etc/acpi/PWRF etc/dropbear dev proc sys run',
+	'bin sbin lib lib64 usr/bin usr/sbin usr/lib/openssh usr/share/udhcpc etc/dropbear dev proc sys run',
 	'tmp mnt root home/ubuntu var/lib/cloud/data var/lib/cloud/instance var/log',
 ].flatMap(line => line.split(' '));
 
@@ -43,8 +48,39 @@ export function packaged(packages: Packages, file: string): string {
 	});
 }
 
-/** Puts the guest's root file system together in `root`. */
+/** Puts the root file system of a machine together in `root`. */
 export async function makeRootTree(packages: Packages, root: string, work: ImageWork): Promise<void> {
+	await makeCommonTree(packages, root, {...programs, ...machinePrograms}, work);
+	await symlink('../bin/busybox', path.join(root, 'sbin/init'));
+	const modules = moduleDirectory(packages);
+	await installModules(
+		modules,
+		await indexModules(modules),
+		[...recipe.bootModules, ...recipe.rootModules],
+		path.join(root, 'lib/modules', packages.kernelVersion),
+	);
+	await mkdir(path.join(root, 'etc/acpi/PWRF'), {recursive: true});
+	await writeGuestFiles(
+		root,
+		machineFiles(packages.kernelVersion).filter(file => file.path !== 'init'),
+	);
+}
+
+/** Puts the root file system of a container together in `root`: no kernel, no modules, nothing for a disk. */
+export async function makeContainerTree(packages: Packages, root: string, work: ImageWork): Promise<void> {
+	await makeCommonTree(packages, root, programs, work);
+	// The seed holds the key the guest shows to SSH clients.
+	await mkdir(path.join(root, path.dirname(seedDirectory)), {mode: 0o700});
+	await mkdir(path.join(root, seedDirectory), {mode: 0o700});
+	await writeGuestFiles(root, containerFiles());
+}
+
+async function makeCommonTree(
+	packages: Packages,
+	root: string,
+	wanted: Readonly<Record<string, string>>,
+	work: ImageWork,
+): Promise<void> {
 	for (const directory of directories) await mkdir(path.join(root, directory), {recursive: true});
 	const busybox = packaged(packages, 'bin/busybox');
 	await install(busybox, path.join(root, 'bin/busybox'));
@@ -53,14 +89,13 @@ export async function makeRootTree(packages: Packages, root: string, work: Image
 		if (!/^[\w[.+-]+$/.test(applet) || unwantedApplets.has(applet)) continue;
 		await symlink('busybox', path.join(root, 'bin', applet));
 	}
-	await symlink('../bin/busybox', path.join(root, 'sbin/init'));
 	// The guest agent runs /sbin/hwclock and /sbin/shutdown by those names.
 	for (const applet of ['getty', 'hwclock', 'modprobe', 'ip', 'udhcpc', 'blockdev']) {
 		await symlink('../bin/busybox', path.join(root, 'sbin', applet));
 	}
 	for (const name of ['poweroff', 'reboot', 'halt']) await symlink('shutdown', path.join(root, 'sbin', name));
 	const copies: string[] = [];
-	for (const [from, to] of Object.entries(programs)) {
+	for (const [from, to] of Object.entries(wanted)) {
 		copies.push(path.join(root, to));
 		await install(packaged(packages, from), path.join(root, to));
 	}
@@ -71,17 +106,12 @@ export async function makeRootTree(packages: Packages, root: string, work: Image
 		throw new DroverError('image.unusable', `The micro image cannot be built: no package has ${missing[0]}.`);
 	}
 	await symlink('../lib/ld-linux-x86-64.so.2', path.join(root, 'lib64/ld-linux-x86-64.so.2'));
-	const modules = moduleDirectory(packages);
-	await installModules(
-		modules,
-		await indexModules(modules),
-		[...recipe.bootModules, ...recipe.rootModules],
-		path.join(root, 'lib/modules', packages.kernelVersion),
-	);
 	// Done is what is done in this boot: the file is on the memory file system.
 	await symlink('/run/cloud-init/result.json', path.join(root, 'var/lib/cloud/instance/boot-finished'));
-	for (const file of guestFiles(packages.kernelVersion)) {
-		if (file.path === 'init') continue;
+}
+
+async function writeGuestFiles(root: string, files: readonly GuestFile[]): Promise<void> {
+	for (const file of files) {
 		await writeFile(path.join(root, file.path), file.text);
 		await chmod(path.join(root, file.path), file.mode);
 	}
@@ -106,7 +136,7 @@ export async function makeInitramfs(packages: Packages, directory: string): Prom
 		mode: 0o755,
 		data: await readFile(packaged(packages, 'bin/busybox')),
 	});
-	const init = guestFiles(version).find(file => file.path === 'init')!;
+	const init = machineFiles(version).find(file => file.path === 'init')!;
 	entries.push({path: 'init', kind: 'file', mode: 0o755, data: Buffer.from(init.text)});
 	entries.push({path: `lib/modules/${version}`, kind: 'directory', mode: 0o755});
 	for (const entry of (await readdir(tree, {recursive: true, withFileTypes: true})).sort(byPath)) {

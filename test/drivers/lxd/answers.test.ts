@@ -77,7 +77,7 @@ describe.each(flavours)('what a real %s answered', flavour => {
 		expect(events.length).toBeLessThan(all.length);
 		for (const event of events)
 			expect(event).toMatchObject({project: 'feas', instance: expect.stringMatching(/^[\w-]+$/)});
-		expect(new Set(events.map(event => event.what))).toContain('started');
+		expect(new Set(events.map(event => event.what))).toContain('frozen');
 	});
 });
 

@@ -33,6 +33,24 @@ test('the micro image is built from packages, sound and small', async () => {
 	expect(again.stages).toEqual([]);
 });
 
+test('the micro image for containers is an archive in which everything belongs to root, without a kernel', async () => {
+	const cache = temporaryDirectory();
+	const store = createImageStore({paths: {cache}});
+	const work = recordedWork();
+	const image = await store.fetch(await store.resolve('micro'), work, 'rootfs');
+	expect(image.format).toBe('rootfs');
+	expect(image.virtualSize).toBeLessThan(16 * 1024 * 1024);
+	expect(statSync(image.path).size).toBeLessThan(8 * 1024 * 1024);
+	const lines = execFileSync('tar', ['--numeric-owner', '-tvf', image.path], {encoding: 'utf8'}).trim().split('\n');
+	expect(lines[0]).toMatch(/metadata\.yaml$/);
+	expect(lines.every(line => / 0\/0 /.test(line))).toBe(true);
+	expect(lines.some(line => /^-rwxr-xr-x .* rootfs\/sbin\/init$/.test(line))).toBe(true);
+	expect(lines.filter(line => /vmlinuz|initrd|\.ko$|lib\/modules|qemu-ga/.test(line))).toEqual([]);
+	const again = recordedWork();
+	expect(await store.fetch(await store.resolve('micro'), again, 'rootfs')).toEqual(image);
+	expect(again.stages).toEqual([]);
+});
+
 test('a build that is cancelled ends its programs and leaves nothing', async () => {
 	const cache = temporaryDirectory();
 	const store = createImageStore({paths: {cache}});

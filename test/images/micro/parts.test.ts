@@ -5,7 +5,7 @@ import process from 'node:process';
 import {expect, test} from 'vitest';
 import {cpioArchive} from '../../../source/images/micro/cpio.ts';
 import {neededLibraries} from '../../../source/images/micro/elf.ts';
-import {guestFiles} from '../../../source/images/micro/guest/files.ts';
+import {containerFiles, machineFiles} from '../../../source/images/micro/guest/files.ts';
 import {checkHost} from '../../../source/images/micro/host.ts';
 import {indexModules, installModules, loadOrder} from '../../../source/images/micro/modules.ts';
 import {parseDependencies, withLibraries} from '../../../source/images/micro/packages.ts';
@@ -123,7 +123,7 @@ test('the boot record has its partitions where firmware and kernel look for them
 });
 
 test.each(
-	guestFiles('6.1.0')
+	[...machineFiles('6.1.0'), ...containerFiles()]
 		.filter(file => file.text.startsWith('#!'))
 		.map(file => [file.path, file.text]),
 )('the guest’s %s is a script a shell understands', (_, text) => {
@@ -141,7 +141,7 @@ test.each([
 		'The micro image is built from Debian packages with apt-get, which this machine does not have.',
 	],
 ] as const)('a host on which it cannot be built is told in one sentence', async (host, message) => {
-	await expect(checkHost(host)).rejects.toMatchObject({
+	await expect(checkHost('disk', host)).rejects.toMatchObject({
 		code: 'image.unusable',
 		message,
 		next: expect.stringContaining('file:///'),
@@ -153,7 +153,7 @@ test('a missing program is named with its package', async () => {
 	for (const name of ['apt-get', 'apt-cache', 'dpkg-deb', 'qemu-img']) {
 		writeFileSync(path.join(directory, name), '', {mode: 0o755});
 	}
-	await expect(checkHost({platform: 'linux', architecture: 'x64', path: directory})).rejects.toMatchObject({
+	await expect(checkHost('disk', {platform: 'linux', architecture: 'x64', path: directory})).rejects.toMatchObject({
 		message: 'The micro image cannot be built: mke2fs and debugfs are missing.',
 		next: 'Install it: sudo apt-get install e2fsprogs',
 	});

@@ -37,6 +37,36 @@ ttyS0::respawn:/sbin/getty -n -l /bin/sh -L 115200 ttyS0 vt100
 ::shutdown:/etc/rc.shutdown
 `;
 
+/** Gives the guest its name, and itself to talk to. */
+export const nameStep = `hostname -F /etc/hostname
+ip link set lo up
+`;
+
+/** An address for each card. Without one for 10 seconds the next step is taken, and asking goes on in the background. */
+export const networkStep = `for nic in /sys/class/net/eth*; do
+	nic=\${nic##*/}
+	[ "$nic" = 'eth*' ] && break
+	ip link set $nic up
+	udhcpc -i $nic -b -t 10 -T 1 -A 1 -x "hostname:$(hostname)" -p /run/udhcpc.$nic.pid \\
+		-s /usr/share/udhcpc/default.script >/dev/null 2>&1
+done
+`;
+
+export const sshStep = `if [ -e /etc/dropbear/dropbear_ed25519_host_key ]; then
+	dropbear -s -r /etc/dropbear/dropbear_ed25519_host_key -p 22 2>/dev/null
+else
+	dropbear -s -R -p 22 2>/dev/null
+fi
+`;
+
+/** What the seed asks to be run once, and the word that all is done. */
+export const finalStep = `if [ -e /var/lib/cloud/runcmd ]; then
+	mv /var/lib/cloud/runcmd /run/cloud-init/runcmd
+	sh /run/cloud-init/runcmd >/var/log/cloud-init-output.log 2>&1 </dev/null
+fi
+echo '{"v1": {"datasource": "DataSourceNoCloud", "errors": []}}' > /run/cloud-init/result.json
+`;
+
 /** Everything between the kernel and a guest that answers. Order matters: SSH as early as possible. */
 export const bootScript = `#!/bin/sh
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
@@ -52,39 +82,23 @@ for port in /sys/class/virtio-ports/*; do
 done
 [ -e /sys/class/net/eth0 ] || modprobe -q e1000
 /etc/seed
-hostname -F /etc/hostname
-ip link set lo up
-for nic in /sys/class/net/eth*; do
-	nic=\${nic##*/}
-	[ "$nic" = 'eth*' ] && break
-	ip link set $nic up
-	udhcpc -i $nic -b -t 10 -T 1 -A 1 -x "hostname:$(hostname)" -p /run/udhcpc.$nic.pid \\
-		-s /usr/share/udhcpc/default.script >/dev/null 2>&1
-done
-if [ -e /etc/dropbear/dropbear_ed25519_host_key ]; then
-	dropbear -s -r /etc/dropbear/dropbear_ed25519_host_key -p 22 2>/dev/null
-else
-	dropbear -s -R -p 22 2>/dev/null
-fi
-acpid -c /etc/acpi -l /dev/null -p /run/acpid.pid 2>/dev/null
+${nameStep}${networkStep}${sshStep}acpid -c /etc/acpi -l /dev/null -p /run/acpid.pid 2>/dev/null
 agent=/dev/virtio-ports/org.qemu.guest_agent.0
 [ -e $agent ] && qemu-ga -d -m virtio-serial -p $agent -f /run/qemu-ga.pid -t /run >/dev/null 2>&1
-if [ -e /var/lib/cloud/runcmd ]; then
-	mv /var/lib/cloud/runcmd /run/cloud-init/runcmd
-	sh /run/cloud-init/runcmd >/var/log/cloud-init-output.log 2>&1 </dev/null
-fi
-echo '{"v1": {"datasource": "DataSourceNoCloud", "errors": []}}' > /run/cloud-init/result.json
-read up idle < /proc/uptime
+${finalStep}read up idle < /proc/uptime
 echo "micro: ready host=$(hostname) up=$up" > /dev/console
 `;
 
-/** Ends what runs and leaves the file systems clean. */
-export const shutdownScript = `#!/bin/sh
-echo "micro: shutting down" > /dev/console
+/** Ends what runs. */
+export const endStep = `echo "micro: shutting down" > /dev/console
 trap '' TERM
 kill -TERM -1 2>/dev/null
 usleep 50000
-sync
+`;
+
+/** Leaves the file systems clean. */
+export const shutdownScript = `#!/bin/sh
+${endStep}sync
 umount -a -r 2>/dev/null
 mount -o remount,ro / 2>/dev/null
 `;

@@ -1,4 +1,5 @@
 import {bootScript, dhcpScript, initScript, inittab, powerButtonScript, powerScript, shutdownScript} from './boot.ts';
+import {containerBootScript, containerConsole, containerInit, containerShutdownScript} from './container.ts';
 import {seedParser, seedScript} from './seed.ts';
 
 /** A file that is written into the guest. */
@@ -32,23 +33,41 @@ const profile = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PS1='\\u@\\h:\\w\\$ '
 `;
 
-/** The guest's own files, for a kernel of this version. */
-export function guestFiles(kernelVersion: string): readonly GuestFile[] {
-	const script = (path: string, text: string): GuestFile => ({path, mode: 0o755, text});
-	const data = (path: string, text: string, mode = 0o644): GuestFile => ({path, mode, text});
+const script = (path: string, text: string): GuestFile => ({path, mode: 0o755, text});
+const data = (path: string, text: string, mode = 0o644): GuestFile => ({path, mode, text});
+
+/** The files of a machine, for a kernel of this version. */
+export function machineFiles(kernelVersion: string): readonly GuestFile[] {
 	return [
 		script('init', initScript),
 		script('etc/rc.boot', bootScript),
 		script('etc/rc.shutdown', shutdownScript),
+		script('etc/acpi/PWRF/00000080', powerButtonScript),
+		data('etc/inittab', inittab),
+		...commonFiles(`Micro 1 (Linux ${kernelVersion})`),
+	];
+}
+
+/** The files of a container, which has the kernel of its host. */
+export function containerFiles(): readonly GuestFile[] {
+	return [
+		script('sbin/init', containerInit),
+		script('etc/rc.boot', containerBootScript),
+		script('etc/rc.console', containerConsole),
+		script('etc/rc.shutdown', containerShutdownScript),
+		...commonFiles('Micro 1'),
+	];
+}
+
+function commonFiles(prettyName: string): readonly GuestFile[] {
+	return [
 		script('etc/seed', seedScript),
 		data('etc/seed.awk', seedParser),
-		script('etc/acpi/PWRF/00000080', powerButtonScript),
 		script('usr/share/udhcpc/default.script', dhcpScript),
 		script('sbin/shutdown', powerScript),
 		script('bin/bash', '#!/bin/sh\nexec /bin/sh "$@"\n'),
 		script('usr/bin/sudo', sudo),
 		script('usr/bin/cloud-init', cloudInit),
-		data('etc/inittab', inittab),
 		data('etc/profile', profile),
 		data('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nubuntu:x:0:0:ubuntu:/home/ubuntu:/bin/sh\n'),
 		data('etc/group', 'root:x:0:\ntty:x:5:\n'),
@@ -59,7 +78,7 @@ export function guestFiles(kernelVersion: string): readonly GuestFile[] {
 		data('etc/nsswitch.conf', 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n'),
 		data(
 			'etc/os-release',
-			`NAME="Micro"\nID=micro\nID_LIKE=debian\nPRETTY_NAME="Micro 1 (Linux ${kernelVersion})"\nVERSION="1"\nVERSION_ID="1"\n`,
+			`NAME="Micro"\nID=micro\nID_LIKE=debian\nPRETTY_NAME="${prettyName}"\nVERSION="1"\nVERSION_ID="1"\n`,
 		),
 	];
 }

@@ -1,23 +1,31 @@
+import {seedDirectory} from '../../rootfs/metadata.ts';
+
 /**
  * The micro guest's reader of the NoCloud seed. It understands the block style of YAML that drover writes: maps,
  * lists, plain and quoted text, block text. Of a cloud-config it takes `hostname`, `ssh_authorized_keys` (at the top or
  * of users), `ssh_keys` (ed25519), `users` (names) and `runcmd`; everything else is ignored.
  */
 export const seedScript = `#!/bin/sh
-device=$(findfs LABEL=cidata 2>/dev/null || findfs LABEL=CIDATA 2>/dev/null)
-[ -n "$device" ] || {
-	modprobe -q ata_piix; modprobe -q sr_mod; usleep 300000
+# A container finds its seed among its files, a machine on a disk.
+seed=/${seedDirectory}
+if [ ! -e $seed/meta-data ]; then
+	seed=/run/seed
 	device=$(findfs LABEL=cidata 2>/dev/null || findfs LABEL=CIDATA 2>/dev/null)
-}
-[ -n "$device" ] || exit 0
-mkdir -p /run/seed /run/seed.d
+	[ -n "$device" ] || {
+		modprobe -q ata_piix; modprobe -q sr_mod; usleep 300000
+		device=$(findfs LABEL=cidata 2>/dev/null || findfs LABEL=CIDATA 2>/dev/null)
+	}
+	[ -n "$device" ] || exit 0
+	mkdir -p $seed
+	mount -o ro "$device" $seed || exit 0
+fi
+mkdir -p /run/seed.d
 chmod 700 /run/seed.d
-mount -o ro "$device" /run/seed || exit 0
 old=; id=
 [ -e /var/lib/cloud/data/instance-id ] && read -r old < /var/lib/cloud/data/instance-id
 umask 077
-awk -v out=/run/seed.d -f /etc/seed.awk /run/seed/meta-data /run/seed/user-data 2>/dev/null
-umount /run/seed
+awk -v out=/run/seed.d -f /etc/seed.awk $seed/meta-data $seed/user-data 2>/dev/null
+[ $seed = /run/seed ] && umount $seed
 cd /run/seed.d
 [ -e instance-id ] && read -r id < instance-id
 # A seed is applied once for each instance: what was changed in the guest since then stays.
