@@ -72,7 +72,7 @@ function nameTrouble(name: string, instances: Iterable<{readonly name: string; r
 function imageNote(form: FormLayer): string {
 	if (form.imagesError) return `the list could not be read: ${plainLine(form.imagesError.message)}`;
 	if (!form.images) return 'loading the list ...';
-	return `type to search ${form.images.length}; file:// https://; blank = default`;
+	return `blank = default; type to search ${form.images.length}, file://, https://`;
 }
 
 /** Images whose name, alias or description has the typed text in it; none before something is typed. */
