@@ -1,7 +1,7 @@
 import {isEnded, type OperationView} from '../../model/operation.ts';
 import {plainLine} from '../../model/text.ts';
 import {also, change, pop, step, tell} from './layers.ts';
-import type {Alert, Model, Step} from './model.ts';
+import type {Alert, FormPurpose, Layer, Model, Step} from './model.ts';
 import {topLayer} from './selectors.ts';
 import {follow} from './table.ts';
 
@@ -111,6 +111,17 @@ export function withAlert(model: Model, alert: Alert): Model {
 	};
 }
 
+const begunBy: Readonly<Record<FormPurpose, OperationView['kind']>> = {
+	launch: 'launch',
+	mount: 'mount',
+	edit: 'resize',
+};
+
+/** Whether it is what the form on top was sent for: then the form has done its work. */
+function isOf(layer: Layer | undefined, {kind}: OperationView): boolean {
+	return layer?.kind === 'form' && layer.isSending && begunBy[layer.purpose] === kind;
+}
+
 /** The engine has taken what was asked for from here. */
 export function onBegun(model: Model, operation: OperationView): Step {
 	const known = model.operations.find(other => other.id === operation.id);
@@ -118,8 +129,8 @@ export function onBegun(model: Model, operation: OperationView): Step {
 	const mine = known && isEnded(known) ? model.mine : new Set([...model.mine, operation.id]);
 	const operations = known ? model.operations : newestFirst([operation, ...model.operations]);
 	const next: Model = {...model, mine, operations};
-	if (operation.kind !== 'launch') return tell(next, `${titleOf(operation)} ... (b shows it)`);
-	const closed = topLayer(next)?.kind === 'form' ? pop(next) : next;
+	const closed = isOf(topLayer(next), operation) ? pop(next) : next;
+	if (operation.kind !== 'launch') return tell(closed, `${titleOf(operation)} ... (b shows it)`);
 	const wanted = operation.items[0]?.target;
 	const placed = follow({...closed, table: {...closed.table, wanted}}, closed.roster);
 	return tell(placed, `${titleOf(operation)} ... goes on when you quit (b shows it)`);
