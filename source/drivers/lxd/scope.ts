@@ -137,8 +137,11 @@ async function poolDriver(client: LxdClient, name: string): Promise<string> {
 async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
 	const {client} = server;
 	const path = `/1.0/networks/${bridgeName}`;
-	const found = await client.find(path);
-	if (found !== undefined) return;
+	const status = async () => textValues(await client.find(path))['status'];
+	// `undefined` of a server that tells none; what was cut short or failed is tried once more.
+	const isReady = (found: string | undefined) => found === 'Created' || found === 'Unknown';
+	const before = await client.find(path);
+	if (before !== undefined && !['Pending', 'Errored'].includes(textValues(before)['status'] ?? '')) return;
 	work.progress('making the network');
 	const make = (subnet: string) =>
 		onEveryMember(server, target =>
@@ -163,7 +166,8 @@ async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
 			await make(subnet);
 		});
 	} catch (error) {
-		if (error instanceof LxdError && (await client.find(path)) !== undefined) return;
+		// Somebody else made it in the meantime.
+		if (error instanceof LxdError && isReady(await status())) return;
 		throw error;
 	}
 }
