@@ -26,10 +26,14 @@ export async function sshTo(scene: Scene, name: string): Promise<SshAccess> {
 	const record = scene.instances.record(entry);
 	demandUp(scene, entry);
 	const {ssh} = entry.view;
-	if (ssh === undefined) {
-		throw new DroverError('guest.unanswered', `instance "${name}" has no address that can be reached with SSH`, {
-			next: `drover shell ${name} goes another way where the driver has one.`,
-		});
+	if (ssh === undefined || record.ssh.hostKey === '') {
+		throw new DroverError(
+			'guest.unanswered',
+			`instance "${name}" cannot be reached with SSH: ${ssh === undefined ? 'it has no address that leads there' : 'its host key is not known'}`,
+			{
+				next: `drover shell ${name} goes another way where the driver has one.`,
+			},
+		);
 	}
 	return sshAccess(scene.shop.paths, {
 		name,

@@ -4,21 +4,15 @@ import {plainLine} from '../../model/text.ts';
 import {elsewhereReason, isOwn, projectOf, type Shared} from './context.ts';
 import {LxdError} from './errors.ts';
 import {powerOf} from './instance-state.ts';
+import type {Snapshot} from './listing.ts';
+import type {Server} from './server.ts';
 
 /** What is so, by the server's answer. One bad instance, or no server at all, is a reason in a row and never a throw. */
 export async function observe(shared: Shared, reach: Reach, record: InstanceRecord): Promise<Observation> {
 	const nowhere = {ipv4: [], observedAt: Date.now()};
 	try {
-		const server = await shared.desk.require();
-		const elsewhere = elsewhereReason(record, server.remote);
-		if (elsewhere !== undefined) return {power: 'unusable', reason: elsewhere, ...nowhere};
-		let snapshot: Awaited<ReturnType<Shared['listing']['get']>>;
-		try {
-			snapshot = await shared.listing.get(server, projectOf(record, shared.setting));
-		} catch (error) {
-			if (error instanceof LxdError && error.problem === 'unreachable') shared.desk.lost(server);
-			throw error;
-		}
+		const {server, elsewhere, snapshot} = await look(shared, record);
+		if (elsewhere !== undefined) return {power: 'unresponsive', reason: elsewhere, ...nowhere};
 		const found = snapshot.byName.get(record.name);
 		if (found === undefined) {
 			// A launch that has not got so far.
@@ -52,6 +46,25 @@ export async function observe(shared: Shared, reach: Reach, record: InstanceReco
 		};
 	} catch (error) {
 		return {power: 'unresponsive', reason: lowerFirst((error as Error).message.replace(/\.$/, '')), ...nowhere};
+	}
+}
+
+type Look =
+	| {readonly server: Server; readonly elsewhere: string; readonly snapshot?: undefined}
+	| {readonly server: Server; readonly elsewhere?: undefined; readonly snapshot: Snapshot};
+
+/** A line that was lost is made anew once: then either there is an answer, or a reason that a person can use. */
+async function look(shared: Shared, record: InstanceRecord, isAgain = false): Promise<Look> {
+	const server = await shared.desk.require();
+	const elsewhere = elsewhereReason(record, server.remote);
+	if (elsewhere !== undefined) return {server, elsewhere};
+	try {
+		return {server, snapshot: await shared.listing.get(server, projectOf(record, shared.setting))};
+	} catch (error) {
+		if (!(error instanceof LxdError) || error.problem !== 'unreachable') throw error;
+		shared.desk.lost(server);
+		if (isAgain) throw error;
+		return look(shared, record, true);
 	}
 }
 

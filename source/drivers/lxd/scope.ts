@@ -1,3 +1,5 @@
+import {BlockList, isIP} from 'node:net';
+import {networkInterfaces} from 'node:os';
 import {DroverError} from '../../model/errors.ts';
 import {plainLine} from '../../model/text.ts';
 import type {WorkContext} from '../driver.ts';
@@ -138,8 +140,8 @@ async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
 	const found = await client.find(path);
 	if (found !== undefined) return;
 	work.progress('making the network');
-	try {
-		await onEveryMember(server, target =>
+	const make = (subnet: string) =>
+		onEveryMember(server, target =>
 			client.ask('POST', '/1.0/networks', {
 				query: {target},
 				body: {
@@ -147,15 +149,36 @@ async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
 					type: 'bridge',
 					description: 'Network of drover’s instances',
 					// Members have nothing of their own to say about it.
-					config: target === undefined ? {'ipv4.address': 'auto', 'ipv4.nat': 'true', 'ipv6.address': 'none'} : {},
+					config: target === undefined ? {'ipv4.address': subnet, 'ipv4.nat': 'true', 'ipv6.address': 'none'} : {},
 				},
 				timeoutMs: 60_000,
 			}),
 		);
+	try {
+		await make('auto').catch(async (error: unknown) => {
+			// The server looks for a free network with the host's own means, which not every host has.
+			if (!(error instanceof LxdError) || !/unused IPv4 subnet/i.test(error.message)) throw error;
+			const subnet = freeSubnet(networkInterfaces());
+			work.log(`The server finds no free network: taking ${subnet}.`);
+			await make(subnet);
+		});
 	} catch (error) {
 		if (error instanceof LxdError && (await client.find(path)) !== undefined) return;
 		throw error;
 	}
+}
+
+/** A network of 254 addresses that none of the host's interfaces is in, as the bridge's address in it. */
+export function freeSubnet(interfaces: NodeJS.Dict<ReadonlyArray<{readonly cidr: string | null}>>): string {
+	const taken = new BlockList();
+	for (const {cidr} of Object.values(interfaces).flatMap(each => each ?? [])) {
+		const [address = '', bits = ''] = (cidr ?? '').split('/');
+		if (isIP(address) === 4) taken.addSubnet(address, Number(bits), 'ipv4');
+	}
+	for (let second = 217; second > 64; second--) {
+		if (!taken.check(`10.${second}.71.1`)) return `10.${second}.71.1/24`;
+	}
+	return '192.168.217.1/24';
 }
 
 /** In a cluster pools and networks are made ready on each member first, and then as a whole. */
