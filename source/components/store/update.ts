@@ -141,6 +141,14 @@ function reloadPage(model: Model, before: Model, changed: readonly InstanceView[
 	);
 }
 
+/** The form says why it was refused; where it has been left meanwhile it is told as every failure is. */
+function onRefused(model: Model, {purpose, error, at}: Extract<Message, {type: 'form-refused'}>): Step {
+	const refused = change(model, 'form', form =>
+		form.purpose === purpose && form.isSending ? {...form, isSending: false, error} : form,
+	);
+	return refused === model ? onAnswer(model, {type: 'failed', what: purpose, error, at}) : step(refused);
+}
+
 function onAnswer(model: Model, message: Message): Step {
 	switch (message.type) {
 		case 'alert':
@@ -162,11 +170,7 @@ function onAnswer(model: Model, message: Message): Step {
 			return tell(alerted, plainLine(message.error.next ? `${text} ${message.error.next}` : text), 'problem');
 		}
 		case 'form-refused':
-			return step(
-				change(model, 'form', form =>
-					form.purpose === message.purpose ? {...form, isSending: false, error: message.error} : form,
-				),
-			);
+			return onRefused(model, message);
 		case 'form-data':
 			return step(change(model, 'form', form => ({...form, ...message.part})));
 		case 'networks':
