@@ -91,7 +91,7 @@ export function createLxdDriver({
 	return {
 		name: 'lxd',
 		watchesResting: true,
-		resizesLive: new Set(['cpus', 'memory'] as const),
+		resizesLive: new Set(['cpus', 'memory', 'networks'] as const),
 		health: ({again = false} = {}) => desk.health(again),
 		imageForm: async record => ((await chooseType(desk, record, setting)) === 'container' ? 'rootfs' : 'disk'),
 		create: (record, place, input, work) =>
