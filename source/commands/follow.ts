@@ -110,6 +110,10 @@ const doing: Readonly<Record<OperationKind, string>> = {
 	mount: 'Mounting in',
 	umount: 'Unmounting from',
 	resize: 'Changing',
+	snapshot: 'Taking snapshot',
+	restore: 'Restoring',
+	'delete-snapshots': 'Deleting snapshot',
+	clone: 'Cloning',
 	adopt: 'Taking over',
 	download: 'Downloading',
 };

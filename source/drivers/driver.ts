@@ -79,6 +79,33 @@ export type Resources = {readonly cpus?: number; readonly memory?: number; reado
 /** What a driver may be able to change while an instance runs. */
 export type LiveChange = keyof Resources | 'networks';
 
+/**
+ * Snapshots of an instance's disk, each under a tag of drover's own (`drover-…`) that no other has. The tree over them,
+ * names and comments are the engine's. Called for an instance that is off, and `take` and `remove` also for one that runs
+ * where `isLive` says so.
+ */
+export type DriverSnapshots = {
+	/** Of one that runs: its disk as after a power cut. One of that tag that is there already is no error. */
+	take(record: InstanceRecord, place: InstancePlace, tag: string, work: WorkContext): Promise<void>;
+	/**
+	 * Makes the disk what it was; what it is now is gone, and so is any saved memory.
+	 * @returns the size of the disk as it is then, in bytes
+	 * @throws DroverError `snapshot.missing` when the hypervisor has none of that tag; nothing has been changed then
+	 */
+	restore(
+		record: InstanceRecord,
+		place: InstancePlace,
+		tag: string,
+		work: WorkContext,
+	): Promise<{readonly disk: number}>;
+	/** One that is not there is no error. */
+	remove(record: InstanceRecord, place: InstancePlace, tag: string, work: WorkContext): Promise<void>;
+	readonly isLive: boolean;
+};
+
+/** What a clone is made from: an instance that is off. */
+export type CloneSource = {readonly record: InstanceRecord; readonly place: InstancePlace};
+
 /** What the engine gives an adopted instance. */
 export type AdoptSeed = {
 	readonly id: string;
@@ -175,6 +202,21 @@ export type Driver = {
 	resize?(record: InstanceRecord, place: InstancePlace, hardware: Resources, work: WorkContext): Promise<void>;
 	/** Which of them, and whether interfaces, can be changed while it runs. */
 	readonly resizesLive?: ReadonlySet<LiveChange>;
+
+	readonly snapshots?: DriverSnapshots;
+
+	/**
+	 * Makes what `create` makes, with the disk of another instance: a copy that depends on nothing of the other's, without
+	 * its snapshots. The record has an id, MAC addresses and a host key of its own, and the seed tells the guest of them.
+	 * @throws DroverError `host.disk-full` before anything is written
+	 */
+	clone?(
+		source: CloneSource,
+		record: InstanceRecord,
+		place: InstancePlace,
+		seed: CreateInput['seed'],
+		work: WorkContext,
+	): Promise<void>;
 
 	/** One sample of what it uses, without asking the guest. At most 1 s. `undefined`: not running. */
 	metrics?(record: InstanceRecord, place: InstancePlace): Promise<Metrics | undefined>;

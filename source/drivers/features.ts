@@ -1,7 +1,16 @@
 import type {Driver, LiveChange} from './driver.ts';
 
 /** Parts of the contract that a driver may have or not, by the methods they are. */
-export const driverFeatures = ['mount', 'networks', 'resize', 'metrics', 'direct', 'members'] as const;
+export const driverFeatures = [
+	'mount',
+	'networks',
+	'resize',
+	'metrics',
+	'direct',
+	'members',
+	'snapshots',
+	'clone',
+] as const;
 export type DriverFeature = (typeof driverFeatures)[number];
 
 export type Features = {
@@ -9,6 +18,8 @@ export type Features = {
 	readonly features: readonly DriverFeature[];
 	/** What can be changed of an instance while it runs. */
 	readonly resizesLive: readonly LiveChange[];
+	/** Whether snapshots can be taken and deleted while an instance runs. */
+	readonly snapshotsLive: boolean;
 };
 
 /** A driver that this version does not have has none. */
@@ -16,5 +27,6 @@ export function featuresOf(driver: Driver | undefined): Features {
 	return {
 		features: driverFeatures.filter(name => driver?.[name] !== undefined),
 		resizesLive: [...(driver?.resizesLive ?? [])],
+		snapshotsLive: driver?.snapshots?.isLive ?? false,
 	};
 }

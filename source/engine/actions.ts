@@ -17,8 +17,21 @@ import {demandMember, demandNetworks, networkSpecs} from './networking.ts';
 import type {ItemPlan, ItemWork} from './operations.ts';
 import {resize} from './resizing.ts';
 import type {SceneParts} from './scene-parts.ts';
+import {deleteSnapshots, restoreSnapshot, takeSnapshot} from './snapshot-steps.ts';
 
-const steps = {start, stop, restart, suspend, delete: remove, recover, purge, resize} as const;
+const steps = {
+	start,
+	stop,
+	restart,
+	suspend,
+	delete: remove,
+	recover,
+	purge,
+	resize,
+	snapshot: takeSnapshot,
+	restore: restoreSnapshot,
+	'delete-snapshots': deleteSnapshots,
+} as const;
 
 /** Turns requests into operations: all is checked before anything is touched. */
 export class Actions {
@@ -112,6 +125,8 @@ export class Actions {
 		for (const entry of entries) {
 			if (entry.stored.kind !== 'record') continue;
 			const {intent, phase, createdBy, createdAt} = entry.stored.record;
+			// See `cloning.ts`.
+			if (intent?.action === 'clone') continue;
 			if (intent !== undefined) this.#resume(entry, intent);
 			else if (phase === 'creating') this.#resume(entry, {action: 'launch', options: {}, by: createdBy, at: createdAt});
 		}
@@ -134,6 +149,7 @@ export class Actions {
 
 	#resume(entry: Entry, {action, options, by}: Intent): void {
 		const {shop, instances} = this.#parts;
+		if (action === 'clone') return;
 		if (action === 'launch') {
 			this.#begin('launch', by, [entry], async (item, each) => {
 				item.log('taken up after drover was ended in the middle of it');

@@ -2,8 +2,9 @@ import {type CapabilityName, capabilityTitles} from '../drivers/capabilities.ts'
 import type {DriverFeature} from '../drivers/features.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import type {InstanceView} from '../model/instance.ts';
+import {decideSnapshot} from '../model/snapshot-transitions.ts';
 import {isInBetween, isUp} from '../model/state.ts';
-import {decide} from '../model/transitions.ts';
+import {type Decision, decide} from '../model/transitions.ts';
 import type {DriverInfo} from './engine.ts';
 
 /** What a person can want of an instance. The menu shows all of them, in this order. */
@@ -52,13 +53,9 @@ const parts = {
 	mounts: {feature: 'mount', what: 'mounts are'},
 	networks: {feature: 'networks', what: 'extra networks are'},
 	edit: {feature: 'resize', what: 'changing cpu, memory and disk is'},
+	snapshot: {feature: 'snapshots', what: 'snapshots are'},
+	duplicate: {feature: 'clone', what: 'cloning is'},
 } as const satisfies Partial<Record<InstanceAction, {feature: DriverFeature; what: string}>>;
-
-/** What it does for none. */
-const notYet: Partial<Record<InstanceAction, string>> = {
-	snapshot: 'snapshots are',
-	duplicate: 'cloning is',
-};
 
 /** Asks the layers in order (driver's table, host, drover itself, the instance's state); the first no is the answer. */
 export function availability(action: InstanceAction, instance: InstanceView, driver: DriverInfo): Availability {
@@ -78,12 +75,12 @@ export function availability(action: InstanceAction, instance: InstanceView, dri
 			reason: `${driverTitles[driver.name]} cannot be used: ${driver.health.summary}`,
 		};
 	}
-	const unbuilt = notYet[action];
-	if (unbuilt !== undefined) return {can: false, kind: 'not-yet', reason: `${unbuilt} not in this version of drover`};
 	if (isPart(action)) {
 		const problem = featureProblem(action, driver);
 		if (problem !== undefined) return {can: false, kind: 'not-yet', reason: problem};
-		return nowChanged(action, instance, driver);
+		if (action !== 'snapshot' && action !== 'duplicate') return nowChanged(action, instance, driver);
+		const decision = decideSnapshot(action === 'snapshot' ? action : 'clone', instance.state, driver.snapshotsLive);
+		return answerOf(decision, instance);
 	}
 	return now(action, instance);
 }
@@ -102,7 +99,11 @@ export function featureProblem(part: DriverPart, driver: Pick<DriverInfo, 'name'
 }
 
 /** What an instance consists of can be changed while it rests, and some of it while it runs. */
-function nowChanged(part: DriverPart, {state}: InstanceView, driver: DriverInfo): Availability {
+function nowChanged(
+	part: Exclude<DriverPart, 'snapshot' | 'duplicate'>,
+	{state}: InstanceView,
+	driver: DriverInfo,
+): Availability {
 	const no = (reason: string, first?: InstanceAction): Availability => ({
 		can: false,
 		kind: 'not-now',
@@ -130,7 +131,10 @@ function now(action: InstanceAction, instance: InstanceView): Availability {
 			...(first === undefined ? {} : {first}),
 		};
 	}
-	const decision = decide(action as Parameters<typeof decide>[0], instance.state);
+	return answerOf(decide(action as Parameters<typeof decide>[0], instance.state), instance);
+}
+
+function answerOf(decision: Decision, {state}: InstanceView): Availability {
 	switch (decision.kind) {
 		case 'do':
 			return {can: true};
@@ -139,8 +143,7 @@ function now(action: InstanceAction, instance: InstanceView): Availability {
 		case 'join':
 			return {can: false, kind: 'not-now', reason: 'already under way'};
 		case 'refuse': {
-			const first: InstanceAction | undefined =
-				instance.state === 'Deleted' ? 'recover' : decision.next?.startsWith('Start it') ? 'start' : undefined;
+			const first = state === 'Deleted' ? 'recover' : firstOf(decision.next);
 			return {
 				can: false,
 				kind: 'not-now',
@@ -149,6 +152,12 @@ function now(action: InstanceAction, instance: InstanceView): Availability {
 			};
 		}
 	}
+}
+
+/** What a sentence says is to be done first, where that is an action. */
+function firstOf(next = ''): InstanceAction | undefined {
+	if (next.startsWith('Start it')) return 'start';
+	return next.startsWith('Stop it first') ? 'stop' : undefined;
 }
 
 function lowerFirst(sentence: string): string {

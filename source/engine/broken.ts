@@ -2,6 +2,7 @@ import type {WorkContext} from '../drivers/driver.ts';
 import {scopeOf} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import type {Entry, Instances} from './instances.ts';
+import {loadSnapshots} from './snapshot-shelf.ts';
 
 /** For work that nobody follows. */
 const quietWork: WorkContext = {
@@ -64,6 +65,7 @@ export async function adopt(instances: Instances, entry: Entry): Promise<void> {
 	const adopted = instances.put(entry.name, entry.scope, {kind: 'record', record});
 	// The copy is a moment older: work that was under way then has long ended, or is not to be taken up on its word.
 	await instances.update(adopted, {intent: undefined, phase: 'ready', shutdownAt: undefined});
+	await loadSnapshots(instances, adopted);
 	await instances.observe(adopted);
 }
 

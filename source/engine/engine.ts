@@ -9,6 +9,7 @@ import type {Metrics} from '../model/metrics.ts';
 import type {Mount} from '../model/mount.ts';
 import type {HostNetwork} from '../model/network.ts';
 import type {LogLine, OperationView} from '../model/operation.ts';
+import type {InstanceSnapshots} from '../model/snapshot.ts';
 import type {SshAccess} from '../model/ssh-access.ts';
 import type {SwitchPlan} from '../model/switch.ts';
 import type {SwitchStory} from '../model/switch-story.ts';
@@ -133,6 +134,37 @@ export type AddNetworkRequest = {
 	readonly by: string;
 };
 
+export type SnapshotRequest = {
+	/** The instance's. */
+	readonly name: string;
+	/** Absent: `snapshotN`. */
+	readonly snapshot?: string;
+	readonly comment?: string;
+	readonly by: string;
+};
+
+export type RestoreRequest = {
+	readonly name: string;
+	readonly snapshot: string;
+	/** What the instance is now is thrown away; else a snapshot is taken of it before. */
+	readonly destructive: boolean;
+	readonly by: string;
+};
+
+export type DeleteSnapshotsRequest = {
+	readonly name: string;
+	readonly snapshots: readonly string[];
+	readonly by: string;
+};
+
+export type CloneRequest = {
+	/** What is cloned. */
+	readonly name: string;
+	/** Absent: `NAME-cloneN`. */
+	readonly as?: string;
+	readonly by: string;
+};
+
 export type DoctorCheck = {
 	readonly title: string;
 	readonly verdict: 'ok' | 'warning' | 'problem';
@@ -194,6 +226,19 @@ export type Engine = {
 	resize(request: ResizeRequest): Promise<OperationView>;
 	/** Begins giving a further interface; the operation's kind is `resize`. */
 	addNetwork(request: AddNetworkRequest): Promise<OperationView>;
+	/**
+	 * Begins taking a snapshot; the operation's kind is `snapshot`, and its item is called `NAME.SNAPSHOT`. Refused unless the
+	 * state allows it.
+	 */
+	snapshot(request: SnapshotRequest): Promise<OperationView>;
+	/** Begins making a stopped instance what it was; the operation's kind is `restore`. */
+	restore(request: RestoreRequest): Promise<OperationView>;
+	/** Begins deleting snapshots, for good; the operation's kind is `delete-snapshots`. Refused when one is not there. */
+	deleteSnapshots(request: DeleteSnapshotsRequest): Promise<OperationView>;
+	/** The snapshots of instances, of all when `names` is empty. @throws DroverError `driver.incapable` */
+	snapshots(request: {names: readonly string[]}): Promise<readonly InstanceSnapshots[]>;
+	/** Begins making a clone of a stopped instance; the operation's kind is `clone`, and its item is called as the clone. */
+	clone(request: CloneRequest): Promise<OperationView>;
 	/** A sample for each of these instances that runs and can be asked cheaply, by name. Others are left out. */
 	metrics(request: {names: readonly string[]}): Promise<Readonly<Record<string, Metrics>>>;
 	/** Members of the cluster that launches can be placed on; empty where there is none. */
@@ -208,7 +253,7 @@ export type Engine = {
 	find(request: {query: string}): Promise<readonly ImageInfo[]>;
 	settings(): Promise<readonly SettingValue[]>;
 	get(request: {key: string}): Promise<SettingValue>;
-	/** `local.driver` switches, and answers when the switch has ended. */
+	/** `local.driver` switches, and answers when the switch has ended; `local.NAME.SNAPSHOT.name` renames. */
 	set(request: {key: string; value: string; by: string}): Promise<SettingValue>;
 	/** Puts the last good record of a broken instance back. */
 	adopt(request: {
@@ -254,6 +299,11 @@ export const engineMethods = [
 	'networks',
 	'resize',
 	'addNetwork',
+	'snapshot',
+	'restore',
+	'deleteSnapshots',
+	'snapshots',
+	'clone',
 	'metrics',
 	'members',
 	'adoptables',

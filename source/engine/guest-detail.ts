@@ -2,6 +2,7 @@ import {open} from 'node:fs/promises';
 import path from 'node:path';
 import {errorData} from '../model/errors.ts';
 import type {InstanceDetail} from '../model/instance.ts';
+import {snapshotViews} from '../model/snapshot.ts';
 import type {Entry, Instances} from './instances.ts';
 
 /** Milliseconds a guest may take to answer questions about itself; `list` never asks. */
@@ -14,14 +15,25 @@ export async function guestDetail(instances: Instances, entry: Entry, runtime: b
 	const {record} = stored;
 	const place = instances.place(entry);
 	const isAlive = entry.observation?.power === 'running';
-	const facts = isAlive ? await instances.driver.inspect(record, place).catch(() => ({})) : {};
+	const facts: Awaited<ReturnType<typeof instances.driver.inspect>> = isAlive
+		? await instances.driver.inspect(record, place).catch(() => ({}))
+		: {};
+	const {snapshots} = entry;
+	const notes = [
+		...(facts.notes ?? []),
+		...(snapshots?.kind === 'damaged'
+			? [`Its snapshots cannot be used: ${snapshots.reason} (${snapshots.file}).`]
+			: []),
+	];
 	const detail: InstanceDetail = {
 		...view,
 		directory: place.directory,
 		mac: record.hardware.mac,
 		...facts,
+		...(notes.length === 0 ? {} : {notes}),
 		...(record.suspended ? {suspended: record.suspended} : {}),
 		...(record.hardware.nics === undefined ? {} : {nics: record.hardware.nics}),
+		...(snapshots?.kind === 'tree' ? {snapshots: snapshotViews(snapshots.tree)} : {}),
 	};
 	if (!runtime || !isAlive || record.deleted) return detail;
 	try {

@@ -8,6 +8,7 @@ import {plainLine} from '../model/text.ts';
 import {appendEvent} from '../state/event-log.ts';
 import {type Paths, socketDirectory} from '../state/paths.ts';
 import {changeRecord, type RecordStore, type StoredRecord} from '../state/records.ts';
+import {noSnapshots, type StoredSnapshots} from '../state/snapshots.ts';
 import {abandoned, type ItemWork} from './operations.ts';
 import {brokenView, looksSame, viewOf, type WorkInHand} from './view.ts';
 
@@ -17,6 +18,8 @@ export type Entry = {
 	readonly scope: ScopeName;
 	stored: StoredRecord;
 	observation?: Observation;
+	/** Where the driver has any; see `snapshot-shelf.ts`. */
+	snapshots?: StoredSnapshots;
 	view: InstanceView;
 	/** Work begun or queued on it, oldest first; the first is in hand. */
 	readonly work: WorkInHand[];
@@ -113,7 +116,10 @@ export class Instances {
 	/** Takes a name and keeps the first record. @throws DroverError `instance.exists` */
 	async create(record: InstanceRecord): Promise<Entry> {
 		await this.records.create(record);
-		return this.put(record.name, record.scope, {kind: 'record', record});
+		const entry = this.put(record.name, record.scope, {kind: 'record', record});
+		if (this.driver.snapshots !== undefined) entry.snapshots = noSnapshots;
+		this.refreshView(entry);
+		return entry;
 	}
 
 	/** One after another, so that no change is lost to another that was under way. */
@@ -259,7 +265,7 @@ export class Instances {
 
 	#viewOf(stored: StoredRecord, entry?: Entry): InstanceView {
 		if (stored.kind === 'broken') return brokenView(stored, this.driver.name);
-		return viewOf(stored.record, this.driver.name, entry?.observation, entry?.work[0]);
+		return viewOf(stored.record, this.driver.name, entry?.observation, entry?.work[0], entry?.snapshots);
 	}
 
 	refreshView(entry: Entry): void {

@@ -19,8 +19,8 @@ import {MacAddresses} from './networking.ts';
 import {abandoned} from './operations.ts';
 import type {Workshop} from './workshop.ts';
 
-const cloudInitName = 'cloud-init.yaml';
-const hostKeyName = 'ssh_host_ed25519_key';
+export const cloudInitName = 'cloud-init.yaml';
+export const hostKeyName = 'ssh_host_ed25519_key';
 
 export const defaultImage = 'micro';
 
@@ -146,7 +146,7 @@ async function makeAndStart(
 		work.progress('creating');
 		await mkdir(place.sockets, {recursive: true, mode: 0o700});
 		const record = await work.update({image: {...instances.record(entry).image, hash: cached.hash}});
-		const seed = await readSeed(shop, record, place.directory, cached.format === 'rootfs');
+		const seed = await readSeed(shop, record, place.directory, {isContainer: cached.format === 'rootfs'});
 		await instances.driver.create(
 			record,
 			place,
@@ -216,7 +216,12 @@ async function fitDisk(instances: Instances, entry: Entry, image: CachedImage, w
 	await work.update({hardware: {...hardware, disk: image.virtualSize}});
 }
 
-async function readSeed(shop: Workshop, record: InstanceRecord, directory: string, isContainer: boolean) {
+export async function readSeed(
+	shop: Workshop,
+	record: InstanceRecord,
+	directory: string,
+	{isContainer, isClone = false}: {isContainer: boolean; isClone?: boolean},
+) {
 	const [hostKey, cloudInit] = await Promise.all([
 		readFile(path.join(directory, hostKeyName), 'utf8'),
 		readFile(path.join(directory, cloudInitName), 'utf8').catch(() => undefined),
@@ -229,6 +234,7 @@ async function readSeed(shop: Workshop, record: InstanceRecord, directory: strin
 		mac: record.hardware.mac,
 		nics: record.hardware.nics ?? [],
 		isContainer,
+		isClone,
 		clientKey,
 		hostKey: {private: hostKey, public: record.ssh.hostKey},
 		...(cloudInit === undefined ? {} : {cloudInit}),
@@ -236,9 +242,15 @@ async function readSeed(shop: Workshop, record: InstanceRecord, directory: strin
 }
 
 /** Leaves nothing behind, unless the daemon is ending: then the next one takes the launch up. */
-async function undo(shop: Workshop, entry: Entry, work: WorkContext, why: unknown): Promise<void> {
+export async function undo(
+	shop: Workshop,
+	entry: Entry,
+	work: WorkContext,
+	why: unknown,
+	what = 'launch',
+): Promise<void> {
 	if (work.signal.reason === abandoned) return;
-	work.log(`undoing the launch: ${why instanceof Error ? why.message : String(why)}`);
+	work.log(`undoing the ${what}: ${why instanceof Error ? why.message : String(why)}`);
 	// The work's own signal may be what ended the launch; cleaning up must not stop at it.
 	const calm: WorkContext = {...work, signal: new AbortController().signal};
 	const {instances} = shop;

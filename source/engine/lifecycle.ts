@@ -179,7 +179,7 @@ export const delayStop: Step = async (shop, entry, options, by, work) => {
 };
 
 /** The intent stays when the work was abandoned because the daemon ends: the next one takes it up. */
-async function clearIntent(work: WorkContext): Promise<void> {
+export async function clearIntent(work: WorkContext): Promise<void> {
 	if (work.signal.reason !== abandoned) await work.update({intent: undefined});
 }
 

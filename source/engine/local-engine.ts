@@ -15,6 +15,8 @@ import type {DriverPool} from './driver-pool.ts';
 import type {
 	ActRequest,
 	AddNetworkRequest,
+	CloneRequest,
+	DeleteSnapshotsRequest,
 	Engine,
 	EngineEvent,
 	LaunchRequest,
@@ -22,6 +24,8 @@ import type {
 	Notice,
 	Overview,
 	ResizeRequest,
+	RestoreRequest,
+	SnapshotRequest,
 	SwitchRequest,
 	UnmountRequest,
 } from './engine.ts';
@@ -33,6 +37,7 @@ import type {Operations} from './operations.ts';
 import type {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
 import type {Settings} from './settings-desk.ts';
+import {snapshotKey} from './snapshots.ts';
 import {Switcher} from './switcher.ts';
 import {takeOver} from './take-over.ts';
 import {inOrder} from './view.ts';
@@ -199,6 +204,30 @@ export class LocalEngine implements Engine {
 		return this.#scene.changes.addNetwork(request);
 	}
 
+	async snapshot(request: SnapshotRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.snapshots.take(request);
+	}
+
+	async restore(request: RestoreRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.snapshots.restore(request);
+	}
+
+	async deleteSnapshots(request: DeleteSnapshotsRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.snapshots.remove(request);
+	}
+
+	async snapshots({names}: {names: readonly string[]}) {
+		return this.#scene.snapshots.list(names);
+	}
+
+	async clone(request: CloneRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.clones.clone(request);
+	}
+
 	async metrics({names}: {names: readonly string[]}) {
 		return sampleMetrics(this.#scene.instances, names);
 	}
@@ -248,12 +277,16 @@ export class LocalEngine implements Engine {
 	}
 
 	async get({key}: {key: string}) {
+		const snapshot = snapshotKey(key);
+		if (snapshot !== undefined) return this.#scene.snapshots.get(snapshot);
 		const name = restoreKey(key);
 		return name === undefined ? this.#parts.settings.get(key) : getRestore(this.#scene.instances, name);
 	}
 
 	async set({key, value, by}: {key: string; value: string; by: string}) {
 		if (key === 'local.driver') return this.#setDriver(value, by);
+		const snapshot = snapshotKey(key);
+		if (snapshot !== undefined) return this.#scene.snapshots.set(snapshot, value);
 		const name = restoreKey(key);
 		if (name !== undefined) return setRestore(this.#scene.instances, name, value);
 		const changed = this.#parts.settings.set(key, value);

@@ -22,6 +22,9 @@ type Entry = {
 	readonly ended: Promise<OperationView>;
 };
 
+/** What cleans up after itself when it is called off. */
+const cancellable: ReadonlySet<OperationKind> = new Set(['launch', 'start', 'stop', 'restart', 'download', 'clone']);
+
 const keptOperations = 100;
 const keptLogLines = 1000;
 
@@ -64,8 +67,7 @@ export class Operations {
 				by: plainLine(by),
 				state: 'running',
 				items: items.map(({target}) => ({target, state: 'queued', stage: 'queued'})),
-				cancellable:
-					kind === 'launch' || kind === 'start' || kind === 'stop' || kind === 'restart' || kind === 'download',
+				cancellable: cancellable.has(kind),
 				createdAt: now,
 				startedAt: now,
 			},

@@ -4,9 +4,12 @@ import type {Observation} from '../model/instance.ts';
 import {Actions} from './actions.ts';
 import {lookForStrangers} from './broken.ts';
 import {Changes} from './changes.ts';
+import {Clones} from './cloning.ts';
 import {DelayedStops} from './delayed-stops.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {SceneParts} from './scene-parts.ts';
+import {loadSnapshots} from './snapshot-shelf.ts';
+import {Snapshots} from './snapshots.ts';
 import type {Workshop} from './workshop.ts';
 
 /** One driver with the instances of its scope: what is current, until a switch opens another. */
@@ -16,6 +19,8 @@ export class Scene {
 	readonly shop: Workshop;
 	readonly actions: Actions;
 	readonly changes: Changes;
+	readonly snapshots: Snapshots;
+	readonly clones: Clones;
 	readonly #delayed: DelayedStops;
 	#isClosed = false;
 
@@ -25,6 +30,8 @@ export class Scene {
 		this.shop = parts.shop;
 		this.actions = new Actions(parts, {delayChanged: entry => this.#delayed.follow(entry)});
 		this.changes = new Changes(parts);
+		this.snapshots = new Snapshots(parts);
+		this.clones = new Clones(parts);
 		this.#delayed = new DelayedStops({
 			now: () => parts.shop.now().getTime(),
 			stop: entry => this.actions.stopNow(entry),
@@ -36,6 +43,7 @@ export class Scene {
 	/** Reads the records and looks at every instance once; touches nothing. */
 	async open(): Promise<void> {
 		await this.instances.load(scopeOf(this.driver.name));
+		await Promise.all(this.instances.all().map(entry => loadSnapshots(this.instances, entry)));
 		await this.instances.observeAll();
 		await lookForStrangers(this.instances);
 	}
@@ -45,6 +53,7 @@ export class Scene {
 		const entries = this.instances.all().filter(entry => !isTaken(entry));
 		for (const entry of entries) this.#delayed.follow(entry);
 		this.actions.takeUp(entries);
+		this.clones.takeUp(entries);
 	}
 
 	/** After a reboot of the host: what ran runs again, as far as each instance's restore policy has it. */

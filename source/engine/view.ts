@@ -2,6 +2,7 @@ import type {DriverName} from '../model/driver-name.ts';
 import type {InstanceRecord, InstanceView, Observation} from '../model/instance.ts';
 import type {InstanceState} from '../model/state.ts';
 import type {StoredRecord} from '../state/records.ts';
+import type {StoredSnapshots} from '../state/snapshots.ts';
 
 /** The operation at work on an instance, as far as its display goes. */
 export type WorkInHand = {
@@ -24,6 +25,10 @@ export function deriveState(
 	if (kind === 'launch' || kind === 'start') return {state: 'Starting'};
 	if (kind === 'restart') return {state: 'Restarting'};
 	if (kind === 'suspend') return {state: 'Suspending'};
+	if (record.phase === 'creating' && record.intent?.action === 'clone') {
+		// What is asked of it waits until it is there.
+		return {state: 'Stopped', reason: `it is being cloned from ${record.intent.options.source?.name ?? 'another'}`};
+	}
 	if (record.phase === 'creating') return {state: 'Unknown', reason: 'its launch was cut short and is being taken up'};
 	switch (observation?.power) {
 		case undefined:
@@ -57,6 +62,7 @@ export function viewOf(
 	driver: DriverName,
 	observation: Observation | undefined,
 	work: WorkInHand | undefined,
+	snapshots?: StoredSnapshots,
 ): InstanceView {
 	const {state, reason} = deriveState(record, observation, work);
 	const isAlive = observation?.power === 'running';
@@ -82,6 +88,7 @@ export function viewOf(
 		...(observation?.member === undefined ? {} : {member: observation.member}),
 		...(record.lxd === undefined ? {} : {kind: record.lxd.type}),
 		...(record.mounts === undefined || record.mounts.length === 0 ? {} : {mounts: record.mounts}),
+		...(snapshots?.kind === 'tree' ? {snapshotCount: snapshots.tree.snapshots.length} : {}),
 		...(work
 			? {
 					operation: {

@@ -22,6 +22,8 @@ export type SeedInput = {
 	readonly nics?: readonly Nic[];
 	/** A container's cards have the names that were asked for (`eth0` on), and no permanent address to know them by. */
 	readonly isContainer?: boolean;
+	/** Its disk is another machine's: what that one knew itself by is made anew. */
+	readonly isClone?: boolean;
 };
 
 export type SeedFiles = Readonly<Record<'meta-data' | 'user-data' | 'vendor-data' | 'network-config', string>>;
@@ -39,6 +41,7 @@ export async function seedFiles(input: SeedInput): Promise<SeedFiles> {
 	const write = (value: unknown) => stringify(value, {version: '1.1', lineWidth: 0});
 	const config = await readCloudConfig(input.cloudInit ?? '{}');
 	await addDrover(config, input);
+	if (input.isClone) await addCloneWork(config);
 	return {
 		'meta-data': write({'instance-id': input.id, 'local-hostname': input.name, 'cloud-name': 'drover'}),
 		'user-data': cloudConfigText(config),
@@ -76,6 +79,27 @@ function further(input: SeedInput, {mac, mode}: Nic, index: number) {
 		optional: true,
 	};
 	return [[input.isContainer ? `eth${index + 1}` : `extra${index}`, settings] as const];
+}
+
+/**
+ * The id by which systemd and D-Bus know a machine is a file on its disk, which a new instance id does not change. What
+ * runs already goes on with the old one until the next boot; addresses are asked for by the MAC address anyway.
+ */
+const newMachineId = [
+	'[ -e /etc/machine-id ] || exit 0',
+	'rm -f /etc/machine-id',
+	'[ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id',
+	'systemd-machine-id-setup || tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id',
+	'[ ! -d /var/lib/dbus ] || [ -e /var/lib/dbus/machine-id ] || cp /etc/machine-id /var/lib/dbus/machine-id',
+].join('; ');
+
+/** What the guest does once, before what its user wants to be run. */
+async function addCloneWork({document, root}: CloudConfig): Promise<void> {
+	const {isSeq} = await import('yaml');
+	const found = root.get('runcmd', true);
+	const command = document.createNode(['sh', '-c', newMachineId]);
+	if (isSeq(found)) found.items.unshift(command);
+	else root.set('runcmd', document.createNode([command]));
 }
 
 /** Before anything is asked of the daemon. @throws DroverError `usage.invalid`, as {@link seedFiles} */

@@ -1,7 +1,7 @@
 /**
  * What went wrong, as a stable code. Codes are grouped by their first word:
  * - `usage.*`: the request itself is not understood (exit 1, nothing was contacted or changed)
- * - `instance.*`, `image.*`, `setting.*`, `driver.*`, `host.*`, `guest.*`, `operation.*`: refused or failed (exit 2)
+ * - `instance.*`, `snapshot.*`, `image.*`, `setting.*`, `driver.*`, `host.*`, `guest.*`, `operation.*`: refused or failed (exit 2)
  * - `daemon.*`: drover's own process cannot be reached or understood (exit 3)
  */
 export type ErrorCode =
@@ -14,6 +14,10 @@ export type ErrorCode =
 	| 'instance.busy'
 	| 'instance.broken'
 	| 'instance.invalid'
+	| 'snapshot.missing'
+	| 'snapshot.exists'
+	| 'snapshot.name-invalid'
+	| 'snapshot.broken'
 	| 'image.unknown'
 	| 'image.unusable'
 	| 'image.download'

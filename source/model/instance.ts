@@ -2,6 +2,7 @@ import type {DriverName, ScopeName} from './driver-name.ts';
 import type {ErrorData} from './errors.ts';
 import type {Mount} from './mount.ts';
 import type {Nic} from './network.ts';
+import type {PlannedSnapshot, SnapshotView} from './snapshot.ts';
 import type {InstanceState} from './state.ts';
 
 /** What drover remembers of an instance. One JSON file each; see `state/records.ts` for how it is kept. */
@@ -41,6 +42,8 @@ export type InstanceRecord = {
 	readonly target?: string;
 	/** Where it is on an LXD or Incus server. */
 	readonly lxd?: LxdPlacement;
+	/** How many clones were made of it: a name that is made up from it is never used again. */
+	readonly clones?: number;
 };
 
 /** What identifies an instance on an LXD or Incus server, beside its name there. */
@@ -109,8 +112,24 @@ export type SshIdentity = {
 	readonly hostKey: string;
 };
 
+/** What is taken up again when a daemon dies in the middle of it. */
+export const intentActions = [
+	'launch',
+	'start',
+	'stop',
+	'restart',
+	'suspend',
+	'delete',
+	'purge',
+	'resize',
+	'snapshot',
+	'restore',
+	'delete-snapshots',
+	'clone',
+] as const;
+
 export type Intent = {
-	readonly action: 'launch' | 'start' | 'stop' | 'restart' | 'suspend' | 'delete' | 'purge' | 'resize';
+	readonly action: (typeof intentActions)[number];
 	readonly options: ActionOptions;
 	readonly by: string;
 	readonly at: string;
@@ -137,6 +156,12 @@ export type ActionOptions = {
 	readonly disk?: number;
 	/** resize: a further interface. */
 	readonly nic?: Nic;
+	/** snapshot: what is taken; restore: what is taken of the present before. */
+	readonly snapshot?: PlannedSnapshot;
+	/** restore, delete-snapshots: the tags of those it is about. */
+	readonly tags?: readonly string[];
+	/** clone: what it is made from. */
+	readonly source?: {readonly id: string; readonly name: string};
 };
 
 /** What a saved memory image depends on; who loads it compares this first. */
@@ -204,6 +229,8 @@ export type InstanceView = {
 	/** `container` where it is not a virtual machine. */
 	readonly kind?: 'container' | 'virtual-machine';
 	readonly mounts?: readonly Mount[];
+	/** How many snapshots it has; absent where the driver has none, or they cannot be told. */
+	readonly snapshotCount?: number;
 	/** The operation at work on it. */
 	readonly operation?: {readonly id: string; readonly kind: string; readonly stage: string; readonly percent?: number};
 };
@@ -220,6 +247,8 @@ export type InstanceDetail = InstanceView & {
 	readonly guestError?: ErrorData;
 	/** Network interfaces beside the first. */
 	readonly nics?: readonly Nic[];
+	/** Oldest first; absent as the count is. */
+	readonly snapshots?: readonly SnapshotView[];
 	/** Sentences worth knowing about it: a limit that is not enforced, a mount whose files belong to nobody. */
 	readonly notes?: readonly string[];
 };

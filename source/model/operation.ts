@@ -13,6 +13,10 @@ export type OperationKind =
 	| 'mount'
 	| 'umount'
 	| 'resize'
+	| 'snapshot'
+	| 'restore'
+	| 'delete-snapshots'
+	| 'clone'
 	| 'adopt'
 	| 'download';
 

@@ -12,6 +12,8 @@ import {isRecord} from './messages.ts';
 type Request<Method extends EngineMethod> = Parameters<Engine[Method]> extends [infer R] ? R : undefined;
 
 const text = v.pipe(v.string(), v.maxLength(4096));
+// The engine tells in better words that one is too long.
+const comment = v.pipe(v.string(), v.maxLength(2 ** 16));
 const names = v.pipe(v.array(text), v.maxLength(20_000));
 const number = v.pipe(v.number(), v.finite());
 const nothing = v.undefined();
@@ -66,6 +68,11 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 	networks: nothing,
 	resize: v.strictObject({name: text, cpus: key(number), memory: key(number), disk: key(number), by: text}),
 	addNetwork: v.strictObject({name: text, network: text, by: text}),
+	snapshot: v.strictObject({name: text, snapshot: key(text), comment: key(comment), by: text}),
+	restore: v.strictObject({name: text, snapshot: text, destructive: v.boolean(), by: text}),
+	deleteSnapshots: v.strictObject({name: text, snapshots: names, by: text}),
+	snapshots: v.strictObject({names}),
+	clone: v.strictObject({name: text, as: key(text), by: text}),
 	metrics: v.strictObject({names}),
 	members: nothing,
 	adoptables: nothing,
@@ -76,7 +83,7 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 	find: v.strictObject({query: text}),
 	settings: nothing,
 	get: v.strictObject({key: text}),
-	set: v.strictObject({key: text, value: text, by: text}),
+	set: v.strictObject({key: text, value: comment, by: text}),
 	adopt: v.strictObject({name: text, from: key(text), by: text}),
 	forget: v.strictObject({name: text, by: text}),
 	switchPlan: v.strictObject({to: v.picklist(driverNames)}),

@@ -1,39 +1,22 @@
 import * as v from 'valibot';
 import {driverNames, scopeNames} from '../model/driver-name.ts';
-import {type InstanceRecord, restorePolicies} from '../model/instance.ts';
+import {type InstanceRecord, intentActions, restorePolicies} from '../model/instance.ts';
 import {nameProblem} from '../model/names.ts';
+import {count, cpus, line, mac, mounts, nic, nics, positive, time} from './schema-parts.ts';
+import {plannedSnapshot, tag} from './snapshot-schema.ts';
 
 /** The version of the record's form that this program writes. */
 export const recordVersion = 1;
 
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const line = v.pipe(
-	v.string(),
-	v.maxLength(4096),
-	v.check(text => !/[\u0000-\u001F\u007F]/.test(text), 'has control characters'),
-);
-const time = v.pipe(
-	v.string(),
-	v.check(text => !Number.isNaN(Date.parse(text)), 'is not a time'),
-);
-const mac = v.pipe(v.string(), v.regex(/^[\da-f]{2}(?::[\da-f]{2}){5}$/, 'is not a MAC address'));
 const machine = v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/, 'is not a machine type'));
 
-const idMap = v.object({host: count, guest: v.pipe(v.number(), v.safeInteger(), v.minValue(-1))});
-const absolute = v.pipe(line, v.startsWith('/', 'is not an absolute path'));
 const serverName = v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/, 'is not a name'));
 
-const mount = v.object({
-	source: absolute,
-	target: absolute,
-	type: v.picklist(['classic', 'native']),
-	uidMap: v.array(idMap),
-	gidMap: v.array(idMap),
-});
-const mounts = v.pipe(v.array(mount), v.maxLength(256));
-const nic = v.object({network: line, mac, mode: v.picklist(['auto', 'manual'])});
-const cpus = v.pipe(positive, v.maxValue(1024));
+const uuid = v.pipe(v.string(), v.regex(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/, 'is not a UUID'));
+const instanceName = v.pipe(
+	v.string(),
+	v.check(text => nameProblem(text) === undefined, 'is not an instance name'),
+);
 
 const options = v.object({
 	force: v.optional(v.boolean()),
@@ -47,15 +30,15 @@ const options = v.object({
 	memory: v.optional(positive),
 	disk: v.optional(positive),
 	nic: v.optional(nic),
+	snapshot: v.optional(plannedSnapshot),
+	tags: v.optional(v.pipe(v.array(tag), v.maxLength(10_000))),
+	source: v.optional(v.object({id: uuid, name: instanceName})),
 });
 
 const schema = v.object({
 	schema: v.literal(recordVersion),
-	id: v.pipe(v.string(), v.regex(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/, 'is not a UUID')),
-	name: v.pipe(
-		v.string(),
-		v.check(text => nameProblem(text) === undefined, 'is not an instance name'),
-	),
+	id: uuid,
+	name: instanceName,
 	scope: v.picklist(scopeNames),
 	createdAt: time,
 	createdBy: line,
@@ -68,7 +51,7 @@ const schema = v.object({
 		disk: positive,
 		mac,
 		machine: v.optional(machine),
-		nics: v.optional(v.pipe(v.array(nic), v.maxLength(32))),
+		nics: v.optional(nics),
 	}),
 	ssh: v.object({
 		user: v.pipe(v.string(), v.regex(/^[a-z_][\w-]{0,31}$/, 'is not a user name')),
@@ -80,7 +63,7 @@ const schema = v.object({
 	deleted: v.optional(v.object({at: time, by: line})),
 	intent: v.optional(
 		v.object({
-			action: v.picklist(['launch', 'start', 'stop', 'restart', 'suspend', 'delete', 'purge', 'resize']),
+			action: v.picklist(intentActions),
 			options,
 			by: line,
 			at: time,
@@ -115,6 +98,7 @@ const schema = v.object({
 	restore: v.optional(v.picklist(restorePolicies)),
 	mounts: v.optional(mounts),
 	target: v.optional(serverName),
+	clones: v.optional(count),
 	lxd: v.optional(
 		v.object({
 			type: v.picklist(['container', 'virtual-machine']),

@@ -11,6 +11,7 @@ import type {Metrics} from '../../source/model/metrics.ts';
 import type {HostNetwork} from '../../source/model/network.ts';
 import {isEnded, type LogLine, type OperationKind, type OperationView} from '../../source/model/operation.ts';
 import {gibibyte} from '../../source/model/sizes.ts';
+import type {InstanceSnapshots} from '../../source/model/snapshot.ts';
 import type {InstanceState} from '../../source/model/state.ts';
 import {planSwitch, type SwitchPlan} from '../../source/model/switch.ts';
 import type {SwitchStory} from '../../source/model/switch-story.ts';
@@ -55,6 +56,7 @@ export function fakeDriver(name: DriverName = 'qemu', more: Partial<DriverInfo> 
 		},
 		capabilities: capabilities(name, 'linux'),
 		features: name === 'lxd' ? driverFeatures : [],
+		snapshotsLive: false,
 		resizesLive: name === 'lxd' ? ['cpus', 'memory'] : [],
 		scope: scopeOf(name),
 		instances: 0,
@@ -87,6 +89,7 @@ export class FakeEngine implements Engine {
 	plan: SwitchPlan | undefined;
 	accessOf: ((name: string) => GuestAccess | undefined) | undefined;
 	hostNetworks: readonly HostNetwork[] = [];
+	readonly trees = new Map<string, InstanceSnapshots>();
 	readonly samples = new Map<string, Metrics>();
 	clusterMembers: readonly string[] = [];
 	foreign: readonly Adoptable[] = [];
@@ -290,6 +293,38 @@ export class FakeEngine implements Engine {
 		this.#note('addNetwork', request);
 		this.#get(request.name);
 		return this.#begin('resize', [request.name], request.by);
+	}
+
+	async snapshot(request: Parameters<Engine['snapshot']>[0]): Promise<OperationView> {
+		this.#note('snapshot', request);
+		this.#get(request.name);
+		return this.#begin('snapshot', [`${request.name}.${request.snapshot ?? 'snapshot1'}`], request.by);
+	}
+
+	async restore(request: Parameters<Engine['restore']>[0]): Promise<OperationView> {
+		this.#note('restore', request);
+		this.#get(request.name);
+		return this.#begin('restore', [`${request.name}.${request.snapshot}`], request.by);
+	}
+
+	async deleteSnapshots(request: Parameters<Engine['deleteSnapshots']>[0]): Promise<OperationView> {
+		this.#note('deleteSnapshots', request);
+		const {name, snapshots, by} = request;
+		const names = snapshots.map(snapshot => `${name}.${snapshot}`);
+		return this.#begin('delete-snapshots', [names.join(', ')], by);
+	}
+
+	async snapshots({names}: {names: readonly string[]}): Promise<readonly InstanceSnapshots[]> {
+		this.#note('snapshots', {names});
+		const chosen = names.length === 0 ? await this.list() : names.map(name => this.#get(name));
+		return chosen.map(({name}) => this.trees.get(name) ?? {name, snapshots: []});
+	}
+
+	async clone(request: Parameters<Engine['clone']>[0]): Promise<OperationView> {
+		this.#note('clone', request);
+		const {name, as = `${name}-clone1`, by} = request;
+		this.put({...this.#get(name), id: `id-${as}`, name: as});
+		return this.#begin('clone', [as], by);
 	}
 
 	async metrics({names}: {names: readonly string[]}): Promise<Readonly<Record<string, Metrics>>> {

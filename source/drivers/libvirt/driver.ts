@@ -3,6 +3,7 @@ import type {InstanceRecord} from '../../model/instance.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
 import type {ProbeHost} from '../machine/accelerator.ts';
+import {clone} from '../machine/clone.ts';
 import {machineJob} from '../machine/context.ts';
 import {create} from '../machine/create.ts';
 import {filesOf} from '../machine/files.ts';
@@ -100,5 +101,10 @@ export function createLibvirtDriver({paths, uri, program, emulator, host}: Libvi
 		},
 		guestFacts: (record, _place, signal) => guestFacts(signal, async (_limit, act) => act(await agent(record))),
 		watch: (record, place, listener) => watch(shared, record, place, listener),
+		// Snapshots stay in the disk and out of reach: by the table libvirt has none.
+		clone: (source, record, place, seed, work) =>
+			shared.lanes.run(record.id, work.signal, signal =>
+				clone(machineJob(shared, record, place, work, signal), source, seed),
+			),
 	};
 }

@@ -5,8 +5,9 @@ import {syncDirectory, writeAtomic} from '../../state/atomic.ts';
 import {makePrivate} from '../../state/paths.ts';
 import type {CreateInput} from '../driver.ts';
 import type {MachineJob} from './context.ts';
+import {diskInformation} from './disk-information.ts';
+import type {InstanceFiles} from './files.ts';
 import {checkHardware} from './hardware.ts';
-import {asObject} from './json.ts';
 import {checkCancelled} from './lanes.ts';
 import {lastLine, run} from './programs.ts';
 import {exists} from './saved-memory.ts';
@@ -23,28 +24,33 @@ export async function create(job: MachineJob, input: CreateInput): Promise<void>
 		await makeOverlay(job, imageProgram, input);
 	}
 	checkCancelled(job.signal);
-	if (!(await exists(files.seed))) {
-		const {nocloudIso} = await import('../../guest/iso.ts');
-		await writeAtomic(files.seed, nocloudIso(input.seed));
-	}
+	await writeSeed(files, input.seed);
+}
+
+/** Makes the seed unless it is there. */
+export async function writeSeed(files: InstanceFiles, seed: CreateInput['seed']): Promise<void> {
+	if (await exists(files.seed)) return;
+	const {nocloudIso} = await import('../../guest/iso.ts');
+	await writeAtomic(files.seed, nocloudIso(seed));
+}
+
+/** What was written aside becomes the disk. */
+export async function keepDisk({files, place}: Pick<MachineJob, 'files' | 'place'>, part: string): Promise<void> {
+	await chmod(part, 0o600);
+	const handle = await open(part, 'r');
+	await handle.sync().finally(() => handle.close());
+	await rename(part, files.disk);
+	await syncDirectory(place.directory);
 }
 
 /** @throws DroverError `image.unusable`, `instance.invalid` */
 async function checkImage(job: MachineJob, imageProgram: string, {imagePath, imageFormat}: CreateInput): Promise<void> {
-	const result = await run(imageProgram, ['info', '--output=json', '-f', imageFormat, imagePath], {
-		timeoutMs: 30_000,
-		signal: job.signal,
-	});
+	const found = await diskInformation(imageProgram, imagePath, imageFormat, job.signal);
 	checkCancelled(job.signal);
-	if (result.code !== 0) throw unusable(lastLine(result.stderr));
-	const information = parseJson(result.stdout);
-	const size = information['virtual-size'];
-	if (typeof size !== 'number') throw unusable('qemu-img does not tell its size');
+	if (typeof found === 'string') throw unusable(found);
+	const {size} = found;
 	// An image that refers to other files would let its maker read this host's.
-	const data = asObject(asObject(information['format-specific'])['data']);
-	if (information['backing-filename'] !== undefined || data['data-file'] !== undefined) {
-		throw unusable('it refers to another file');
-	}
+	if (found.backing !== undefined || found.hasDataFile) throw unusable('it refers to another file');
 	if (job.record.hardware.disk < size) {
 		throw new DroverError(
 			'instance.invalid',
@@ -59,7 +65,7 @@ async function makeOverlay(
 	imageProgram: string,
 	{imagePath, imageFormat}: CreateInput,
 ): Promise<void> {
-	const {files, place, record, signal} = job;
+	const {files, record, place, signal} = job;
 	const part = `${files.disk}.part`;
 	await rm(part, {force: true});
 	const result = await run(
@@ -77,21 +83,9 @@ async function makeOverlay(
 		}
 		throw new DroverError('driver.failed', `qemu-img could not make the disk: ${lastLine(result.stderr)}.`);
 	}
-	await chmod(part, 0o600);
-	const handle = await open(part, 'r');
-	await handle.sync().finally(() => handle.close());
-	await rename(part, files.disk);
-	await syncDirectory(place.directory);
+	await keepDisk(job, part);
 }
 
 function unusable(why: string): DroverError {
 	return new DroverError('image.unusable', `The image cannot be used: ${why}.`, {next: 'Choose another image.'});
-}
-
-function parseJson(text: string): Readonly<Record<string, unknown>> {
-	try {
-		return asObject(JSON.parse(text));
-	} catch {
-		return {};
-	}
 }

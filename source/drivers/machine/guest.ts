@@ -85,24 +85,43 @@ async function ask(agent: GuestAgent, signal: AbortSignal, command: string): Pro
 
 /** Load and memory, where the guest lets its agent run programs. */
 async function readProc(agent: GuestAgent, signal: AbortSignal): Promise<string> {
-	const options = {timeoutMs: factsTimeoutMs, signal};
-	const begun = asObject(
-		await agent.execute(
-			'guest-exec',
-			{path: 'cat', arg: ['/proc/loadavg', '/proc/meminfo'], 'capture-output': true},
-			options,
-		),
+	const status = await runProgram(
+		agent,
+		{path: 'cat', arg: ['/proc/loadavg', '/proc/meminfo']},
+		factsTimeoutMs,
+		signal,
 	);
-	if (typeof begun['pid'] !== 'number') return '';
+	const data = status['out-data'];
+	return typeof data === 'string' ? Buffer.from(data.slice(0, 100_000), 'base64').toString('utf8') : '';
+}
+
+/**
+ * Makes the guest write to its disk what it has not written yet. A guest that is asked to freeze its file systems instead
+ * would stay frozen when drover dies before it can say that they may go on.
+ * @throws NoAnswer, Error
+ */
+export async function syncDisks(agent: GuestAgent, timeoutMs: number, signal: AbortSignal): Promise<void> {
+	const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+	const status = await runProgram(agent, {path: 'sync', arg: []}, timeoutMs, limit);
+	if (status['exited'] !== true || status['exitcode'] !== 0) throw new Error('the guest did not sync in time');
+}
+
+/** Runs a program in the guest to its end. @returns its status, not `exited` when the signal came first */
+async function runProgram(
+	agent: GuestAgent,
+	program: {readonly path: string; readonly arg: readonly string[]},
+	timeoutMs: number,
+	signal: AbortSignal,
+): Promise<Readonly<Record<string, unknown>>> {
+	const options = {timeoutMs, signal};
+	const begun = asObject(await agent.execute('guest-exec', {...program, 'capture-output': true}, options));
+	if (typeof begun['pid'] !== 'number') return {};
 	for (let pause = 5; !signal.aborted; pause = Math.min(100, pause * 2)) {
 		const status = asObject(await agent.execute('guest-exec-status', {pid: begun['pid']}, options));
-		if (status['exited'] === true) {
-			const data = status['out-data'];
-			return typeof data === 'string' ? Buffer.from(data.slice(0, 100_000), 'base64').toString('utf8') : '';
-		}
+		if (status['exited'] === true) return status;
 		await sleep(pause);
 	}
-	return '';
+	return {};
 }
 
 /** A guest can name as many disks as it likes; so many are shown. */

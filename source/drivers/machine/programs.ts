@@ -10,6 +10,8 @@ export type RunOptions = {
 	readonly signal?: AbortSignal | undefined;
 	/** Default {@link environment}. */
 	readonly environment?: Readonly<Record<string, string>>;
+	/** Told what it writes to its standard output, piece by piece. */
+	readonly onOutput?: (text: string) => void;
 };
 
 export type RunResult = {
@@ -31,7 +33,7 @@ export function environment(): Record<string, string> {
 /** Runs a program to its end. Never throws: how it ended is in the result. */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
 	const {execa} = await import('execa');
-	const result = await execa(program, args, {
+	const child = execa(program, args, {
 		timeout: Math.ceil(options.timeoutMs),
 		...(options.cwd === undefined ? {} : {cwd: options.cwd}),
 		...(options.signal === undefined ? {} : {cancelSignal: options.signal}),
@@ -42,6 +44,8 @@ export async function run(program: string, args: readonly string[], options: Run
 		maxBuffer: 4 * 2 ** 20,
 		killSignal: 'SIGKILL',
 	});
+	if (options.onOutput) child.stdout?.on('data', chunk => options.onOutput?.(String(chunk)));
+	const result = await child;
 	return {
 		code: result.exitCode,
 		stdout: result.stdout,

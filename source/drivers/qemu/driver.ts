@@ -3,6 +3,7 @@ import type {InstanceRecord} from '../../model/instance.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
 import type {ProbeHost} from '../machine/accelerator.ts';
+import {clone} from '../machine/clone.ts';
 import {create} from '../machine/create.ts';
 import {filesOf} from '../machine/files.ts';
 import {awake, guestFacts} from '../machine/guest.ts';
@@ -16,6 +17,7 @@ import {type Job, jobOf, type Shared} from './context.ts';
 import {withAgent} from './guest.ts';
 import {Monitors} from './monitors.ts';
 import {observe} from './observe.ts';
+import {removeSnapshot, restoreSnapshot, takeSnapshot} from './snapshots.ts';
 import {start} from './start.ts';
 import {powerOff, reboot, stop} from './stop.ts';
 import {suspend} from './suspend.ts';
@@ -78,5 +80,12 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 		guestFacts: (_record, place, signal) =>
 			guestFacts(signal, (limit, act) => withAgent(filesOf(place), {timeoutMs: 1500, signal: limit}, act)),
 		watch: (record, place, listener) => watch(shared, record, place, listener),
+		snapshots: {
+			take: (record, place, tag, work) => inLane(record, place, work, job => takeSnapshot(job, tag)),
+			restore: (record, place, tag, work) => inLane(record, place, work, job => restoreSnapshot(job, tag)),
+			remove: (record, place, tag, work) => inLane(record, place, work, job => removeSnapshot(job, tag)),
+			isLive: true,
+		},
+		clone: (source, record, place, seed, work) => inLane(record, place, work, job => clone(job, source, seed)),
 	};
 }
