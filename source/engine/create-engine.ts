@@ -49,7 +49,8 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			onChange(change) {
 				engine.emit({type: 'instances', ...change});
 				// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
-				void writeSshConfig(paths, reachable(instances)).catch(() => {});
+				// After the end nothing must appear in a home that may be removed.
+				void writeSshConfig(paths, reachable(instances), () => !engine.isClosed).catch(() => {});
 			},
 		});
 		const shop: Workshop = {

@@ -99,6 +99,10 @@ export class LocalEngine implements Engine {
 		look();
 	}
 
+	get isClosed(): boolean {
+		return this.#isClosed;
+	}
+
 	/** Whether the daemon may end: nothing is under way and nothing is due. */
 	isIdle(): boolean {
 		return !this.#parts.operations.isBusy && !this.#scene.hasDelayedStops;
