@@ -125,7 +125,7 @@ export class Effects {
 				break;
 			case 'load-images':
 				this.#answer(
-					async () => ({type: 'images', images: await link.engine.find({query: ''})}),
+					async () => ({type: 'images', images: (await link.engine.find({query: ''})).images}),
 					error => ({type: 'images', error}),
 				);
 				break;

@@ -44,7 +44,7 @@ async function modelOn(keys: readonly string[], columns: number, rows: number): 
 		send({type: 'key', presses: [{name, text: name.length === 1 ? name : ''}], at});
 	}
 	send({type: 'doctor', report: await engine.doctor()});
-	send({type: 'images', images: await engine.find()});
+	send({type: 'images', images: (await engine.find({query: ''})).images});
 	send({
 		type: 'detail',
 		id: model.table.cursor ?? '',
