@@ -176,7 +176,8 @@ function checksumFile(found: v.InferOutput<typeof file>): ChecksumFile {
 
 function complaint(issue: v.BaseIssue<unknown>): string {
 	if (issue.type !== 'strict_object') return issue.message;
-	return issue.expected === 'never' ? 'is not known' : `is missing or not what it should be (${issue.expected})`;
+	if (issue.expected === 'never') return 'is not known';
+	return issue.received === 'undefined' ? 'is missing' : 'must be a map of keys and values';
 }
 
 /** The line of the deepest part of the way that is there. */
