@@ -78,8 +78,14 @@ export async function pruneImages(root: string, options: PruneOptions, now: numb
 function takeAway(root: string, digits: string, to: string, usedAt: number): boolean {
 	const found = statSync(stampOf(root, digits), {throwIfNoEntry: false});
 	if (found !== undefined && Math.floor(found.mtimeMs) > usedAt) return false;
-	renameSync(path.join(root, digits), path.join(to, digits));
-	return true;
+	try {
+		renameSync(path.join(root, digits), path.join(to, digits));
+		return true;
+	} catch (error) {
+		// Somebody else has taken it away.
+		if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+		throw error;
+	}
 }
 
 /** Why an image is kept; `undefined` when it may go. Times in milliseconds since the epoch. */

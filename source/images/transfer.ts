@@ -2,13 +2,13 @@ import {open} from 'node:fs/promises';
 import {DroverError} from '../model/errors.ts';
 import {humanSize} from '../model/sizes.ts';
 import {plainLine} from '../model/text.ts';
+import {bodyOf} from './body.ts';
 import type {ImageCache} from './cache.ts';
 import {type Digest, Hashes} from './digest.ts';
 import {headSize, unusable} from './format.ts';
-import {Interrupted, networkCause, request, type Times} from './http.ts';
+import {Interrupted, request, type Times} from './http.ts';
 import type {ImageWork} from './image.ts';
 import type {Begun, Partial, Validators} from './partial.ts';
-import {throwIfCancelled} from './run.ts';
 import {refuseHead} from './unpack.ts';
 import {Appender} from './write.ts';
 
@@ -90,16 +90,12 @@ async function receive(
 	{job, hashes, offset, total}: {job: Job; hashes: Hashes; offset: number; total: number | undefined},
 ): Promise<void> {
 	const {url, work, times} = job;
-	if (response.body === null) throw new Interrupted(`${url.host} sent nothing`);
-	const reader = response.body.getReader();
 	const handle = await open(job.partial.file, offset > 0 ? 'a' : 'w', 0o600);
 	const appender = new Appender(handle);
 	let received = offset;
 	let head: Buffer | undefined = offset === 0 ? Buffer.alloc(0) : undefined;
 	try {
-		for (;;) {
-			const {done, value} = await readWithin(reader, times.stall, work.signal, url.host);
-			if (done) break;
+		for await (const value of bodyOf(response, {host: url.host, stall: times.stall, signal: work.signal})) {
 			received += value.length;
 			if (total !== undefined && received > total) throw new Interrupted(`${url.host} sends more than it said`);
 			hashes.update(value);
@@ -125,30 +121,6 @@ async function receive(
 	}
 	if (total !== undefined && received < total) {
 		throw new Interrupted(`${url.host} ended the connection after ${humanSize(received)} of ${humanSize(total)}`);
-	}
-}
-
-async function readWithin(
-	reader: ReadableStreamDefaultReader<Uint8Array>,
-	milliseconds: number,
-	signal: AbortSignal,
-	host: string,
-): Promise<Awaited<ReturnType<typeof reader.read>>> {
-	let timer: NodeJS.Timeout | undefined;
-	const stalled = new Promise<never>((_, reject) => {
-		timer = setTimeout(() => reject(new Interrupted(`${host} sends nothing any more`)), milliseconds);
-	});
-	try {
-		return await Promise.race([reader.read(), stalled]);
-	} catch (error) {
-		throwIfCancelled(signal);
-		if (error instanceof Interrupted) {
-			await reader.cancel().catch(() => undefined);
-			throw error;
-		}
-		throw new Interrupted(networkCause(error), {cause: error});
-	} finally {
-		clearTimeout(timer);
 	}
 }
 

@@ -250,10 +250,9 @@ export class Catalogues {
 	async #fixed(): Promise<Found> {
 		const {config, architecture} = this.#options;
 		const own = config === undefined ? {entries: [], problems: []} : await readUserFile(config, architecture);
-		return {
-			entries: [...own.entries, ...distributionEntries(architecture, this.#options.distributions)],
-			notes: own.problems,
-		};
+		const taken = new Set(own.entries.map(({name}) => name.toLowerCase()));
+		const ours = distributionEntries(architecture, this.#options.distributions);
+		return {entries: [...own.entries, ...ours.filter(({name}) => !taken.has(name))], notes: own.problems};
 	}
 }
 

@@ -1,7 +1,8 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import {DroverError} from '../../model/errors.ts';
 import {plainLine} from '../../model/text.ts';
-import {Interrupted, networkCause, request, type Times} from '../http.ts';
+import {bodyOf} from '../body.ts';
+import {Interrupted, request, type Times} from '../http.ts';
 import type {Validators} from '../partial.ts';
 import {checkSignature, type Signing, type Verdict} from '../signature.ts';
 import {withWorkDirectory} from '../workshop.ts';
@@ -89,7 +90,7 @@ async function getOnce(url: URL, options: DocumentOptions, known: Validators = {
 			{next: 'Try again later.'},
 		);
 	}
-	const body = await readBody(response, url, {limit, stall: Math.min(times.stall, 15_000)});
+	const body = await readBody(response, url, {limit, stall: Math.min(times.stall, 15_000), signal});
 	const validators = Object.fromEntries(
 		['etag', 'last-modified'].flatMap(name => {
 			const value = response.headers.get(name);
@@ -99,28 +100,17 @@ async function getOnce(url: URL, options: DocumentOptions, known: Validators = {
 	return {body, validators};
 }
 
-async function readBody(response: Response, url: URL, {limit, stall}: {limit: number; stall: number}): Promise<Buffer> {
-	const chunks: Uint8Array[] = [];
+async function readBody(
+	response: Response,
+	url: URL,
+	{limit, stall, signal}: {limit: number; stall: number; signal: AbortSignal},
+): Promise<Buffer> {
+	const pieces: Uint8Array[] = [];
 	let size = 0;
-	const reader = response.body?.getReader();
-	for (;;) {
-		let timer: NodeJS.Timeout | undefined;
-		const stalled = new Promise<never>((_, reject) => {
-			timer = setTimeout(() => reject(new Interrupted(`${url.host} sends nothing any more`)), stall);
-		});
-		try {
-			const part = await Promise.race([reader?.read(), stalled]);
-			if (part?.value === undefined) break;
-			chunks.push(part.value);
-			size += part.value.length;
-		} catch (error) {
-			await reader?.cancel().catch(() => undefined);
-			throw error instanceof Interrupted ? error : new Interrupted(networkCause(error), {cause: error});
-		} finally {
-			clearTimeout(timer);
-		}
+	for await (const piece of bodyOf(response, {host: url.host, stall, signal})) {
+		pieces.push(piece);
+		size += piece.length;
 		if (size > limit) {
-			await reader?.cancel().catch(() => undefined);
 			throw new DroverError('image.unusable', `${plainLine(url.href)} is longer than a catalogue can be.`, {
 				next: 'Check the address.',
 			});
@@ -130,5 +120,5 @@ async function readBody(response: Response, url: URL, {limit, stall}: {limit: nu
 	if (length !== null && response.headers.get('content-encoding') === null && Number(length) !== size) {
 		throw new Interrupted(`${url.host} ended the connection too early`);
 	}
-	return Buffer.concat(chunks);
+	return Buffer.concat(pieces);
 }
