@@ -8,7 +8,7 @@ import type {Digest} from '../digest.ts';
 import type {Times} from '../http.ts';
 import type {Verdict} from '../signature.ts';
 import {digestIn} from './checksums.ts';
-import {type FetchedDocument, fetchDocument} from './document.ts';
+import {type FetchedDocument, fetchDocument, hasty} from './document.ts';
 import type {CatalogueEntry, ChecksumFile} from './entry.ts';
 import {Kept} from './kept.ts';
 
@@ -67,7 +67,7 @@ export class ChecksumFiles {
 				const fetched = await fetchDocument(url, {
 					limit: mebibyte,
 					signal,
-					times,
+					times: known === undefined ? times : hasty(times),
 					root,
 					...(file.signing === undefined ? {} : {signing: file.signing}),
 					// One that could not be checked may be checked now.

@@ -51,15 +51,21 @@ export async function fetchDocument(url: URL, options: DocumentOptions): Promise
 	return {text: text.toString('utf8'), verdict, validators: fetched.validators};
 }
 
+/** For who has something to go on with: one try, and not for long. */
+export function hasty(times: Times): Times {
+	return {answer: Math.min(times.answer, 5000), stall: Math.min(times.stall, 5000), retries: []};
+}
+
 type Body = {readonly body: Buffer; readonly validators: Validators};
 
 async function get(url: URL, options: DocumentOptions, known?: Validators): Promise<Body | undefined> {
 	try {
 		return await getOnce(url, options, known);
 	} catch (error) {
-		if (!(error instanceof Interrupted)) throw error;
+		const [delay] = options.times.retries;
+		if (!(error instanceof Interrupted) || delay === undefined) throw error;
 		// A stumble of the network is common; more than that is told.
-		await sleep(options.times.retries[0] ?? 0, undefined, {signal: options.signal}).catch(() => undefined);
+		await sleep(delay, undefined, {signal: options.signal}).catch(() => undefined);
 		return getOnce(url, options, known);
 	}
 }

@@ -8,8 +8,8 @@ import {Interrupted} from '../http.ts';
 
 /** What a server said is believed this long without asking, in milliseconds. */
 export const freshFor = 6 * 3600 * 1000;
-/** A server that could not be asked is left alone this long, in milliseconds, when there is something to go on with. */
-const pauseAfterFailure = 60_000;
+/** A server that could not be asked is left alone this long, in milliseconds: longer when there is something to go on with. */
+const pauseAfterFailure = {known: 60_000, unknown: 5000};
 /** Asking may take this long in all, in milliseconds. */
 const longest = 90_000;
 
@@ -42,7 +42,7 @@ export class Kept<T> {
 	readonly #options: KeptOptions<T>;
 	#known: Promise<Known<T> | undefined> | undefined;
 	#asking: Promise<Answer<T>> | undefined;
-	#failure: {readonly at: number; readonly note: string} | undefined;
+	#failure: {readonly at: number; readonly result: Answer<T> | DroverError} | undefined;
 
 	constructor(options: KeptOptions<T>) {
 		this.#options = options;
@@ -57,10 +57,12 @@ export class Kept<T> {
 	/** @throws DroverError `image.download`, `image.untrusted` when it was never known and cannot be asked for */
 	async get({force = false} = {}): Promise<Answer<T>> {
 		const known = await this.peek();
-		if (known !== undefined && !force) {
-			if (this.#isYoung(known.checkedAt, freshFor)) return {value: known.value};
-			if (this.#failure !== undefined && this.#isYoung(this.#failure.at, pauseAfterFailure)) {
-				return {value: known.value, note: this.#failure.note};
+		if (!force) {
+			if (known !== undefined && this.#isYoung(known.checkedAt, freshFor)) return {value: known.value};
+			const pause = pauseAfterFailure[known === undefined ? 'unknown' : 'known'];
+			if (this.#failure !== undefined && this.#isYoung(this.#failure.at, pause)) {
+				if (this.#failure.result instanceof DroverError) throw this.#failure.result;
+				return this.#failure.result;
 			}
 		}
 		this.#asking ??= this.#ask(known).finally(() => {
@@ -89,10 +91,15 @@ export class Kept<T> {
 		} catch (error) {
 			const why = reasonOf(error);
 			if (why === undefined) throw error;
-			if (known === undefined) throw this.#unavailable(error, why);
+			if (known === undefined) {
+				const unavailable = this.#unavailable(error, why);
+				this.#failure = {at: this.#now(), result: unavailable};
+				throw unavailable;
+			}
 			const note = `${name} could not be refreshed (${why}): what ${host} said ${ageText(this.#now() - known.checkedAt)} ago is used.`;
-			this.#failure = {at: this.#now(), note};
-			return {value: known.value, note};
+			const result = {value: known.value, note};
+			this.#failure = {at: this.#now(), result};
+			return result;
 		} finally {
 			clearTimeout(timer);
 		}

@@ -5,7 +5,7 @@ import {mebibyte} from '../../model/sizes.ts';
 import type {Times} from '../http.ts';
 import type {Validators} from '../partial.ts';
 import {type Signing, type Verdict, verifierFor} from '../signature.ts';
-import {type DocumentOptions, fetchDocument} from './document.ts';
+import {type DocumentOptions, fetchDocument, hasty} from './document.ts';
 import {type Answer, Kept, type Known} from './kept.ts';
 import {readIndex, readProducts, type StreamProduct} from './simplestreams.ts';
 
@@ -96,7 +96,7 @@ export class StreamCatalogue {
 		const options: DocumentOptions = {
 			limit: longest,
 			signal,
-			times: this.#options.times,
+			times: known === undefined ? this.#options.times : hasty(this.#options.times),
 			root: this.#options.root,
 			...(isSigned && signing !== undefined ? {signing} : {}),
 		};
