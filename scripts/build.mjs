@@ -87,6 +87,9 @@ async function bundle({entry, version, minify, plugins}) {
 			// React's development build costs 2.5 times the processor time a frame.
 			'process.env.NODE_ENV': '"production"',
 			'Intl.Segmenter': 'QuickSegmenter',
+			// Native helpers of ws that are packages of their own: what crosses the socket is small.
+			'process.env.WS_NO_BUFFER_UTIL': '"1"',
+			'process.env.WS_NO_UTF_8_VALIDATE': '"1"',
 			'globalThis.droverBuild': JSON.stringify({version, id: placeholder}),
 		},
 		inject: [join(root, 'scripts/patches/builtin.mjs'), join(root, 'scripts/patches/quick-segmenter.mjs')],

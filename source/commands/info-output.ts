@@ -84,6 +84,12 @@ function own(detail: InstanceDetail) {
 		...(detail.state === 'Broken' ? {directory: detail.directory} : {}),
 		...(detail.ssh === undefined ? {} : {ssh: {...detail.ssh, host: plainLine(detail.ssh.host)}}),
 		...(detail.shutdownAt === undefined ? {} : {shutdown_at: plainLine(detail.shutdownAt)}),
+		...(detail.kind === undefined ? {} : {type: detail.kind}),
+		...(detail.member === undefined ? {} : {member: plainLine(detail.member)}),
+		...(detail.nics === undefined || detail.nics.length === 0
+			? {}
+			: {nics: detail.nics.map(({network, mac, mode}) => ({network: plainLine(network), mac, mode}))}),
+		...(detail.notes === undefined || detail.notes.length === 0 ? {} : {notes: detail.notes.map(plainLine)}),
 	};
 }
 
@@ -160,10 +166,13 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 		['Stops at:', detail.shutdownAt],
 		['Guest:', detail.guestError?.message],
 		['Directory:', detail.state === 'Broken' ? detail.directory : undefined],
+		...(detail.notes ?? []).map(note => ['Note:', note] as const),
 	];
 	const rows: Array<readonly [string, readonly string[]]> = [
 		['Name:', [detail.name]],
 		['State:', [detail.state]],
+		...present('Type:', detail.kind === undefined ? [] : [detail.kind]),
+		...present('Member:', detail.member === undefined ? [] : [plainLine(detail.member)]),
 		...(hasSnapshots ? [['Snapshots:', [snapshotCount]] as const] : []),
 		['IPv4:', ipv4],
 		['Release:', release === '' ? [] : [release]],
@@ -173,9 +182,14 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 		['Disk usage:', disks.map(disk => (disks.length > 1 ? `${use(disk)} (${disk.name})` : use(disk)))],
 		['Memory usage:', memory === undefined ? [] : [use(memory)]],
 		['Mounts:', mountLines(mounts)],
-		...(detail.ssh === undefined
-			? []
-			: [['SSH:', [plainLine(`${detail.ssh.user}@${detail.ssh.host} port ${detail.ssh.port}`)]] as const]),
+		...present(
+			'Networks:',
+			(detail.nics ?? []).map(({network, mac, mode}) => `${plainLine(network)} (${mac}, ${mode})`),
+		),
+		...present(
+			'SSH:',
+			detail.ssh === undefined ? [] : [plainLine(`${detail.ssh.user}@${detail.ssh.host} port ${detail.ssh.port}`)],
+		),
 		...sentences.flatMap(([key, text]) =>
 			text === undefined ? [] : [[key, wrap(plainLine(text), 80 - indent)] as const],
 		),
@@ -185,6 +199,11 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 			(lines.length === 0 ? ['--'] : lines).map((line, index) => `${(index === 0 ? key : '').padEnd(indent)}${line}\n`),
 		)
 		.join('');
+}
+
+/** A row that Multipass does not have is there only where it says something. */
+function present(key: string, lines: readonly string[]): ReadonlyArray<readonly [string, readonly string[]]> {
+	return lines.length === 0 ? [] : [[key, lines]];
 }
 
 function loadText(load: readonly number[]): string {

@@ -63,6 +63,9 @@ function entry(instance: InstanceView) {
 		state: instance.state,
 		ipv4: instance.ipv4.map(plainLine),
 		release: imageTitle(instance.image),
+		// Multipass has no words for these; absent where there is nothing to say.
+		...(instance.kind === undefined ? {} : {type: instance.kind}),
+		...(instance.member === undefined ? {} : {member: plainLine(instance.member)}),
 	};
 }
 

@@ -216,6 +216,22 @@ export const commandTable: readonly CommandSpec[] = [
 			'Options of the command itself go after "--", like this: drover exec <name> -- <command> <arguments>',
 	},
 	{
+		name: 'transfer',
+		aliases: ['copy-files'],
+		usage: '[options] <source> [<source> ...] <target>',
+		summary: 'Copy files between the host and instances',
+		description:
+			'Copy files and directories between the host and instances. Either all sources or the target are in an instance, written as <name>:<path>; a relative path is below the home of the instance\'s user. "-" stands for stdin or stdout. A file of the host that has a colon in its name is written with "./" before it.',
+		options: [
+			{long: 'recursive', short: 'r', help: 'Copy directories, with all that is in them'},
+			{long: 'parents', short: 'p', help: 'Make missing directories above the target'},
+		],
+		arguments: [
+			{name: 'source', help: 'What to copy: [<name>:]<path>, or "-" for stdin'},
+			{name: 'target', help: 'Where to: [<name>:]<path>, or "-" for stdout. What is a directory is copied into.'},
+		],
+	},
+	{
 		name: 'mount',
 		usage: '[options] <source> <target> [<target> ...]',
 		summary: 'Mount a local directory in an instance',
@@ -303,11 +319,19 @@ export const commandTable: readonly CommandSpec[] = [
 	},
 	{
 		name: 'adopt',
-		usage: '[options] <name>',
-		summary: 'Put the last good record of a broken instance back',
+		usage: '[options] <name> | --from <software> [<name> ...]',
+		summary: 'Put a broken instance back, or take over one of other software',
 		description:
-			'Put the last good record of a broken instance back. The one that could not be read is kept beside it.',
-		arguments: [instance],
+			"Put the last good record of a broken instance back; the one that could not be read is kept beside it. With --from, take over instances that other software made and the current driver can see: they stay where they are and are drover's from then on. Without names, --from lists those there are.",
+		options: [
+			{long: 'from', value: '<software>', help: 'Whose instances to take over: multipass'},
+			all('Take over all that can be'),
+			{
+				...nestedFormat,
+				help: `For the list: ${nestedFormat.help.charAt(0).toLowerCase()}${nestedFormat.help.slice(1)}`,
+			},
+		],
+		arguments: [{name: 'name', help: 'Name of the instance, or with --from names of instances'}],
 	},
 	{
 		name: 'forget',

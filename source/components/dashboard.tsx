@@ -14,13 +14,15 @@ import {DriversScreen} from './screens/drivers.tsx';
 import {finderLines} from './screens/finder.ts';
 import {formLines} from './screens/form.ts';
 import {menuLines} from './screens/menu.ts';
+import {mountsLines} from './screens/mounts.ts';
+import {networksLines} from './screens/networks.ts';
 import {operationsLines} from './screens/operations.ts';
 import {OrderPicker, orderHeight} from './screens/order.tsx';
 import {switchPlanLines} from './screens/switch-plan.ts';
 import {switchRunLines} from './screens/switch-run.ts';
 import {tableLines} from './screens/table.ts';
 import type {Layer, Message, Model} from './store/model.ts';
-import {topLayer} from './store/selectors.ts';
+import {screenLayer, topLayer} from './store/selectors.ts';
 import type {TerminalTraits} from './terminal/environment.ts';
 
 type Props = {
@@ -73,7 +75,7 @@ type BodyProps = {
 /** The screen that is open, with the dialogs over it. */
 function Body({model, width, height, traits, dispatch}: BodyProps) {
 	const layer = topLayer(model);
-	const screen = screenOf(model.layers);
+	const screen = screenLayer(model);
 	if (screen?.kind === 'drivers') {
 		return (
 			<DriversScreen
@@ -115,14 +117,9 @@ function Body({model, width, height, traits, dispatch}: BodyProps) {
 	return <Lines lines={bodyLines(model, traits, width, height)} width={width} theme={traits} />;
 }
 
-/** The topmost layer that fills the screen; dialogs are drawn over it. */
-function screenOf(layers: readonly Layer[]): Layer | undefined {
-	return layers.findLast(layer => !['menu', 'confirm', 'copy', 'filter', 'order'].includes(layer.kind));
-}
-
 /** The body as lines, dialogs laid over it. */
 export function bodyLines(model: Model, traits: TerminalTraits, width: number, height: number): readonly Line[] {
-	let lines = fill(screenLines(model, screenOf(model.layers), traits, width, height), height);
+	let lines = fill(screenLines(model, screenLayer(model), traits, width, height), height);
 	for (const layer of model.layers) {
 		const box = dialogLines(model, layer, width, height);
 		if (!box) continue;
@@ -145,6 +142,10 @@ function screenLines(
 			return detailLines(model, layer, width, height);
 		case 'form':
 			return formLines(model, layer, width, height);
+		case 'mounts':
+			return mountsLines(model, layer, width, height);
+		case 'networks':
+			return networksLines(model, layer, width, height);
 		case 'operations':
 			return operationsLines(model, layer, width, height);
 		case 'alerts':

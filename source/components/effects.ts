@@ -1,6 +1,9 @@
 import {errorData} from '../model/errors.ts';
+import type {Mount} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
 import type {EngineLink} from './engine-link.ts';
+import {atHome} from './home-path.ts';
+import {Sampler} from './sampler.ts';
 import {namesShort} from './store/instance-actions.ts';
 import type {Effect, Message, Model} from './store/model.ts';
 import {switchWords} from './store/switching.ts';
@@ -17,6 +20,8 @@ type Options = {
 		readonly stop: () => void;
 		readonly shell: (name: string) => void;
 		readonly quit: () => void;
+		/** Whether somebody else has the terminal now. */
+		readonly isLent: () => boolean;
 	};
 };
 
@@ -28,12 +33,15 @@ const consoleLines = 500;
 export class Effects {
 	readonly #options: Options;
 	readonly #timers = new Set<NodeJS.Timeout>();
+	readonly #sampler: Sampler;
 
 	constructor(options: Options) {
 		this.#options = options;
+		this.#sampler = new Sampler(options);
 	}
 
 	close(): void {
+		this.#sampler.close();
 		for (const timer of this.#timers) clearTimeout(timer);
 		this.#timers.clear();
 	}
@@ -50,7 +58,19 @@ export class Effects {
 				break;
 			}
 			case 'launch':
-				this.#launch(effect);
+			case 'mount':
+			case 'resize':
+				this.#send(effect);
+				break;
+			case 'unmount':
+				this.#ask(`umount ${effect.request.name}`, async () => {
+					dispatch({type: 'begun', operation: await link.engine.unmount({...effect.request, by: user}), at: now()});
+				});
+				break;
+			case 'add-network':
+				this.#ask(`networks of ${effect.request.name}`, async () => {
+					dispatch({type: 'begun', operation: await link.engine.addNetwork({...effect.request, by: user}), at: now()});
+				});
 				break;
 			case 'cancel':
 				this.#ask('cancel', async () => {
@@ -95,6 +115,12 @@ export class Effects {
 					dispatch({type: 'settle', at: now()});
 				});
 				break;
+			case 'sample':
+				this.#sampler.ask(effect);
+				break;
+			case 'sample-later':
+				this.#sampler.later(effect);
+				break;
 			case 'toast-timer':
 				this.#later(toastMs, () => {
 					dispatch({type: 'toast-over', number: effect.number});
@@ -125,9 +151,25 @@ export class Effects {
 				break;
 			case 'load-images':
 				this.#answer(
-					async () => ({type: 'images', images: (await link.engine.find({query: ''})).images}),
-					error => ({type: 'images', error}),
+					async () => ({type: 'form-data', part: {images: (await link.engine.find({query: ''})).images}}),
+					error => ({type: 'form-data', part: {imagesError: error}}),
 				);
+				break;
+			case 'load-host-networks':
+				this.#answer(
+					async () => ({type: 'form-data', part: {networks: await link.engine.networks()}}),
+					error => ({type: 'form-data', part: {networksError: error}}),
+				);
+				break;
+			case 'load-members':
+				this.#answer(
+					async () => ({type: 'form-data', part: {members: await link.engine.members()}}),
+					// Without an answer there is no choice, and the server places it.
+					() => ({type: 'form-data', part: {}}),
+				);
+				break;
+			case 'load-networks':
+				this.#loadNetworks(effect);
 				break;
 			case 'load-drivers':
 				this.#answer(
@@ -144,11 +186,40 @@ export class Effects {
 		}
 	}
 
-	#launch({request}: Extract<Effect, {type: 'launch'}>): void {
+	/** What a form asks for: a refusal comes back to the form. */
+	#send(effect: Extract<Effect, {type: 'launch' | 'mount' | 'resize'}>): void {
 		const {link, now, user} = this.#options;
+		const begin = () => {
+			const {engine} = link;
+			switch (effect.type) {
+				case 'launch':
+					return engine.launch({...effect.request, ...launchMounts(effect.request.mounts), by: user});
+				case 'mount':
+					return engine.mount({...effect.request, mount: atHome(effect.request.mount), by: user});
+				case 'resize':
+					return engine.resize({...effect.request, by: user});
+			}
+		};
+		const purpose = effect.type === 'resize' ? 'edit' : effect.type;
 		this.#answer(
-			async () => ({type: 'begun', operation: await link.engine.launch({...request, by: user}), at: now()}),
-			error => ({type: 'launch-failed', error, at: now()}),
+			async () => ({type: 'begun', operation: await begin(), at: now()}),
+			error => ({type: 'form-refused', purpose, error, at: now()}),
+		);
+	}
+
+	/** Two questions that do not wait for each other. */
+	#loadNetworks({id, name}: Extract<Effect, {type: 'load-networks'}>): void {
+		const {link} = this.#options;
+		this.#answer(
+			async () => ({type: 'networks', id, part: {host: await link.engine.networks()}}),
+			error => ({type: 'networks', id, part: {hostError: error}}),
+		);
+		this.#answer(
+			async () => {
+				const [detail] = await link.engine.info({names: [name], runtime: false});
+				return {type: 'networks', id, part: detail ? {detail} : {}};
+			},
+			error => ({type: 'networks', id, part: {detailError: error}}),
 		);
 	}
 
@@ -208,4 +279,8 @@ export class Effects {
 		}, ms);
 		this.#timers.add(timer);
 	}
+}
+
+function launchMounts(mounts: readonly Mount[] | undefined) {
+	return mounts ? {mounts: mounts.map(atHome)} : {};
 }

@@ -2,10 +2,11 @@ import process from 'node:process';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {render} from 'ink';
 import type {Connection} from '../engine/engine.ts';
-import {causeText, errorData} from '../model/errors.ts';
+import {errorData} from '../model/errors.ts';
 import {Dashboard} from './dashboard.tsx';
 import {Effects} from './effects.ts';
 import {EngineLink} from './engine-link.ts';
+import {openShell} from './shell.ts';
 import type {Effect, Message, Model} from './store/model.ts';
 import {Store} from './store/store.ts';
 import {initialModel, update} from './store/update.ts';
@@ -80,11 +81,17 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 			},
 			stop: () => void stop.now(),
 			shell: name => {
-				void openShell(name, link, handOver, store.dispatch, now);
+				void openShell(name, {
+					engine: () => link.engine,
+					run: (command, args, banner) => handOver.run(command, args, banner),
+					dispatch: store.dispatch,
+					now,
+				});
 			},
 			quit: () => {
 				ended.resolve({code: 0});
 			},
+			isLent: () => handOver.isLent,
 		},
 	});
 	// Before Ink's own listener, so that a frame of the new size is drawn at once.
@@ -171,34 +178,4 @@ function stopper(handOver: HandOver, dispatch: (message: Message) => void) {
 		if (!wasStopped) dispatch({type: 'toast', text: 'There is no shell to go back to: q quits.', level: 'info'});
 	}
 	return {now, listen, close};
-}
-
-async function openShell(
-	name: string,
-	link: EngineLink,
-	handOver: HandOver,
-	dispatch: (message: Message) => void,
-	now: () => number,
-): Promise<void> {
-	try {
-		const access = await link.engine.ssh({name});
-		const {sshArguments} = await import('../guest/ssh-command.ts');
-		const code = await handOver.run('ssh', sshArguments(access), `drover: shell in ${name}; exit comes back\r\n`);
-		if (code === 255) {
-			throw new Error(`ssh could not reach ${name}, or the connection broke (exit code 255)`);
-		}
-		dispatch({type: 'toast', text: `Back from ${name}.`, level: 'info'});
-	} catch (error) {
-		const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-		const data = isMissing
-			? ({code: 'host.failed', message: 'there is no ssh program on this machine', next: 'Install OpenSSH.'} as const)
-			: error instanceof Error && error.name === 'DroverError'
-				? errorData(error)
-				: ({
-						code: 'guest.unanswered',
-						message: causeText(error),
-						next: 'ctrl-r looks again; b shows what is under way.',
-					} as const);
-		dispatch({type: 'failed', what: `shell ${name}`, error: data, at: now()});
-	}
 }

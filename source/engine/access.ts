@@ -26,10 +26,14 @@ export async function sshTo(scene: Scene, name: string): Promise<SshAccess> {
 	const record = scene.instances.record(entry);
 	demandUp(scene, entry);
 	const {ssh} = entry.view;
-	if (ssh === undefined) {
-		throw new DroverError('guest.unanswered', `instance "${name}" has no address that can be reached with SSH`, {
-			next: `drover shell ${name} goes another way where the driver has one.`,
-		});
+	if (ssh === undefined || record.ssh.hostKey === '') {
+		throw new DroverError(
+			'guest.unanswered',
+			`instance "${name}" cannot be reached with SSH: ${ssh === undefined ? 'it has no address that leads there' : 'its host key is not known'}`,
+			{
+				next: `drover shell ${name} goes another way where the driver has one.`,
+			},
+		);
 	}
 	return sshAccess(scene.shop.paths, {
 		name,
@@ -50,11 +54,15 @@ export async function accessTo(scene: Scene, name: string): Promise<GuestAccess>
 	const viaSsh = async () => ({kind: 'ssh', ssh: await sshTo(scene, name)}) as const;
 	if (scene.driver.direct === undefined) return viaSsh();
 	// A banner costs a millisecond or two here, and saves a person from a time-out of ten seconds.
-	if (ssh !== undefined && (await scene.shop.tryAnswer(ssh)) !== undefined && record.ssh.hostKey !== '')
-		return viaSsh();
+	const isKnown = record.ssh.hostKey !== '';
+	if (ssh !== undefined && isKnown && (await scene.shop.tryAnswer(ssh)) !== undefined) return viaSsh();
 	const direct = await scene.driver.direct(record, scene.instances.place(entry));
 	if (direct === undefined) return viaSsh();
 	const reason =
-		ssh === undefined ? 'it has no address that can be reached from here' : 'its SSH server does not answer';
+		ssh === undefined
+			? 'it has no address that can be reached from here'
+			: isKnown
+				? 'its SSH server does not answer'
+				: 'the key of its SSH server is not known';
 	return {kind: 'lxd', direct, reason};
 }

@@ -5,6 +5,7 @@ import {DroverError, type ErrorCode} from '../model/errors.ts';
 import type {ActionOptions, Intent} from '../model/instance.ts';
 import type {OperationView} from '../model/operation.ts';
 import {type Decision, decide} from '../model/transitions.ts';
+import {answersNow} from './answering.ts';
 import {warnGuest} from './delayed-stops.ts';
 import {demandCapability, demandFeature, demandUsable} from './demands.ts';
 import type {ActRequest, EngineAction, LaunchRequest} from './engine.ts';
@@ -124,9 +125,7 @@ export class Actions {
 			.filter(entry => entry.stored.kind === 'record' && entry.stored.record.unanswered && entry.work.length === 0);
 		await Promise.all(
 			silent.map(async entry => {
-				const ssh = entry.observation?.ssh;
-				if (entry.observation?.power !== 'running' || ssh === undefined) return;
-				if ((await shop.tryAnswer(ssh)) === undefined || entry.work.length > 0) return;
+				if (!(await answersNow(shop, entry)) || entry.work.length > 0) return;
 				await instances.update(entry, {unanswered: undefined});
 				await instances.tell(entry, 'the guest answers now');
 			}),

@@ -5,7 +5,7 @@ import {platformOf} from '../drivers/platforms.ts';
 import {loadDriver} from '../drivers/registry.ts';
 import {readBanner, waitForSsh} from '../guest/answer.ts';
 import {clientKey, generateHostKey} from '../guest/keys.ts';
-import {writeSshConfig} from '../guest/ssh-config.ts';
+import {type SshHost, writeSshConfig} from '../guest/ssh-config.ts';
 import type {ImageStore} from '../images/image.ts';
 import {version} from '../model/build.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
@@ -46,6 +46,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			mirror: () => settings.get('local.image.mirror').value,
 		});
 	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
+	let written: Promise<void> = Promise.resolve();
 	const openScene = (driver: Driver): Scene => {
 		const instances: Instances = new Instances({
 			driver,
@@ -54,7 +55,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			onChange(change) {
 				engine.emit({type: 'instances', ...change});
 				// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
-				void writeSshConfig(paths, reachable(instances)).catch(() => {});
+				written = writeSshConfig(paths, reachable(instances)).catch(() => {});
 			},
 		});
 		const shop: Workshop = {
@@ -64,6 +65,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			waitForAnswer: waitForSsh,
 			tryAnswer: ssh =>
 				readBanner({...ssh, timeoutMs: 500, signal: new AbortController().signal}).catch(() => undefined),
+			directAfterMs: 15_000,
 			clientKey: () => clientKey(paths),
 			hostKey: generateHostKey,
 			setting: key => settings.get(key).value,
@@ -101,26 +103,20 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 				: [
 						`The driver ${settings.driver()} cannot be used by this version of drover: ${driver.name} is in force; the setting was left as it is.`,
 					],
+		written: () => written,
 		makeScene: async name => openScene(await load(name)),
 	});
 	await engine.open();
 	return engine;
 }
 
-function reachable(instances: Instances) {
-	return instances.all().flatMap(entry => {
-		if (entry.stored.kind !== 'record') return [];
-		const {record} = entry.stored;
-		if (record.ssh.port === undefined || record.deleted) return [];
-		return [
-			{
-				name: record.name,
-				id: record.id,
-				host: '127.0.0.1',
-				port: record.ssh.port,
-				user: record.ssh.user,
-				hostKey: record.ssh.hostKey,
-			},
-		];
+/** Instances as `ssh` needs to know them: by the port that is kept for them, else by the address they have now. */
+function reachable(instances: Instances): SshHost[] {
+	return instances.all().flatMap(({stored, view}) => {
+		if (stored.kind !== 'record') return [];
+		const {name, id, ssh, deleted} = stored.record;
+		const at = ssh.port === undefined ? view.ssh : {host: '127.0.0.1', port: ssh.port};
+		if (at === undefined || deleted) return [];
+		return [{name, id, host: at.host, port: at.port, user: ssh.user, hostKey: ssh.hostKey}];
 	});
 }

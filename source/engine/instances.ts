@@ -273,7 +273,8 @@ export class Instances {
 
 	#watch(entry: Entry): void {
 		const isAlive =
-			entry.observation !== undefined && !['off', 'suspended', 'unusable'].includes(entry.observation.power);
+			this.driver.watchesResting === true ||
+			(entry.observation !== undefined && !['off', 'suspended', 'unusable'].includes(entry.observation.power));
 		if (isAlive && entry.watch === undefined && entry.stored.kind === 'record') {
 			entry.watch = this.driver.watch(entry.stored.record, this.place(entry), event => {
 				void this.observe(entry, event.what);

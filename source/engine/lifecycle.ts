@@ -1,8 +1,9 @@
 import type {WorkContext} from '../drivers/driver.ts';
 import type {ActionOptions, Intent} from '../model/instance.ts';
+import {awaitAnswer} from './answering.ts';
 import type {Entry} from './instances.ts';
 import {abandoned} from './operations.ts';
-import {awaitAnswer, type Workshop} from './workshop.ts';
+import type {Workshop} from './workshop.ts';
 
 /** Milliseconds a guest may take to power itself off. */
 const stopTimeoutMs = 5 * 60_000;

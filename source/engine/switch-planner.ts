@@ -35,8 +35,9 @@ export async function planFor(parts: PlannerParts, to: DriverName): Promise<Swit
 	try {
 		const isShared = scopeOf(from) === scopeOf(to);
 		if (!isShared) await target.open();
-		const [health, disk, facts] = await Promise.all([
+		const [health, own, disk, facts] = await Promise.all([
 			target.driver.health(),
+			leaving.driver.health(),
 			statfs(paths.data),
 			hostFacts(paths.data),
 		]);
@@ -52,6 +53,7 @@ export async function planFor(parts: PlannerParts, to: DriverName): Promise<Swit
 			entering: isShared ? [] : await membersOf(target, target),
 			freeBytes: disk.bavail * disk.bsize,
 			hostMemory: facts.memoryAvailable,
+			...(own.usable ? {} : {leavingProblem: own.summary}),
 			...(health.usable
 				? {}
 				: {

@@ -1,37 +1,36 @@
 import path from 'node:path';
 import process from 'node:process';
 import {DroverError} from '../model/errors.ts';
+import type {ImageInfo} from '../model/image-info.ts';
 import {gibibyte, limits, mebibyte} from '../model/sizes.ts';
 import {plainLine} from '../model/text.ts';
 import type {Paths} from '../state/paths.ts';
-import {admitDisk} from './admit.ts';
 import {ImageCache, keyName} from './cache.ts';
 import {listImages, pruneImages, touch} from './care.ts';
 import {Catalogues} from './catalogue/catalogues.ts';
 import {describeEntry, infoOf} from './catalogue/describe.ts';
 import type {Distribution} from './catalogue/distributions.ts';
-import {type CatalogueEntry, catalogueArchitecture} from './catalogue/entry.ts';
-import {fetchPublished, publishedKey} from './catalogue/fetch.ts';
+import {type CatalogueEntry, catalogueArchitecture, entryOf} from './catalogue/entry.ts';
+import {publishedKey} from './catalogue/fetch.ts';
 import {parseQuery} from './catalogue/query.ts';
 import type {StreamRemote} from './catalogue/stream.ts';
-import {download} from './download.ts';
-import {allocatedBytes, copyImage, fileValidators, pathOf} from './file-source.ts';
+import {type BuildMicro, createFetchers, keyOf, type Provider, providers} from './fetchers.ts';
+import {fileValidators, pathOf} from './file-source.ts';
 import {inspectHead} from './format.ts';
 import {checkedUrl, defaultTimes, type Times} from './http.ts';
 import type {CachedImage, ImageForm, ImageStore, ImageWork, ResolvedImage} from './image.ts';
 import {buildMicro} from './micro/build-micro.ts';
-import {recipe, recipeHash} from './micro/recipe.ts';
-import type {Validators} from './partial.ts';
+import {recipe} from './micro/recipe.ts';
+import {isArchive} from './rootfs/inspect.ts';
 import {throwIfCancelled} from './run.ts';
 import {SharedWork} from './shared-work.ts';
-import {isStillCurrent} from './still-current.ts';
 import {compressionOfFile} from './unpack.ts';
-import {withClaim, withWorkDirectory} from './workshop.ts';
+import {withClaim} from './workshop.ts';
 
 export type ImageStoreOptions = {
 	readonly paths: Pick<Paths, 'cache'> & Partial<Pick<Paths, 'config'>>;
 	/** Makes the micro image in an empty directory; tests give a quicker one. */
-	readonly buildMicro?: (directory: string, work: ImageWork, form: ImageForm) => Promise<string>;
+	readonly buildMicro?: BuildMicro;
 	readonly times?: Times;
 	/** The setting `local.image.mirror`. */
 	readonly mirror?: () => string;
@@ -43,14 +42,10 @@ export type ImageStoreOptions = {
 	readonly now?: () => number;
 };
 
-/** Room the build of the micro image takes, in bytes: packages, unpacked packages, disk. */
-const buildSpace: Readonly<Record<ImageForm, number>> = {disk: 450 * mebibyte, rootfs: 150 * mebibyte};
-
 /** Images for every scope and driver below `paths.cache/images`. Nothing is read or written before it is asked for. */
 export function createImageStore(options: ImageStoreOptions): ImageStore {
 	const cache = new ImageCache(path.join(options.paths.cache, 'images'));
 	const shared = new SharedWork<CachedImage>();
-	const build = options.buildMicro ?? buildMicro;
 	const times = options.times ?? defaultTimes;
 	const now = options.now ?? Date.now;
 	const catalogues = new Catalogues({
@@ -63,61 +58,17 @@ export function createImageStore(options: ImageStoreOptions): ImageStore {
 		...(options.remotes === undefined ? {} : {remotes: options.remotes}),
 		...(options.distributions === undefined ? {} : {distributions: options.distributions}),
 	});
-
-	const fetchOf: Readonly<
-		Record<Provider, (image: ResolvedImage, key: string, work: ImageWork, form: ImageForm) => Promise<CachedImage>>
-	> = {
-		async micro(_, key, work, form) {
-			const found = await cache.find(key);
-			if (found) return found.image;
-			await cache.needSpace(buildSpace[form], 'Building the micro image');
-			return withWorkDirectory(cache.root, async directory => {
-				const file = await build(directory, work, form);
-				const source = {key, name: 'The micro image', validators: {}, form, title: micro.name, origin: 'built here'};
-				return cache.admit(file, source, work.signal);
-			});
-		},
-		async file(image, key, work) {
-			const file = pathOf(image.query);
-			const name = plainLine(file);
-			const validators = await fileValidators(file);
-			const found = await cache.find(key);
-			if (found && sameValidators(found.entry.validators, validators)) return found.image;
-			await cache.needSpace(await allocatedBytes(file), name);
-			return withWorkDirectory(cache.root, async directory => {
-				const copy = path.join(directory, 'image');
-				const sha256 = await copyImage(file, copy, work);
-				const source = {key, name, validators, title: path.basename(name)};
-				return admitDisk(cache, {directory, file: copy, sha256}, source, work);
-			});
-		},
-		async http(image, key, work) {
-			const url = checkedUrl(image.query);
-			const found = await cache.find(key);
-			if (found && (await isStillCurrent(url, found.entry, work, times))) return found.image;
-			return withWorkDirectory(cache.root, async directory => {
-				const file = path.join(directory, 'image');
-				const {sha256, validators} = await download({url, cache, work, times}, file);
-				const source = {key, name: plainLine(url.href), validators, title: image.release};
-				return admitDisk(cache, {directory, file, sha256}, source, work);
-			});
-		},
-		async catalogue(image, _, work) {
-			const entry = entryOf(image);
-			const {digest} = await catalogues.digestOf(entry);
-			return fetchPublished({cache, catalogues, times}, entry, digest, work);
-		},
-	};
+	const fetchers = createFetchers({cache, build: options.buildMicro ?? buildMicro, times, catalogues});
 
 	/** By what an image is known to be the same; of one whose hash is on a server, that is asked for it. */
-	const keyFor = async (image: ResolvedImage, provider: Provider, form: ImageForm, work: ImageWork) => {
-		if (provider !== 'catalogue') return keyOf(provider, image.query, form);
+	const keyFor = async (image: ResolvedImage, provider: Provider, work: ImageWork) => {
+		if (provider !== 'catalogue') return (form: ImageForm) => keyOf(provider, image.query, form);
 		throwIfCancelled(work.signal);
 		work.progress('looking up what the image must be');
 		const {digest, notes} = await catalogues.digestOf(entryOf(image));
 		for (const note of notes) work.log(note);
 		throwIfCancelled(work.signal);
-		return publishedKey(digest);
+		return (form: ImageForm) => (form === 'disk' ? publishedKey(digest) : `rootfs:${publishedKey(digest)}`);
 	};
 
 	const isCached = async (entry: CatalogueEntry) => {
@@ -132,32 +83,26 @@ export function createImageStore(options: ImageStoreOptions): ImageStore {
 				const {entry, notes} = await catalogues.resolve(query);
 				return describeEntry(query, entry, notes);
 			}
-			if (provider === 'file') {
-				const file = pathOf(query);
-				await fileValidators(file);
-				const compression = await compressionOfFile(file).catch(refuseUnreadable(file));
-				if (compression === undefined) await inspectHead(file, plainLine(file)).catch(refuseUnreadable(file));
-			}
+			if (provider === 'file') await lookAtFile(pathOf(query));
 			return {...describe(provider, query), query, provider};
 		},
 
 		async fetch(image, work, form = 'disk') {
 			const provider = image.provider;
 			if (!isProvider(provider)) throw unknown(image.query);
-			if (form === 'rootfs' && provider !== 'micro') {
-				throw new DroverError('image.unusable', 'Only the image micro can be launched as a container.');
-			}
 			await cache.prepare();
 			for (const note of image.notes ?? []) work.log(note);
-			const key = await keyFor(image, provider, form, work);
+			const key = await keyFor(image, provider, work);
+			// A source is read by one at a time, whichever form is wanted; the two forms of micro are built apart.
+			const claim = keyName(key(provider === 'micro' ? form : 'disk'));
 			const get = () =>
-				shared.join(key, work, one =>
+				shared.join(key(form), work, one =>
 					withClaim(
 						cache.root,
-						keyName(key),
+						claim,
 						one.signal,
 						() => one.progress('waiting for another drover that fetches it'),
-						() => fetchOf[provider](image, key, one, form),
+						() => fetchers[provider](image, one, form),
 					),
 				);
 			const cached = await get();
@@ -177,7 +122,8 @@ export function createImageStore(options: ImageStoreOptions): ImageStore {
 			);
 			if (remote !== undefined || !micro.name.includes(wanted)) return {images: published, notes: found.notes};
 			const cached = (await cache.find(keyOf('micro', 'micro', 'disk')).catch(() => undefined)) !== undefined;
-			return {images: [{...micro, cached}, ...published], notes: found.notes};
+			const own: ImageInfo = {...micro, cached};
+			return {images: [own, ...published], notes: found.notes};
 		},
 
 		async list() {
@@ -201,9 +147,6 @@ const micro = {
 	version: recipe.version,
 	description: 'A small Debian-based guest, built on this machine from packages',
 } as const;
-
-const providers = ['micro', 'file', 'http', 'catalogue'] as const;
-type Provider = (typeof providers)[number];
 
 function isProvider(name: string): name is Provider {
 	return (providers as readonly string[]).includes(name);
@@ -230,11 +173,6 @@ function unknown(query: string): DroverError {
 	);
 }
 
-function entryOf(image: ResolvedImage): CatalogueEntry {
-	if (image.entry === undefined) throw unknown(image.query);
-	return image.entry;
-}
-
 function describe(provider: Exclude<Provider, 'catalogue'>, query: string): Omit<ResolvedImage, 'query' | 'provider'> {
 	if (provider === 'micro') {
 		const memory = {memoryMinimum: limits.memoryMinimum, memoryDefault: 256 * mebibyte};
@@ -250,13 +188,6 @@ function describe(provider: Exclude<Provider, 'catalogue'>, query: string): Omit
 	};
 }
 
-/** What a source is called in the index: a change of the recipe, of a path or of an address is another source. */
-function keyOf(provider: Exclude<Provider, 'catalogue'>, query: string, form: ImageForm): string {
-	if (provider === 'micro') return `micro:${recipeHash(form)}`;
-	const source = provider === 'file' ? `file:${pathOf(query)}` : checkedUrl(query).href;
-	return form === 'disk' ? source : `rootfs:${source}`;
-}
-
 function decodeName(pathname: string): string {
 	try {
 		return decodeURIComponent(pathname);
@@ -265,10 +196,13 @@ function decodeName(pathname: string): string {
 	}
 }
 
-function sameValidators(a: Validators, b: Validators): boolean {
-	return (
-		Object.keys(a).length === Object.keys(b).length && Object.entries(a).every(([name, value]) => b[name] === value)
-	);
+/** Refuses at once what can be seen to be of no use. @throws DroverError `image.unusable` */
+async function lookAtFile(file: string): Promise<void> {
+	await fileValidators(file);
+	// Which form is wanted, and what is in it when it is packed, shows when it is fetched.
+	if ((await compressionOfFile(file).catch(refuseUnreadable(file))) !== undefined) return;
+	const isForContainers = await isArchive(file, new AbortController().signal);
+	if (!isForContainers) await inspectHead(file, plainLine(file)).catch(refuseUnreadable(file));
 }
 
 function refuseUnreadable(file: string) {

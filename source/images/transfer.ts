@@ -7,7 +7,7 @@ import type {ImageCache} from './cache.ts';
 import {type Digest, Hashes} from './digest.ts';
 import {headSize, unusable} from './format.ts';
 import {Interrupted, request, type Times} from './http.ts';
-import type {ImageWork} from './image.ts';
+import type {ImageForm, ImageWork} from './image.ts';
 import type {Begun, Partial, Validators} from './partial.ts';
 import {refuseHead} from './unpack.ts';
 import {Appender} from './write.ts';
@@ -18,6 +18,8 @@ export type Job = {
 	readonly cache: ImageCache;
 	readonly work: ImageWork;
 	readonly times: Times;
+	/** A disk, or an archive for containers. */
+	readonly form: ImageForm;
 	/** What its publisher says of it, when that is known before. */
 	readonly wanted?: {readonly digest: Digest; readonly size?: number | undefined} | undefined;
 };
@@ -104,7 +106,7 @@ async function receive(
 				head = Buffer.concat([head, value]);
 				if (head.length >= headSize) {
 					// A web page or an archive is refused after its first bytes, not after its last.
-					refuseHead(head, plainLine(url.href));
+					refuseHead(head, url, job.form);
 					head = undefined;
 				}
 			}

@@ -8,8 +8,9 @@ import {gibibyte, humanSize, mebibyte} from '../model/sizes.ts';
 import {plainLine} from '../model/text.ts';
 import {Hashes} from './digest.ts';
 import {writeSparse} from './file-source.ts';
-import {headProblem, unusable} from './format.ts';
-import type {ImageWork} from './image.ts';
+import {headProblem, notDisk, unusable} from './format.ts';
+import type {ImageForm, ImageWork} from './image.ts';
+import {mayBeArchive} from './rootfs/inspect.ts';
 import {lastLine, searchPath, throwIfCancelled} from './run.ts';
 
 export type Compression = 'xz' | 'gzip' | 'zstd' | 'bzip2';
@@ -31,7 +32,12 @@ export function compressionOf(head: Buffer): Compression | undefined {
 }
 
 /** @throws DroverError `image.unusable` when a file that begins like this is of no use, packed or not */
-export function refuseHead(head: Buffer, name: string): void {
+export function refuseHead(head: Buffer, url: URL, form: ImageForm): void {
+	const name = plainLine(url.href);
+	if (mayBeArchive(head)) {
+		if (form === 'rootfs') return;
+		if (/\.(?:tar(?:\.\w+)?|t[gx]z)$/i.test(url.pathname)) throw notDisk(name);
+	}
 	if (compressionOf(head) !== undefined) return;
 	const problem = headProblem(head);
 	if (problem === undefined) return;

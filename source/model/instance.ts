@@ -102,7 +102,10 @@ export type SshIdentity = {
 	readonly user: string;
 	/** Loopback port that leads to the guest's port 22; kept from start to start where it is still free. */
 	readonly port?: number;
-	/** Public host key line (`ssh-ed25519 AAAA…`) that the guest was given, so that the first connection is verified. */
+	/**
+	 * Public host key line (`ssh-ed25519 AAAA…`) that the guest was given, so that the first connection is verified. Empty
+	 * for one that was taken over and whose key is not known: then SSH is no way into it.
+	 */
 	readonly hostKey: string;
 };
 
@@ -166,8 +169,8 @@ export type Observation = {
 	/** Addresses that can be reached from the host. */
 	readonly ipv4: readonly string[];
 	readonly ssh?: {readonly host: string; readonly port: number};
-	/** Its guest can be reached without SSH, by way of the hypervisor. */
-	readonly isDirect?: boolean;
+	/** No address of it leads there from this host: it can be reached by way of the hypervisor only. */
+	readonly isOutOfReach?: boolean;
 	/** The member of a cluster it runs on. */
 	readonly member?: string;
 };

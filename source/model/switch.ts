@@ -72,6 +72,8 @@ export type PlanInput = {
 	/** Of a scope of its own; empty where the scope is shared. */
 	readonly entering: readonly Member[];
 	readonly freeBytes: number;
+	/** Why the driver that is left cannot be used: what it runs cannot be reached, and is left as it is. */
+	readonly leavingProblem?: string;
 	/** Why the target cannot be used. */
 	readonly targetProblem?: ErrorData;
 	/** Bytes of memory the host can give. */
@@ -107,6 +109,9 @@ function parkLine(member: Member, input: PlanInput): PlanLine<ParkMethod> {
 	const {id, name, state: was, memory} = member;
 	if (!runs.has(was)) {
 		return {id, name, was, method: 'leave', ...(was === 'Broken' ? {note: 'cannot be read; left as it is'} : {})};
+	}
+	if (was === 'Unknown' && input.leavingProblem !== undefined) {
+		return {id, name, was, method: 'leave', note: `cannot be reached, left as it is: ${input.leavingProblem}`};
 	}
 	if (input.canSuspend) return {id, name, was, method: 'suspend', bytes: memory};
 	return {id, name, was, method: 'stop', losesMemory: true};
@@ -171,6 +176,12 @@ function warningsOf(
 		const count = `${losesMemory.length} running instance${losesMemory.length === 1 ? '' : 's'}`;
 		warnings.push(
 			`${input.fromTitle} cannot suspend: ${count} shut down and boot fresh when you come back; unsaved memory is lost.`,
+		);
+	}
+	const left = park.filter(line => line.method === 'leave' && line.note?.startsWith('cannot be reached'));
+	if (left.length > 0) {
+		warnings.push(
+			`${input.fromTitle} cannot be used (${input.leavingProblem}): ${left.map(line => line.name).join(', ')} ${left.length === 1 ? 'is' : 'are'} left as ${left.length === 1 ? 'it is' : 'they are'}, and may run on.`,
 		);
 	}
 	for (const line of restore) if (line.note?.startsWith('may not load')) warnings.push(`${line.name}: ${line.note}.`);

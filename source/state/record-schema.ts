@@ -73,7 +73,8 @@ const schema = v.object({
 	ssh: v.object({
 		user: v.pipe(v.string(), v.regex(/^[a-z_][\w-]{0,31}$/, 'is not a user name')),
 		port: v.optional(v.pipe(positive, v.maxValue(65_535))),
-		hostKey: v.pipe(line, v.regex(/^ssh-ed25519 [\w+/=]+$/, 'is not an ed25519 key')),
+		// Empty: nobody has told it, so that there is no way in by SSH.
+		hostKey: v.pipe(line, v.regex(/^(?:ssh-ed25519 [\w+/=]+)?$/, 'is not an ed25519 key')),
 	}),
 	desired: v.picklist(['running', 'stopped', 'suspended']),
 	deleted: v.optional(v.object({at: time, by: line})),

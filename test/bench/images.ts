@@ -41,7 +41,7 @@ export async function imageDownload(): Promise<Figure[]> {
 			const target = path.join(directory, 'downloaded');
 			const began = performance.now();
 			await download(
-				{url: new URL(address), cache, work: quiet, times: defaultTimes, wanted: {digest: wanted, size}},
+				{url: new URL(address), cache, work: quiet, times: defaultTimes, form: 'disk', wanted: {digest: wanted, size}},
 				target,
 			);
 			const took = performance.now() - began;

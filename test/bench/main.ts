@@ -8,6 +8,7 @@ import {list} from './command-line.ts';
 import {firstFrame, keysAndQuiet} from './dashboard.ts';
 import {type Figure, printFigures} from './figures.ts';
 import {imageDownload} from './images.ts';
+import {lxd} from './lxd.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
 import {checkProgram} from './place.ts';
 import {switching} from './switching.ts';
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	daemon,
 	switch: switching,
 	images: imageDownload,
+	lxd,
 	forty,
 };
 /** Takes minutes and some ten GiB of memory, so only when asked for. */

@@ -152,6 +152,30 @@ test('mounts, in every format', async () => {
 `);
 });
 
+test('what Multipass has no word for: where it is, what it is, its further interfaces, and what is worth knowing', async () => {
+	const detail: InstanceDetail = {
+		...details[0]!,
+		kind: 'container',
+		member: 'node\u001B[2J2',
+		nics: [{network: 'br0', mac: '52:54:00:00:00:01', mode: 'auto'}],
+		notes: ['Its storage pool enforces no size.', `A long sentence ${'that goes on '.repeat(6)}.`],
+	};
+	const engine = new InfoEngine([detail], 'lxd');
+	const {out} = await drover(['info'], {engine});
+	expect(out).toContain('State:          Running\nType:           container\nMember:         node2\n');
+	expect(out).toContain('Networks:       br0 (52:54:00:00:00:01, auto)\nSSH:');
+	expect(out).toContain('Note:           Its storage pool enforces no size.\nNote:           A long sentence');
+	expect(Math.max(...out.split('\n').map(line => line.length))).toBeLessThanOrEqual(80);
+	const {info} = JSON.parse((await drover(['info', '--format', 'json'], {engine})).out);
+	expect(info['amber-otter']).toMatchObject({
+		type: 'container',
+		member: 'node2',
+		nics: [{network: 'br0', mac: '52:54:00:00:00:01', mode: 'auto'}],
+		notes: ['Its storage pool enforces no size.', expect.stringMatching(/^A long/)],
+	});
+	expect((await drover(['info', '--format', 'yaml'], {engine})).out).toContain('    member: node2\n');
+});
+
 test('a driver without snapshots has no count of them', async () => {
 	const engine = new InfoEngine(details, 'lxd');
 	expect((await drover(['info', '--format', 'json'], {engine})).out).not.toContain('snapshot_count');

@@ -131,3 +131,14 @@ test('no daemon', async () => {
 	const {code, err} = await drover(['info'], {engine});
 	expect([code, err]).toEqual([3, 'info failed: cannot reach the drover daemon\n']);
 });
+
+test('where an instance is and what it is, in data only', async () => {
+	const engine = new FakeEngine({
+		instances: [fakeInstance('web', 'Running', {member: 'node1', kind: 'virtual-machine'}), fakeInstance('xyz')],
+	});
+	const {list} = JSON.parse((await drover(['list', '--format', 'json'], {engine})).out);
+	expect(list[0]).toMatchObject({name: 'web', type: 'virtual-machine', member: 'node1'});
+	expect(Object.keys(list[1])).toEqual(['name', 'state', 'ipv4', 'release']);
+	expect((await drover(['list', '--format', 'yaml'], {engine})).out).toContain('    member: node1\n');
+	expect((await drover(['list'], {engine})).out).not.toContain('node1');
+});

@@ -1,5 +1,6 @@
 import {describe, expect, test} from 'vitest';
 import {commandTable} from '../../source/commands/table.ts';
+import type {Adoptable} from '../../source/drivers/driver.ts';
 import type {Engine} from '../../source/engine/engine.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {FindRequest, ImageInfo} from '../../source/model/image-info.ts';
@@ -90,7 +91,7 @@ describe('what is no command', () => {
 	});
 
 	test.each([
-		...['transfer', 'copy-files', 'snapshot', 'restore', 'clone'],
+		...['snapshot', 'restore', 'clone'],
 		...['alias', 'aliases', 'unalias', 'prefer', 'authenticate', 'auth', 'wait-ready', 'zones'],
 	])('%s is known and not there', async name => {
 		const {code, out, err, connections} = await drover([name, '--any', 'thing']);
@@ -490,5 +491,87 @@ hyperv  no       yes        yes            yes`);
 			drivers: [{name: 'qemu'}, {name: 'lxd'}, {name: 'hyperv'}],
 			took_ms: 12,
 		});
+	});
+});
+
+describe('adopt', () => {
+	const foreign: readonly Adoptable[] = [
+		{name: 'noble', from: 'multipass', state: 'Stopped'},
+		{name: 'db', from: 'multipass', state: 'Running', problem: 'it is drover’s\u001B[2J already.'},
+		{name: 'amber', from: 'multipass', state: 'Running'},
+		{name: 'other', from: 'lima', state: 'Running'},
+		{name: 'b\u001B[2Jad', from: 'multipass', state: 'Running'},
+	];
+	const engineWith = () => Object.assign(new FakeEngine({driver: fakeDriver('lxd')}), {foreign});
+	const adopted = (engine: FakeEngine) =>
+		engine.calls.flatMap(({method, request}) => (method === 'adopt' ? [request] : []));
+
+	test('a broken one by its name', async () => {
+		const engine = engineWith();
+		expect(await drover(['adopt', 'web'], {engine})).toMatchObject({code: 0, out: 'Adopted: web (Stopped)\n'});
+		expect(adopted(engine)).toEqual([{name: 'web', by: 'kim'}]);
+	});
+
+	test('lists what other software has', async () => {
+		const engine = engineWith();
+		expect(await drover(['adopt', '--from', 'Multipass'], {engine})).toMatchObject({
+			code: 0,
+			err: '',
+			out: [
+				'Name   State',
+				'amber  Running  can be taken over',
+				'db     Running  it is drover’s already',
+				'noble  Stopped  can be taken over',
+				'',
+			].join('\n'),
+		});
+		const {out} = await drover(['adopt', '--from', 'lima', '--format', 'json'], {engine});
+		expect(JSON.parse(out)).toEqual({adoptables: [{name: 'other', from: 'lima', state: 'Running'}]});
+		expect((await drover(['adopt', '--from', 'none'], {engine})).out).toBe(
+			'The driver lxd sees no instances of none.\n',
+		);
+		expect(adopted(engine)).toEqual([]);
+	});
+
+	test('takes over those that are named, or all that can be', async () => {
+		const engine = engineWith();
+		expect(await drover(['adopt', '--from', 'multipass', 'noble', 'db'], {engine})).toMatchObject({
+			code: 0,
+			out: 'Adopted: noble (Stopped)\nAdopted: db (Stopped)\n',
+		});
+		expect(adopted(engine)).toEqual(['noble', 'db'].map(name => ({name, from: 'multipass', by: 'kim'})));
+		const second = engineWith();
+		expect(await drover(['adopt', '--from', 'multipass', '--all'], {engine: second})).toMatchObject({
+			code: 0,
+			out: 'Adopted: amber (Stopped)\nAdopted: noble (Stopped)\n',
+			err: 'db is left where it is: it is drover’s already.\n',
+		});
+	});
+
+	test('one that is refused does not keep the others from it', async () => {
+		const engine = engineWith();
+		const {adopt} = engine;
+		engine.adopt = async request => {
+			if (request.name === 'noble') throw new DroverError('instance.exists', 'instance "noble" already exists');
+			return adopt.call(engine, request);
+		};
+		expect(await drover(['adopt', '--from', 'multipass', 'noble', 'db'], {engine})).toMatchObject({
+			code: 2,
+			out: 'Adopted: db (Stopped)\n',
+			err: 'adopt failed: instance "noble" already exists\n',
+		});
+	});
+
+	test.each([
+		[['adopt']],
+		[['adopt', 'a', 'b']],
+		[['adopt', '--all']],
+		[['adopt', 'web', '--format', 'json']],
+		[['adopt', '--from', '']],
+		[['adopt', '--from', 'multipass', 'web', '--all']],
+		[['adopt', '--from', 'multipass', 'web', '--format', 'json']],
+		[['adopt', '--from', 'multipass', '--format', 'csv']],
+	])('%j is a mistake', async argv => {
+		expect(await drover(argv)).toMatchObject({code: 1, connections: 0});
 	});
 });

@@ -1,28 +1,12 @@
 import {setTimeout as sleep} from 'node:timers/promises';
-import {describe, expect, onTestFinished, test} from 'vitest';
+import {describe, expect, test} from 'vitest';
 import type {Connection} from '../../source/engine/engine.ts';
 import {DroverError} from '../../source/model/errors.ts';
-import type {InstanceView} from '../../source/model/instance.ts';
 import {planSwitch} from '../../source/model/switch.ts';
 import {beginStory, type SwitchStory, withLine} from '../../source/model/switch-story.ts';
 import {FakeEngine, fakeDriver, fakeInstance} from '../support/fake-engine.ts';
-import {keys, TestScreen} from '../support/screen.ts';
-
-type Options = ConstructorParameters<typeof TestScreen>[1];
-
-/** The dashboard on a terminal emulator, closed when the test ends. */
-function open(engine: FakeEngine, options: Options = {}): TestScreen {
-	const screen = new TestScreen(engine, options);
-	onTestFinished(() => screen.close());
-	return screen;
-}
-
-async function openWith(instances: readonly InstanceView[], options: Options = {}) {
-	const engine = new FakeEngine({instances});
-	const screen = open(engine, options);
-	await screen.waitFor(instances[0]!.name);
-	return {engine, screen};
-}
+import {keys} from '../support/screen.ts';
+import {open, openWith} from './opened.ts';
 
 const three = () => [
 	fakeInstance('amber-otter'),
@@ -263,7 +247,7 @@ describe('screens', () => {
 		await screen.press(keys.down, keys.enter, '2', keys.tab, '2', 'G', keys.tab, keys.tab);
 		await screen.waitFor('drover launch micro --name beaver --cpus ?? --memory 2G');
 		await screen.press(keys.enter);
-		await screen.waitFor('To fix first: cpus');
+		await screen.waitFor('To fix first: CPUs');
 		await screen.press('\u001B[Z', '\u001B[Z', '\u001B[Z', keys.ctrlU, '2', keys.tab, keys.tab, keys.tab, keys.enter);
 		await screen.waitFor(/> beaver/);
 		await screen.waitFor('launch beaver: done');
@@ -479,7 +463,7 @@ describe('switching', () => {
 			hostMemory: 2 ** 34,
 		});
 
-	async function atPlan(canSuspend: boolean, options: Options = {}) {
+	async function atPlan(canSuspend: boolean, options: Parameters<typeof open>[1] = {}) {
 		const engine = new FakeEngine({instances: three(), delayMs: 60_000});
 		engine.plan = planFor(canSuspend);
 		engine.drivers = async () => [fakeDriver('qemu'), fakeDriver('libvirt', {current: false})];

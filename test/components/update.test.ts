@@ -1,58 +1,7 @@
 import {describe, expect, test} from 'vitest';
-import type {Effect, Message, Model} from '../../source/components/store/model.ts';
-import {initialModel, update} from '../../source/components/store/update.ts';
-import type {Overview} from '../../source/engine/engine.ts';
-import type {InstanceView} from '../../source/model/instance.ts';
 import type {OperationView} from '../../source/model/operation.ts';
 import {FakeEngine, fakeDriver, fakeInstance} from '../support/fake-engine.ts';
-
-/** The reducer with a clock: every key is a second after the one before, unless told otherwise. */
-class Driven {
-	model: Model = initialModel({size: {columns: 80, rows: 24}, user: 'kim'});
-	effects: Effect[] = [];
-	at = 1_000_000;
-
-	static async with(instances: readonly InstanceView[], more: Partial<Overview> = {}): Promise<Driven> {
-		const driven = new Driven();
-		const overview = await new FakeEngine({instances}).overview();
-		driven.send({type: 'overview', overview: {...overview, ...more}, at: driven.at});
-		return driven;
-	}
-
-	send(message: Message): this {
-		const {model, effects} = update(this.model, message);
-		this.model = model;
-		this.effects.push(...effects);
-		return this;
-	}
-
-	press(...names: readonly string[]): this {
-		for (const name of names) this.pressAfter(1000, name);
-		return this;
-	}
-
-	pressAfter(ms: number, name: string): this {
-		this.at += ms;
-		const text = name === 'space' ? ' ' : name.length === 1 ? name : '';
-		return this.send({type: 'key', presses: [{name, text}], at: this.at});
-	}
-
-	events(part: Partial<Extract<Message, {type: 'events'}>>): this {
-		return this.send({type: 'events', changed: [], removed: [], operations: [], at: this.at, ...part});
-	}
-
-	get requests() {
-		return this.effects.flatMap(effect => (effect.type === 'act' ? [effect.request] : []));
-	}
-
-	get top() {
-		return this.model.layers.at(-1);
-	}
-
-	get cursorName() {
-		return this.model.roster.byId.get(this.model.table.cursor ?? '')?.name;
-	}
-}
+import {Driven} from './driven.ts';
 
 const several = () => Driven.with(['amber', 'bison', 'cod', 'dove'].map(name => fakeInstance(name)));
 
@@ -339,7 +288,8 @@ describe('screens', () => {
 			cancellable: true,
 			createdAt: 1,
 		};
-		driven.send({type: 'begun', operation, at: driven.at});
+		// Whoever was about to leave the form need not answer any more.
+		driven.press('esc').send({type: 'begun', operation, at: driven.at});
 		expect(driven.top).toBeUndefined();
 		driven.events({changed: [fakeInstance('beaver', 'Starting')]});
 		expect(driven.cursorName).toBe('beaver');
@@ -348,15 +298,19 @@ describe('screens', () => {
 	test('a refused launch keeps the form and says why', async () => {
 		const driven = await several();
 		driven.press('n', ...'beaver', 'tab', 'tab', 'tab', 'tab', 'tab', 'enter');
-		driven.send({type: 'launch-failed', error: {code: 'host.disk-full', message: 'No room.'}, at: driven.at});
+		const error = {code: 'host.disk-full', message: 'No room.'} as const;
+		driven.send({type: 'form-refused', purpose: 'launch', error, at: driven.at});
 		expect(driven.top).toMatchObject({kind: 'form', isSending: false, error: {message: 'No room.'}});
+		// Nobody is left to be told there, but it is told.
+		driven.press('enter', 'esc', 'y').send({type: 'form-refused', purpose: 'launch', error, at: driven.at});
+		expect(driven.model.alerts[0]?.text).toBe('launch: No room.');
 	});
 
 	test('a form with problems is not sent', async () => {
 		const driven = await several();
 		driven.press('n', ...'amber', 'tab', 'tab', 'tab', 'tab', 'tab', 'enter');
 		expect(driven.effects.some(effect => effect.type === 'launch')).toBe(false);
-		expect(driven.model.toast?.text).toMatch(/name/);
+		expect(driven.model.toast?.text).toMatch(/Name/);
 	});
 
 	test('a form that was edited asks before it is left', async () => {

@@ -38,7 +38,11 @@ if (typeof lxd === 'string') {
 		},
 		loss: web => ({
 			words: /does not have it any more/,
-			remove: async () => void (await rename(web.record.name, 'away')),
+			async remove() {
+				// While a launch is under way it need not be there yet.
+				web.record = {...web.record, phase: 'ready'};
+				await rename(web.record.name, 'away');
+			},
 			mend: async () => void (await rename('away', web.record.name)),
 		}),
 		hasAgent: false,

@@ -1,5 +1,7 @@
+import {readFile} from 'node:fs/promises';
 import {expect, test} from 'vitest';
-import {simulatedEngine} from '../support/engine.ts';
+import {sshConfigFile} from '../../source/guest/ssh-config.ts';
+import {simulatedEngine, until} from '../support/engine.ts';
 import {scratchPaths} from '../support/scratch.ts';
 import {SimulatedHypervisor} from '../support/simulated-driver.ts';
 
@@ -54,4 +56,16 @@ test('only into a guest that is up', async () => {
 	});
 	await engine.wait({id: (await engine.act({action: 'delete', names: ['web'], by})).id});
 	await expect(engine.access({name: 'web'})).rejects.toMatchObject({code: 'instance.deleted'});
+});
+
+test('plain ssh reaches a guest by the address it has now, where no port is kept for it', async () => {
+	const paths = scratchPaths();
+	const {engine, hypervisor} = await simulatedEngine(paths, {driver: 'lxd'});
+	hypervisor.sshOf = () => ({host: '10.97.0.7', port: 22});
+	await engine.wait({id: (await engine.launch({name: 'web', by})).id});
+	const config = () => readFile(sshConfigFile(paths), 'utf8').catch(() => '');
+	await until(config, text => /Host web\.drover\n\tHostName 10\.97\.0\.7\n\tPort 22\n/.test(text));
+	hypervisor.sshOf = () => undefined;
+	await engine.refresh();
+	await until(config, text => !text.includes('web.drover'));
 });

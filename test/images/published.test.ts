@@ -132,6 +132,21 @@ test('ten who want it at once, by different names: one download', async () => {
 	expect(left(images)).toEqual([]);
 });
 
+test('for a container it is downloaded once, and converted from the disk that is kept', async () => {
+	const {store, publisher, file, images} = await setUp();
+	const image = await store.resolve('noble');
+	for (let round = 0; round < 2; round++) {
+		// There is no system on this one, which is found out after the download only.
+		expect(await failure(store.fetch(image, recordedWork(), 'rootfs'))).toMatchObject({
+			code: 'image.unusable',
+			message: expect.stringMatching(/^24\.04 cannot be used for a container: /),
+		});
+	}
+	expect((await store.fetch(image, recordedWork())).format).toBe('raw');
+	expect(publisher.asked(file)).toBe(1);
+	expect(left(images)).toEqual([]);
+});
+
 test('other bytes than the catalogue lists are refused and thrown away', async () => {
 	const {store, directory, disk, publisher, file, images} = await setUp();
 	const image = await store.resolve('noble');

@@ -23,9 +23,10 @@ const interfaces = '/sys/class/net';
 
 /**
  * Starts an LXD daemon with a directory of its own. It makes bridges, name spaces and control groups, so it needs root.
+ * @param within a command that runs it elsewhere, as in a network of its own
  * @returns why there can be none here
  */
-export async function ownLxd(): Promise<OwnLxd | string> {
+export async function ownLxd({within = []}: {within?: readonly string[]} = {}): Promise<OwnLxd | string> {
 	if (process.platform !== 'linux') return 'LXD is for Linux';
 	if (process.getuid?.() !== 0) return 'an LXD daemon of its own needs root';
 	const program = findOnPath('lxd');
@@ -42,7 +43,8 @@ export async function ownLxd(): Promise<OwnLxd | string> {
 		directory,
 		pid: () => child?.pid,
 		async start() {
-			const started = spawn(program, ['--group', 'root', `--logfile=${log}`], {
+			const [command = program, ...args] = [...within, program, '--group', 'root', `--logfile=${log}`];
+			const started = spawn(command, args, {
 				env: environment,
 				stdio: 'ignore',
 				detached: true,

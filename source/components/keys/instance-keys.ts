@@ -90,7 +90,8 @@ export const instanceKeys: readonly KeyAction[] = [
 		title: 'mounts',
 		where: ['table', 'menu', 'detail'],
 		group: 'Instance',
-		needs: target,
+		needs: ['connection', 'one-target'],
+		command: 'drover mount DIRECTORY NAME:TARGET',
 	},
 	{
 		id: 'instance.networks',
@@ -98,7 +99,8 @@ export const instanceKeys: readonly KeyAction[] = [
 		title: 'networks',
 		where: ['table', 'menu', 'detail'],
 		group: 'Instance',
-		needs: target,
+		needs: ['connection', 'one-target'],
+		command: 'drover set local.NAME.bridged=true',
 	},
 	{
 		id: 'instance.edit',
@@ -106,7 +108,8 @@ export const instanceKeys: readonly KeyAction[] = [
 		title: 'edit cpu, memory, disk',
 		where: ['table', 'menu', 'detail'],
 		group: 'Instance',
-		needs: target,
+		needs: ['connection', 'one-target'],
+		command: 'drover set local.NAME.cpus=NUMBER',
 	},
 	{
 		id: 'instance.duplicate',

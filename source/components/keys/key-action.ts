@@ -6,6 +6,8 @@ export type Where =
 	| 'menu'
 	| 'detail'
 	| 'form'
+	| 'mounts'
+	| 'networks'
 	| 'operations'
 	| 'alerts'
 	| 'finder'
@@ -21,7 +23,16 @@ export type Where =
 export type Group = 'Move' | 'Select' | 'Instance' | 'Screens' | 'Session';
 
 /** What an action needs; the reason why it cannot be done now is derived from it. */
-export type Need = 'target' | 'one-target' | 'connection' | 'marks' | 'operation' | 'cancellable' | 'failed';
+export type Need =
+	| 'target'
+	| 'one-target'
+	| 'connection'
+	| 'marks'
+	| 'mount'
+	| 'network'
+	| 'operation'
+	| 'cancellable'
+	| 'failed';
 
 export type KeyAction = {
 	/** Stable name: `instance.stop`. */

@@ -15,6 +15,8 @@ export const lists: readonly Where[] = [
 	'table',
 	'menu',
 	'detail',
+	'mounts',
+	'networks',
 	'operations',
 	'alerts',
 	'drivers',

@@ -9,6 +9,7 @@ import {
 	activeOperations,
 	operationAtCursor,
 	reasonAgainstNeed,
+	screenLayer,
 	targetsOf,
 	topLayer,
 	whereOf,
@@ -61,7 +62,9 @@ function firstRight({facts, roster, link, story}: Model, width: number): Line {
 
 /** What each screen is called in the second line. */
 function crumb(model: Model): string {
-	const layer = topLayer(model);
+	const top = topLayer(model);
+	// A question is about the screen below it.
+	const layer = top?.kind === 'confirm' ? screenLayer(model) : top;
 	const name = (id: string) => plainLine(model.roster.byId.get(id)?.name ?? 'gone');
 	switch (layer?.kind) {
 		case undefined:
@@ -74,7 +77,10 @@ function crumb(model: Model): string {
 		case 'detail':
 			return `Instances > ${name(layer.id)}`;
 		case 'form':
-			return 'Instances > new';
+			return layer.id === undefined ? 'Instances > new' : `Instances > ${name(layer.id)} > ${layer.purpose}`;
+		case 'mounts':
+		case 'networks':
+			return `Instances > ${name(layer.id)} > ${layer.kind}`;
 		case 'operations':
 			return layer.isLogOpen ? `Operations > ${plainLine(operationAtCursor(model)?.title ?? '')}` : 'Operations';
 		case 'alerts':

@@ -2,12 +2,21 @@ import type {InstanceView} from '../../model/instance.ts';
 import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
 import {addressOf} from '../store/filter.ts';
+import {memoryPercent, type Usage} from '../store/usage.ts';
 import {fitText, type Line, type Span, span} from './line.ts';
 import {stateLooks} from './theme.ts';
 
-type ColumnName = 'NAME' | 'STATE' | 'IMAGE' | 'ADDRESS' | 'CPU' | 'MEM' | 'DISK';
+type ColumnName = 'NAME' | 'STATE' | 'IMAGE' | 'ADDRESS' | 'MEMBER' | 'CPU' | 'MEM' | 'DISK' | 'CPU%' | 'MEM%';
 
 export type Column = {readonly name: ColumnName; readonly width: number; readonly align: 'left' | 'right'};
+
+/** Columns that are there for some drivers only. */
+export type Extras = {
+	/** What instances use. */
+	readonly usage: boolean;
+	/** Where in a cluster they live. */
+	readonly member: boolean;
+};
 
 type Rule = {
 	readonly name: Exclude<ColumnName, 'NAME'>;
@@ -15,34 +24,49 @@ type Rule = {
 	readonly align: 'left' | 'right';
 	/** The table's width from which the column is shown. */
 	readonly from: number;
+	readonly extra?: keyof Extras;
 };
 
-/** In the order they stand; NAME and STATE always stay, what matters least leaves first. */
+/** In the order they stand; NAME and STATE always stay, what changes often is at the end. */
 const rules: readonly Rule[] = [
 	{name: 'STATE', width: 18, align: 'left', from: 0},
 	{name: 'IMAGE', width: 10, align: 'left', from: 72},
 	{name: 'ADDRESS', width: 15, align: 'left', from: 52},
+	{name: 'MEMBER', width: 10, align: 'left', from: 90, extra: 'member'},
 	{name: 'CPU', width: 3, align: 'right', from: 46},
 	{name: 'MEM', width: 6, align: 'right', from: 62},
 	{name: 'DISK', width: 6, align: 'right', from: 84},
+	{name: 'CPU%', width: 4, align: 'right', from: 70, extra: 'usage'},
+	{name: 'MEM%', width: 4, align: 'right', from: 70, extra: 'usage'},
 ];
+
+/** What makes room for the columns of {@link Extras}, in this order: the pane has all of it. */
+const yielding: readonly ColumnName[] = ['IMAGE', 'DISK', 'MEMBER'];
 
 /** Mark, cursor, space. */
 export const gutter = 3;
 const narrowestName = 10;
+/** What extra columns leave of the name at least. */
+const comfortableName = 16;
 const widestName = 34;
 
-/** Which columns fitText, and how wide they are. Depends on the width alone, so that nothing moves when values change. */
-export function columnsFor(width: number): readonly Column[] {
-	const chosen = rules.filter(rule => width >= rule.from);
-	let fixed = chosen.reduce((sum, rule) => sum + rule.width + 1, gutter);
-	let columns: readonly Rule[] = chosen;
-	if (width - fixed < narrowestName) {
-		// The smallest terminals: a shorter state is still a word.
-		columns = chosen.map(rule => (rule.name === 'STATE' ? {...rule, width: 14} : rule));
-		fixed -= 4;
+const takenBy = (columns: readonly Rule[]) => columns.reduce((sum, rule) => sum + rule.width + 1, gutter);
+
+/**
+ * Which columns fit, and how wide they are. Depends on the width and on which kinds of column there are at all, so that
+ * nothing moves when values change.
+ */
+export function columnsFor(width: number, {usage, member}: Extras = {usage: false, member: false}): readonly Column[] {
+	const has: Readonly<Record<keyof Extras, boolean>> = {usage, member};
+	let columns = rules.filter(rule => width >= rule.from && (rule.extra === undefined || has[rule.extra]));
+	for (const name of columns.some(rule => rule.extra !== undefined) ? yielding : []) {
+		if (width - takenBy(columns) < comfortableName) columns = columns.filter(rule => rule.name !== name);
 	}
-	const name = Math.min(widestName, Math.max(narrowestName, width - fixed));
+	if (width - takenBy(columns) < narrowestName) {
+		// The smallest terminals: a shorter state is still a word.
+		columns = columns.map(rule => (rule.name === 'STATE' ? {...rule, width: 14} : rule));
+	}
+	const name = Math.min(widestName, Math.max(narrowestName, width - takenBy(columns)));
 	return [{name: 'NAME', width: name, align: 'left'}, ...columns];
 }
 
@@ -57,7 +81,9 @@ export function stateText(instance: InstanceView): string {
 	return `${sign} ${word}${progress}`;
 }
 
-function cellText(instance: InstanceView, column: ColumnName): string {
+const percentText = (value: number | undefined) => (value === undefined ? '-' : `${value}%`);
+
+function cellText(instance: InstanceView, column: ColumnName, usage: Usage | undefined): string {
 	switch (column) {
 		case 'NAME':
 			return plainLine(instance.name);
@@ -67,6 +93,12 @@ function cellText(instance: InstanceView, column: ColumnName): string {
 			return plainLine(instance.image.release);
 		case 'ADDRESS':
 			return plainLine(addressOf(instance)) || '-';
+		case 'MEMBER':
+			return plainLine(instance.member ?? '') || '-';
+		case 'CPU%':
+			return percentText(usage?.cpu);
+		case 'MEM%':
+			return percentText(usage && memoryPercent(usage));
 		case 'CPU':
 			return instance.state === 'Broken' ? '-' : String(instance.cpus);
 		case 'MEM':
@@ -90,12 +122,12 @@ export function titleLine(columns: readonly Column[], ordered: ColumnName | unde
 export function rowLine(
 	instance: InstanceView,
 	columns: readonly Column[],
-	{isCursor, isMarked}: {isCursor: boolean; isMarked: boolean},
+	{isCursor, isMarked, usage}: {isCursor: boolean; isMarked: boolean; usage?: Usage | undefined},
 ): Line {
 	const style = stateLooks[instance.state].style;
 	const isDim = instance.state === 'Deleted';
 	const cells: Span[] = columns.map((column, index) => {
-		const text = `${index === 0 ? '' : ' '}${fitText(cellText(instance, column.name), column.width, column.align)}`;
+		const text = `${index === 0 ? '' : ' '}${fitText(cellText(instance, column.name, usage), column.width, column.align)}`;
 		if (column.name === 'STATE') return span(text, style);
 		return span(text, isDim ? 'dim' : undefined);
 	});

@@ -26,6 +26,9 @@ export function hasPane({columns}: Size, isPaneOpen: boolean): boolean {
 	return isPaneOpen && columns >= paneFrom;
 }
 
+/** From this width on the table has columns for what instances use: what is not shown is not asked for either. */
+export const usageFrom = 120;
+
 /** Rows of instances on the screen: the body less the line of column titles. */
 export function tableHeight(size: Size): number {
 	return Math.max(1, layoutOf(size).bodyHeight - 1);

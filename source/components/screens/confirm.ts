@@ -20,10 +20,17 @@ export function confirmLines(layer: ConfirmLayer, width: number): readonly Line[
 			...wrap(plainLine(layer.title), inner).map(part => line(part, 'bold')),
 			[],
 			...layer.effects.flatMap(effect => wrap(plainLine(effect), inner).map(part => line(part))),
-			...(layer.command ? [[], [span('same as  ', 'dim'), span(plainLine(layer.command))]] : []),
+			...commandLines(layer.command, inner),
 			[],
 			...answer,
 		],
 		width,
 	);
+}
+
+function commandLines(command: string | undefined, width: number): readonly Line[] {
+	if (command === undefined) return [];
+	const label = 'same as  ';
+	const parts = command.split('\n').flatMap(text => wrap(plainLine(text), width - label.length));
+	return [[], ...parts.map((part, index) => [span(index === 0 ? label : ' '.repeat(label.length), 'dim'), span(part)])];
 }

@@ -1,4 +1,5 @@
 import type {InstanceView} from '../../model/instance.ts';
+import type {Mount} from '../../model/mount.ts';
 import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
 import {bar} from '../pieces/box.ts';
@@ -8,6 +9,7 @@ import {stateLooks} from '../pieces/theme.ts';
 import {moment} from '../pieces/times.ts';
 import type {DetailLayer, Model} from '../store/model.ts';
 import {driverOf} from '../store/selectors.ts';
+import {hasUsage, usageLines} from './detail-usage.ts';
 import {abilityLines} from './table.ts';
 
 const tabs = ['Overview', 'Events', 'Console'] as const;
@@ -20,7 +22,7 @@ export function detailLines(model: Model, layer: DetailLayer, width: number, hei
 	}
 	const head: readonly Line[] = [summary(instance), tabLine(layer), line('─'.repeat(width), 'dim')];
 	const room = height - head.length;
-	const body = [overview, events, consoleTab][layer.tab]!(model, layer, instance, width - 2);
+	const body = bodyOf(model, layer, instance, width);
 	const top = Math.max(0, Math.min(layer.top, body.length - room));
 	const shown = body.slice(top, top + room);
 	const isCut = top + room < body.length;
@@ -28,6 +30,16 @@ export function detailLines(model: Model, layer: DetailLayer, width: number, hei
 		? [...shown.slice(0, -1), line(`${body.length - top - room + 1} more lines below (j)`, 'dim')]
 		: shown;
 	return fill([...head, ...last.map(content => [span(' '), ...content])], height);
+}
+
+function bodyOf(model: Model, layer: DetailLayer, instance: InstanceView, width: number): readonly Line[] {
+	return [overview, events, consoleTab][layer.tab]!(model, layer, instance, width - 2);
+}
+
+/** How many lines there are to scroll through on the tab that is shown. */
+export function detailLength(model: Model, layer: DetailLayer): number {
+	const instance = model.roster.byId.get(layer.id);
+	return instance ? bodyOf(model, layer, instance, model.size.columns).length : 0;
 }
 
 function summary(instance: InstanceView): Line {
@@ -73,13 +85,20 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 			instance.ssh ? plainLine(`${instance.ssh.user}@${instance.ssh.host} port ${instance.ssh.port}`) : '',
 			width,
 		),
-		...guestLines(detail, error, instance, width),
+		...(hasUsage(model, instance) ? [[], ...usageLines(model, instance, width)] : []),
+		...guestLines(detail, error, instance, width, hasUsage(model, instance)),
 		[],
 		...fact('Image', plainLine(`${instance.image.release} (${instance.image.query})`), width),
+		...(instance.kind ? fact('Type', kinds[instance.kind], width) : []),
+		...(instance.member ? fact('Member', plainLine(instance.member), width) : []),
+		...(instance.mounts ?? []).flatMap((mount, index) => fact(index === 0 ? 'Mounts' : '', mountText(mount), width)),
 		...fact('Created', `${moment(instance.createdAt)} by ${plainLine(instance.createdBy)}`, width),
 		...(detail
 			? [
 					...fact('MAC', plainLine(detail.mac), width),
+					...(detail.nics ?? []).flatMap((nic, index) =>
+						fact(index === 0 ? 'Networks' : '', plainLine(`${nic.network}  ${nic.mac}  ${nic.mode}`), width),
+					),
 					...(detail.pid === undefined
 						? []
 						: fact('Process', `${detail.pid}${detail.accelerator ? `, ${plainLine(detail.accelerator)}` : ''}`, width)),
@@ -91,6 +110,7 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 							)
 						: []),
 					...fact('Directory', plainLine(detail.directory), width),
+					...(detail.notes ?? []).flatMap((note, index) => fact(index === 0 ? 'Notes' : '', plainLine(note), width)),
 				]
 			: []),
 		[],
@@ -98,11 +118,19 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 	];
 }
 
+const kinds = {container: 'container', 'virtual-machine': 'virtual machine'} as const;
+
+/** `/srv/data -> /data  native`. */
+export function mountText({source, target, type}: Mount): string {
+	return plainLine(`${source} -> ${target}  ${type}`);
+}
+
 function guestLines(
 	detail: DetailLayer['detail'],
 	error: DetailLayer['error'],
 	instance: InstanceView,
 	width: number,
+	isMemoryShown: boolean,
 ): readonly Line[] {
 	if (error) return wrap(`Not known: ${plainLine(error.message)}`, width).map(part => line(part, 'problem'));
 	if (!detail) return instance.state === 'Running' ? [line('asking the guest ...', 'dim')] : [];
@@ -115,7 +143,7 @@ function guestLines(
 	};
 	return [
 		...(guest.load ? fact('Load', guest.load.map(value => value.toFixed(2)).join(' '), width) : []),
-		...(guest.memory ? use('Memory', guest.memory.used, guest.memory.total) : []),
+		...(guest.memory && !isMemoryShown ? use('Memory', guest.memory.used, guest.memory.total) : []),
 		...Object.entries(guest.disks ?? {}).flatMap(([name, disk]) =>
 			use(`Disk ${plainLine(name)}`.slice(0, 11), disk.used, disk.total),
 		),

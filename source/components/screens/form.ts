@@ -1,111 +1,151 @@
-import {driverTitles} from '../../model/driver-name.ts';
-import {formatSize, limits} from '../../model/sizes.ts';
+import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
 import {caret} from '../pieces/chrome.ts';
-import {fill, fitText, type Line, line, span, spread, wrap} from '../pieces/line.ts';
-import {formCommand, formProblems, launchButton, suggestions} from '../store/form.ts';
-import {type FormField, type FormLayer, formFields, type Model} from '../store/model.ts';
-import {formContext} from '../store/perform.ts';
+import {fill, fitText, type Line, line, lineWidth, type Span, span, spread, wrap} from '../pieces/line.ts';
+import {chosenOption, type FormOption, type FormRow, fieldIn, formButton, isOn, problemsIn} from '../store/form.ts';
+import {formKind, rowsOf} from '../store/forms.ts';
+import type {FormLayer, Model} from '../store/model.ts';
 
-const titles: Readonly<Record<FormField, string>> = {
-	name: 'Name',
-	image: 'Image',
-	cpus: 'CPUs',
-	memory: 'Memory',
-	disk: 'Disk',
-};
+const titleWidth = 11;
+/** Where what is filled in begins. */
+const indent = 3 + titleWidth;
 
-/** The launch form: limits beside each field, and the same thing as a command line. */
+/** A form: limits beside each field, what is wrong below it, and the same thing as a command line. */
 export function formLines(model: Model, form: FormLayer, width: number, height: number): readonly Line[] {
-	const {facts} = model;
-	const problems = formProblems(form, formContext(model));
-	const host = facts?.host;
-	const free = host ? `free: ${host.cpus} cpu, ${formatSize(host.memoryAvailable)}, ${formatSize(host.diskFree)} ` : '';
-	const notes: Readonly<Record<FormField, string>> = {
-		name: 'blank = a generated name',
-		image: imageNote(form),
-		cpus: host ? `1-${host.cpus}` : 'at least 1',
-		memory: `min ${formatSize(limits.memoryMinimum)}${host ? `, ${formatSize(host.memoryAvailable)} free` : ''}; blank = image's`,
-		disk: `min ${formatSize(limits.diskMinimum)}, thin; blank = image's`,
-	};
-	const lines: Line[] = [
-		spread(
-			[span(` Launch an instance on ${facts ? driverTitles[facts.driver.name] : '?'}`, 'bold')],
-			[span(free, 'dim')],
-			width,
-		),
-		[],
-	];
-	for (const [index, field] of formFields.entries()) {
-		lines.push(fieldLine(form, field, index, notes[field], problems[field] !== undefined, width));
-		const problem = problems[field];
-		if (problem !== undefined) lines.push([span(' '.repeat(16)), span(`▲ ${problem}`, 'problem')]);
-		if (field === 'image' && form.focus === index) lines.push(...suggestionLines(form, width));
+	const kind = formKind(form);
+	const rows = rowsOf(model, form);
+	const host = model.facts?.host;
+	const free =
+		host && kind.isAboutHardware
+			? `free: ${host.cpus} cpu, ${formatSize(host.memoryAvailable)}, ${formatSize(host.diskFree)} `
+			: '';
+	const lines: Line[] = [spread([span(` ${kind.title(model, form)}`, 'bold')], [span(free, 'dim')], width), []];
+	let focused = 0;
+	for (const row of rows) {
+		if (row.name === form.focus) focused = lines.length;
+		lines.push(...rowLines(form, row, width));
 	}
-	const isFocused = form.focus === launchButton;
-	lines.push(
-		[],
-		[
-			span(isFocused ? ' > ' : '   ', 'bold'),
-			span(form.isSending ? '[ Launching ... ]' : '[ Launch ]', isFocused ? 'selected' : 'bold'),
-		],
-	);
-	const count = Object.keys(problems).length;
+	const isOnButton = form.focus === formButton;
+	lines.push([]);
+	if (isOnButton) focused = lines.length;
+	lines.push([
+		span(isOnButton ? ' > ' : '   ', 'bold'),
+		span(`[ ${form.isSending ? kind.busy : kind.button} ]`, isOnButton ? 'selected' : 'bold'),
+	]);
 	lines.push([], line(' Same on the command line (ctrl-y copies):', 'dim'));
-	lines.push(...wrap(formCommand(form, problems), width - 4).map(part => line(`   ${part}`)));
-	if (count > 0) {
-		const names = (Object.keys(problems) as FormField[]).map(field => titles[field]).join(', ');
-		lines.push([], line(` ${count} ${count === 1 ? 'problem' : 'problems'} to fix: ${names}`, 'problem'));
+	for (const command of kind.commands(model, form)) {
+		lines.push(...wrap(command, width - 4).map(part => line(`   ${part}`)));
+	}
+	const problems = problemsIn(rows);
+	if (problems.length > 0) {
+		const names = problems.map(row => row.title).join(', ');
+		const count = `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`;
+		lines.push([], line(` ${count} to fix: ${names}`, 'problem'));
 	}
 	if (form.error) {
 		const text = `${plainLine(form.error.message)}${form.error.next ? ` ${plainLine(form.error.next)}` : ''}`;
-		lines.push([], ...wrap(`Not launched: ${text}`, width - 2).map(part => line(` ${part}`, 'problem')));
+		lines.push([], ...wrap(`${kind.refused}: ${text}`, width - 2).map(part => line(` ${part}`, 'problem')));
 	}
-	return fill(lines, height);
+	return scrolled(lines, focused, form, height);
 }
 
-function imageNote(form: FormLayer): string {
-	if (form.imagesError) return `the list could not be read: ${plainLine(form.imagesError.message)}`;
-	if (!form.images) return 'loading the list ...';
-	return `type to search ${form.images.length}; file:// https://; blank = default`;
+/** All lines where they fit; else those around the row with the keys, and the end when the button has them. */
+function scrolled(lines: readonly Line[], focused: number, form: FormLayer, height: number): readonly Line[] {
+	if (lines.length <= height) return fill(lines, height);
+	const end = lines.length - height;
+	// The line below it may be what is wrong with it.
+	const wanted = form.focus === formButton && form.error ? end : focused + 3 - height;
+	const top = Math.max(0, Math.min(wanted, focused, end));
+	const shown = lines.slice(top, top + height);
+	return top < end && focused < top + height - 1 ? [...shown.slice(0, -1), line('   more below', 'dim')] : shown;
 }
 
-function fieldLine(
-	form: FormLayer,
-	field: FormField,
-	index: number,
-	note: string,
-	isWrong: boolean,
-	width: number,
-): Line {
-	const isFocused = form.focus === index;
-	const inner = Math.max(8, Math.min(width >= 100 ? 36 : 24, width - 20));
-	const {text, at} = form.fields[field];
+function rowLines(form: FormLayer, row: FormRow, width: number): readonly Line[] {
+	const isFocused = form.focus === row.name;
+	const head = (style?: Span['style']): Line => [
+		span(isFocused ? ' > ' : '   ', 'bold'),
+		span(fitText(row.title, titleWidth), style),
+	];
+	switch (row.kind) {
+		case 'text': {
+			const problem = row.problem;
+			return [
+				[
+					...head(problem === undefined ? undefined : 'problem'),
+					...fieldSpans(form, row.name, width),
+					span(row.note, 'dim'),
+				],
+				...(problem === undefined
+					? []
+					: wrap(`▲ ${problem}`, width - indent - 2).map(part => [
+							span(' '.repeat(indent + 2)),
+							span(part, 'problem'),
+						])),
+				...(isFocused ? suggestionLines(form, row.suggestions ?? [], width) : []),
+			];
+		}
+		case 'choice':
+			return [[...head(), ...choiceSpans(form, row, isFocused, width), span(`  ${row.note}`, 'dim')]];
+		case 'toggle': {
+			const mark = isOn(form, row) ? '[x]' : '[ ]';
+			const hint = isFocused ? '   space chooses' : '';
+			return [[...head(), span(mark, isFocused ? 'selected' : 'bold'), span(` ${row.note}`), span(hint, 'dim')]];
+		}
+		case 'fact':
+			return wrap(row.note, width - indent - 1).map((part, index) => [
+				...(index === 0 ? head('dim') : [span(' '.repeat(indent))]),
+				span(part, 'dim'),
+			]);
+	}
+}
+
+function fieldSpans(form: FormLayer, name: string, width: number): Line {
+	const isFocused = form.focus === name;
+	const inner = Math.max(8, Math.min(width >= 100 ? 36 : 24, width - indent - 6));
+	const {text, at} = fieldIn(form, name);
 	// A long text is shown around its cursor.
 	const from = isFocused ? Math.max(0, at - inner + 1) : 0;
 	const shown = [...text].slice(from, from + inner).join('');
 	const content: Line = isFocused ? caret(shown, at - from) : [span(shown)];
-	const used = [...shown].length + (isFocused && at - from >= [...shown].length ? 1 : 0);
+	const used = lineWidth(content);
+	return [span('[ '), ...content, span(`${' '.repeat(Math.max(0, inner - used))} ]  `)];
+}
+
+/** All options beside each other where there is room, else the chosen one and how many there are. */
+function choiceSpans(
+	form: FormLayer,
+	row: Extract<FormRow, {kind: 'choice'}>,
+	isFocused: boolean,
+	width: number,
+): Line {
+	const chosen = chosenOption(form, row);
+	const mark = (option: FormOption) => (option === chosen ? '(x)' : option.reason === undefined ? '( )' : '(-)');
+	const all: Line = row.options.flatMap((option, index) => [
+		span(`${index === 0 ? '' : '  '}`),
+		span(mark(option), option === chosen && isFocused ? 'selected' : option.reason === undefined ? 'bold' : 'dim'),
+		span(` ${option.label}`, option.reason === undefined ? undefined : 'dim'),
+	]);
+	if (lineWidth(all) <= width - indent) return all;
+	const at = chosen ? row.options.indexOf(chosen) + 1 : 0;
 	return [
-		span(isFocused ? ' > ' : '   ', 'bold'),
-		span(fitText(titles[field], 11), isWrong ? 'problem' : undefined),
-		span('[ '),
-		...content,
-		span(`${' '.repeat(Math.max(0, inner - used))} ]  `),
-		span(note, 'dim'),
+		span('< ', 'bold'),
+		span(chosen?.label ?? '-', isFocused ? 'selected' : 'bold'),
+		span(` >  ${at} of ${row.options.length}`),
 	];
 }
 
-function suggestionLines(form: FormLayer, width: number): readonly Line[] {
-	return suggestions(form).map((image, index) => {
-		const name = fitText(plainLine(image.name), 14);
-		const about = `${fitText(plainLine(image.description || image.release), Math.max(10, Math.min(36, width - 50)))}  ${image.cached ? 'cached' : 'to fetch'}`;
+function suggestionLines(
+	form: FormLayer,
+	suggestions: ReadonlyArray<{readonly value: string; readonly about: string}>,
+	width: number,
+): readonly Line[] {
+	return suggestions.map(({value, about}, index) => {
 		const isChosen = form.suggestion === index;
 		return [
-			span(' '.repeat(14)),
+			span(' '.repeat(indent)),
 			span(isChosen ? '> ' : '  ', 'bold'),
-			span(name, isChosen ? 'bold' : undefined),
-			span(` ${about}`, 'dim'),
+			span(fitText(value, 14), isChosen ? 'bold' : undefined),
+			span(` ${fitText(about, Math.max(10, Math.min(46, width - indent - 17)))}`, 'dim'),
 		];
 	});
 }

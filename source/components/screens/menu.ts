@@ -84,7 +84,7 @@ function offerLines(entry: Offer, isChosen: boolean, width: number): readonly Li
 		];
 	const indent = 6 + titleWidth;
 	// Shorter than the reason in full, so that the whole menu stands on a screen of 24 lines.
-	const reason = entry.answer.kind === 'not-yet' ? 'not in this version of drover' : plainLine(entry.answer.reason);
+	const reason = plainLine(entry.answer.reason).replace(/^.* (?:is|are) (?=not in this version)/, '');
 	const reasons = wrap(reason, width - indent);
 	const letter = key === undefined ? '(-)' : `(${key})`;
 	return reasons.map((part, index) =>

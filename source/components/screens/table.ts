@@ -2,9 +2,10 @@ import {availability, instanceActions} from '../../engine/availability.ts';
 import {driverTitles} from '../../model/driver-name.ts';
 import type {InstanceView} from '../../model/instance.ts';
 import {formatSize} from '../../model/sizes.ts';
+import {isUp} from '../../model/state.ts';
 import {plainLine} from '../../model/text.ts';
-import {columnsFor, rowLine, stateText, titleLine} from '../pieces/columns.ts';
-import {hasPane} from '../pieces/layout.ts';
+import {columnsFor, type Extras, rowLine, stateText, titleLine} from '../pieces/columns.ts';
+import {hasPane, usageFrom} from '../pieces/layout.ts';
 import {fill, fitLine, type Line, line, span, wrap} from '../pieces/line.ts';
 import {stateLooks} from '../pieces/theme.ts';
 import type {Model} from '../store/model.ts';
@@ -25,8 +26,17 @@ export function tableLines(model: Model, width: number, height: number): readonl
 	]);
 }
 
-function rows({roster, table}: Model, width: number, height: number): readonly Line[] {
-	const columns = columnsFor(width);
+/** Which columns there are beside the usual ones: by the driver, and by whether there is anything to say in them. */
+function extrasOf({facts, roster, size}: Model): Extras {
+	return {
+		usage: size.columns >= usageFrom && (facts?.driver.features.includes('metrics') ?? false),
+		member: [...roster.byId.values()].some(instance => instance.member !== undefined),
+	};
+}
+
+function rows(model: Model, width: number, height: number): readonly Line[] {
+	const {roster, table, metrics} = model;
+	const columns = columnsFor(width, extrasOf(model));
 	const ordered = ({name: 'NAME', state: 'STATE', image: 'IMAGE', memory: 'MEM'} as const)[roster.order as 'name'];
 	const shown = roster.shown.slice(table.top, table.top + height - 1);
 	const lines: Line[] = [titleLine(columns, ordered)];
@@ -37,6 +47,7 @@ function rows({roster, table}: Model, width: number, height: number): readonly L
 			rowLine(instance, columns, {
 				isCursor: table.top + offset === table.index && id === table.cursor,
 				isMarked: table.marks.has(id),
+				usage: isUp(instance.state) ? metrics.gauges.get(instance.name)?.shown : undefined,
 			}),
 		);
 	}
@@ -118,13 +129,22 @@ function paneLines(model: Model): readonly Line[] {
 		fact('IMAGE', plainLine(instance.image.release)),
 		fact('SIZE', `${instance.cpus} cpu  ${formatSize(instance.memory)} memory  ${formatSize(instance.disk)} disk`),
 		fact('IPV4', instance.ipv4.map(plainLine).join(' ') || '-'),
+		...(instance.member ? [fact('MEMBER', plainLine(instance.member))] : []),
 		fact('SSH', instance.ssh ? plainLine(`${instance.ssh.user}@${instance.ssh.host}:${instance.ssh.port}`) : '-'),
+		...mountFacts(instance),
 		[],
 		...abilityLines(instance, driver, paneWidth, false),
 		[],
 		line('enter: all actions, and why not', 'dim'),
 	];
 	return lines;
+}
+
+/** The first few; the page of the instance has them all. */
+function mountFacts({mounts = []}: InstanceView): readonly Line[] {
+	const shown = mounts.slice(0, 3).map(({source, target}) => plainLine(`${source} -> ${target}`));
+	const more = mounts.length > shown.length ? [`${mounts.length - shown.length} more (m)`] : [];
+	return [...shown, ...more].map((text, index) => fact(index === 0 ? 'MOUNTS' : '', text));
 }
 
 const fact = (name: string, value: string): Line => [span(name.padEnd(7), 'dim'), span(value)];

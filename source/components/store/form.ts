@@ -1,117 +1,167 @@
-import type {HostFacts, LaunchRequest} from '../../engine/engine.ts';
-import type {ImageInfo} from '../../model/image-info.ts';
-import type {InstanceView} from '../../model/instance.ts';
-import {nameProblem} from '../../model/names.ts';
-import {formatSize, limits, parseSize} from '../../model/sizes.ts';
-import {plainLine} from '../../model/text.ts';
-import {emptyField, fieldOf} from './field.ts';
-import {type FormField, type FormLayer, formFields} from './model.ts';
+import type {KeyPress} from '../keys/key-name.ts';
+import {edit, emptyField, type Field, fieldOf} from './field.ts';
+import type {Effect, FormLayer, FormPurpose, Model} from './model.ts';
 
-export const launchButton = formFields.length;
+/** Stands for the button where the name of a row is expected. */
+export const formButton = 'submit';
 
-export function newForm(): FormLayer {
+export type FormOption = {
+	readonly value: string;
+	readonly label: string;
+	/** Why it cannot be chosen. */
+	readonly reason?: string;
+};
+
+/** What is proposed for a text while it is typed. */
+export type Suggestion = {readonly value: string; readonly about: string};
+
+/** A line of a form. Rows are made anew from the model each time: they hold no state of their own. */
+export type FormRow =
+	| {
+			readonly kind: 'text';
+			readonly name: string;
+			readonly title: string;
+			/** Limits and what a blank means, beside the field. */
+			readonly note: string;
+			readonly problem?: string;
+			readonly suggestions?: readonly Suggestion[];
+	  }
+	/** One of several. */
+	| {
+			readonly kind: 'choice';
+			readonly name: string;
+			readonly title: string;
+			readonly note: string;
+			readonly options: readonly FormOption[];
+	  }
+	/** One of a group that each can be on or off. */
+	| {
+			readonly kind: 'toggle';
+			readonly name: string;
+			readonly title: string;
+			readonly note: string;
+			readonly group: string;
+			readonly value: string;
+	  }
+	/** Nothing to fill in, and why. */
+	| {readonly kind: 'fact'; readonly name: string; readonly title: string; readonly note: string};
+
+/** What makes one form different from another. Pure. */
+export type FormKind = {
+	readonly title: (model: Model, form: FormLayer) => string;
+	/** Whether what the host has free is told beside it. */
+	readonly isAboutHardware: boolean;
+	readonly button: string;
+	/** On the button while the answer is waited for. */
+	readonly busy: string;
+	/** What is said before the reason when it was refused. */
+	readonly refused: string;
+	readonly rows: (model: Model, form: FormLayer) => readonly FormRow[];
+	/** The same on the command line; what has a problem is `??`. */
+	readonly commands: (model: Model, form: FormLayer) => readonly string[];
+	/** What is asked of the engine when nothing has a problem; a sentence when there is nothing to ask. */
+	readonly request: (model: Model, form: FormLayer) => Effect | string;
+};
+
+export function newForm(
+	purpose: FormPurpose,
+	{id, focus, fields}: {id?: string; focus: string; fields: Readonly<Record<string, string>>},
+): FormLayer {
 	return {
 		kind: 'form',
-		fields: {name: emptyField, image: emptyField, cpus: fieldOf('1'), memory: emptyField, disk: emptyField},
-		focus: 0,
+		purpose,
+		...(id === undefined ? {} : {id}),
+		fields: Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, fieldOf(text)])),
+		chosen: {},
+		focus,
 		isEdited: false,
 		suggestion: -1,
 		isSending: false,
 	};
 }
 
-export type FormContext = {
-	readonly host: HostFacts | undefined;
-	readonly instances: Iterable<InstanceView>;
-};
-
-/** What is wrong with each field, in words; a field that is absent is right. */
-export function formProblems(form: FormLayer, context: FormContext): Partial<Record<FormField, string>> {
-	const problems: Partial<Record<FormField, string>> = {};
-	const set = (field: FormField, problem: string | undefined) => {
-		if (problem !== undefined) problems[field] = problem;
-	};
-	set('name', nameTrouble(form.fields.name.text.trim(), context));
-	set('image', /\s/.test(form.fields.image.text.trim()) ? 'an image name has no spaces in it' : undefined);
-	set('cpus', cpusTrouble(form.fields.cpus.text.trim(), context.host));
-	set('memory', sizeTrouble(form.fields.memory.text, limits.memoryMinimum, context.host?.memoryTotal, 'this host has'));
-	set('disk', sizeTrouble(form.fields.disk.text, limits.diskMinimum, undefined, ''));
-	return problems;
+/** What is typed in a row, without blanks at its ends. */
+export function textOf(form: FormLayer, name: string): string {
+	return fieldIn(form, name).text.trim();
 }
 
-function nameTrouble(name: string, {instances}: FormContext): string | undefined {
-	if (name === '') return undefined;
-	const problem = nameProblem(name);
-	if (problem !== undefined) return problem;
-	for (const instance of instances) {
-		if (instance.name !== name) continue;
-		return instance.state === 'Deleted' ? 'this name is in the trash: purge or recover it' : 'this name is taken';
+export function fieldIn(form: FormLayer, name: string): Field {
+	return form.fields[name] ?? emptyField;
+}
+
+/** The option that is chosen: the first that can be, until another is. */
+export function chosenOption(form: FormLayer, {name, options}: {name: string; options: readonly FormOption[]}) {
+	const chosen = form.chosen[name]?.[0];
+	return options.find(option => option.value === chosen) ?? options.find(option => option.reason === undefined);
+}
+
+export function isOn(form: FormLayer, {group, value}: {group: string; value: string}): boolean {
+	return form.chosen[group]?.includes(value) ?? false;
+}
+
+export function problemsIn(rows: readonly FormRow[]): ReadonlyArray<Extract<FormRow, {kind: 'text'}>> {
+	return rows.filter(row => row.kind === 'text' && row.problem !== undefined) as ReturnType<typeof problemsIn>;
+}
+
+/** The focus, so many rows further on; past the button it begins again. */
+export function focusBy(form: FormLayer, rows: readonly FormRow[], by: number): FormLayer {
+	const names = [...rows.filter(row => row.kind !== 'fact').map(row => row.name), formButton];
+	// A row that is gone leaves the focus before the first.
+	const at = names.indexOf(form.focus);
+	const focus = names[(at + by + names.length) % names.length] ?? formButton;
+	return {...form, focus, suggestion: -1};
+}
+
+/** What a key makes of the row that has the keys; `undefined` when it means nothing there. */
+export function typeInForm(form: FormLayer, row: FormRow | undefined, key: KeyPress): FormLayer | undefined {
+	switch (row?.kind) {
+		case 'text': {
+			const field = edit(fieldIn(form, row.name), key);
+			return field && withField(form, row.name, field);
+		}
+		case 'choice':
+			if (key.name === 'left') return choose(form, row, -1);
+			if (key.name === 'right' || key.name === 'space') return choose(form, row, 1);
+			return key.text === '' ? undefined : form;
+		case 'toggle': {
+			if (key.name !== 'space') return key.text === '' ? undefined : form;
+			const others = form.chosen[row.group]?.filter(value => value !== row.value) ?? [];
+			const next = isOn(form, row) ? others : [...others, row.value];
+			return {...form, isEdited: true, chosen: {...form.chosen, [row.group]: next}};
+		}
+		default:
+			return key.text === '' ? undefined : form;
 	}
-	return undefined;
 }
 
-function cpusTrouble(text: string, host: HostFacts | undefined): string | undefined {
-	if (text === '') return undefined;
-	if (!/^\d+$/.test(text)) return 'not a whole number';
-	const count = Number(text);
-	if (count < 1) return 'at least 1';
-	if (host && count > host.cpus) return `this host has ${host.cpus}`;
-	return undefined;
-}
-
-function sizeTrouble(text: string, minimum: number, maximum: number | undefined, why: string): string | undefined {
-	if (text.trim() === '') return undefined;
-	const bytes = parseSize(text);
-	if (bytes === undefined) return 'not a size: write 2G, 2048M or 2147483648';
-	if (bytes < minimum) return `at least ${formatSize(minimum)}`;
-	if (maximum !== undefined && bytes > maximum) return `${why} ${formatSize(maximum)}`;
-	return undefined;
-}
-
-/** The request of a form without problems. */
-export function formRequest(form: FormLayer): Omit<LaunchRequest, 'by'> {
-	const text = (field: FormField) => form.fields[field].text.trim();
-	const memory = parseSize(text('memory'));
-	const disk = parseSize(text('disk'));
+export function withField(form: FormLayer, name: string, field: Field): FormLayer {
 	return {
-		...(text('image') === '' ? {} : {image: text('image')}),
-		...(text('name') === '' ? {} : {name: text('name')}),
-		...(text('cpus') === '' ? {} : {cpus: Number(text('cpus'))}),
-		...(memory === undefined ? {} : {memory}),
-		...(disk === undefined ? {} : {disk}),
+		...form,
+		isEdited: form.isEdited || field.text !== fieldIn(form, name).text,
+		suggestion: -1,
+		fields: {...form.fields, [name]: field},
 	};
 }
 
-/** The same on the command line; a field with a problem is shown as `??`. */
-export function formCommand(form: FormLayer, problems: Partial<Record<FormField, string>>): string {
-	const words = ['drover', 'launch'];
-	const value = (field: FormField) => (problems[field] ? '??' : plainLine(form.fields[field].text));
-	if (value('image') !== '') words.push(quoted(value('image')));
-	for (const [field, flag] of [
-		['name', '--name'],
-		['cpus', '--cpus'],
-		['memory', '--memory'],
-		['disk', '--disk'],
-	] as const) {
-		if (value(field) !== '') words.push(flag, value(field));
-	}
-	return words.join(' ');
+/** The next option in a direction that can be chosen. */
+function choose(form: FormLayer, row: Extract<FormRow, {kind: 'choice'}>, by: 1 | -1): FormLayer {
+	const able = row.options.filter(option => option.reason === undefined);
+	const current = chosenOption(form, row);
+	const at = able.findIndex(option => option.value === current?.value);
+	const next = able[(at + by + able.length) % able.length];
+	if (!next || next.value === current?.value) return form;
+	return {...form, isEdited: true, chosen: {...form.chosen, [row.name]: [next.value]}};
 }
 
-function quoted(word: string): string {
+/** The proposal under the cursor put in; nothing without one. */
+export function takeSuggestion(form: FormLayer, row: FormRow | undefined): FormLayer {
+	const taken = row?.kind === 'text' ? row.suggestions?.[form.suggestion] : undefined;
+	return taken && row ? withField(form, row.name, fieldOf(taken.value)) : form;
+}
+
+/** A word of a command line, quoted where a shell needs it. */
+export function quoted(word: string): string {
+	// A shell finds the home directory only outside of quotes.
+	if (word.startsWith('~/') && word.length > 2) return `~/${quoted(word.slice(2))}`;
 	return /^[\w./:@%+=,~-]+$|^\?\?$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-/** Images whose name, alias or description has the typed text in it; none before something is typed. */
-export function suggestions(form: FormLayer): readonly ImageInfo[] {
-	const text = form.fields.image.text.trim().toLowerCase();
-	if (text === '') return [];
-	const all = form.images ?? [];
-	const found = all.filter(image =>
-		[image.name, image.os, image.release, image.description, ...image.aliases].some(word =>
-			word.toLowerCase().includes(text),
-		),
-	);
-	// Once a name is typed whole there is nothing left to suggest.
-	return (found.length === 1 && found[0]!.name === text ? [] : found).slice(0, 4);
 }

@@ -19,14 +19,14 @@ export type Offer = {
 };
 
 const titles: Readonly<Record<OfferedAction, readonly [title: string, note: string]>> = {
-	shell: ['Shell', 'ssh in this terminal; exit comes back'],
+	shell: ['Shell', 'in this terminal; exit comes back'],
 	start: ['Start', ''],
 	stop: ['Stop', 'graceful'],
 	restart: ['Restart', ''],
 	suspend: ['Suspend', 'memory is kept on disk'],
 	snapshot: ['Snapshot', ''],
-	mounts: ['Mounts', ''],
-	networks: ['Networks', ''],
+	mounts: ['Mounts', 'directories of this host that it sees'],
+	networks: ['Networks', 'further interfaces'],
 	edit: ['Edit cpu/mem/disk', ''],
 	duplicate: ['Duplicate', ''],
 	delete: ['Delete ...', 'goes to the trash, u brings it back'],
@@ -36,6 +36,9 @@ const titles: Readonly<Record<OfferedAction, readonly [title: string, note: stri
 	'cancel-stop': ['Call off the stop', 'it stays running'],
 	discard: ['Boot without memory ...', 'throws the saved memory away'],
 };
+
+/** What is about one instance at a time. */
+const single: ReadonlySet<OfferedAction> = new Set(['shell', 'mounts', 'networks', 'edit']);
 
 const danger: ReadonlySet<OfferedAction> = new Set(['delete', 'purge', 'power-off', 'discard']);
 
@@ -66,7 +69,7 @@ export function offer(action: OfferedAction, targets: readonly InstanceView[], d
 	const able = answers.filter(({answer}) => answer.can).map(({name}) => name);
 	const first: Availability = answers[0]?.answer ?? {can: false, kind: 'not-now', reason: 'it is gone'};
 	const answer: Availability =
-		action === 'shell' && targets.length > 1
+		single.has(action) && targets.length > 1
 			? {can: false, kind: 'not-now', reason: 'one instance at a time: unmark the others (U)'}
 			: able.length > 0
 				? {can: true}

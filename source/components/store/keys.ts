@@ -3,12 +3,14 @@ import {plainLine} from '../../model/text.ts';
 import {burst, type KeyPress} from '../keys/key-name.ts';
 import {actionFor, textual} from '../keys/registry.ts';
 import {isTiny} from '../pieces/layout.ts';
-import {edit, insert} from './field.ts';
+import {edit, type Field, insert} from './field.ts';
+import {fieldIn, typeInForm, withField} from './form.ts';
+import {rowAtFocus} from './forms.ts';
 import {change, pop, step, tell} from './layers.ts';
-import {type ConfirmLayer, formFields, type Model, type Step} from './model.ts';
+import type {ConfirmLayer, Effect, Model, Step} from './model.ts';
 import {perform} from './perform.ts';
 import {type Order, withFilter, withOrder} from './roster.ts';
-import {isSwitching, topLayer, whereOf} from './selectors.ts';
+import {isLive, isSwitching, topLayer, whereOf} from './selectors.ts';
 import {openPlan, openStory} from './switching.ts';
 import {follow} from './table.ts';
 
@@ -74,18 +76,8 @@ function editLayer(model: Model, key: KeyPress): Step | undefined {
 			return field && step(change(model, 'finder', finder => ({...finder, field, index: 0})));
 		}
 		case 'form': {
-			const name = formFields[layer.focus];
-			if (name === undefined) return key.text === '' ? undefined : step(model);
-			const field = edit(layer.fields[name], key);
-			if (!field) return undefined;
-			return step(
-				change(model, 'form', form => ({
-					...form,
-					isEdited: form.isEdited || field.text !== form.fields[name].text,
-					suggestion: -1,
-					fields: {...form.fields, [name]: field},
-				})),
-			);
+			const typed = typeInForm(layer, rowAtFocus(model, layer), key);
+			return typed && step(change(model, 'form', () => typed));
 		}
 		default:
 			return undefined;
@@ -118,13 +110,12 @@ function onConfirmKey(model: Model, layer: ConfirmLayer, key: KeyPress): Step {
 function carryOut(model: Model, {intention}: ConfirmLayer): Step {
 	const closed = pop(model);
 	switch (intention.kind) {
-		case 'act': {
-			const gone = intention.ids.filter(id => !model.roster.byId.has(id));
-			if (gone.length > 0) return tell(closed, 'An instance of these is gone meanwhile: nothing was done.', 'problem');
-			if (model.link.kind !== 'live')
-				return tell(closed, 'No connection to the drover daemon: nothing was done.', 'problem');
-			return step(closed, {type: 'act', request: intention.request});
-		}
+		case 'act':
+			return ask(model, closed, intention.ids, {type: 'act', request: intention.request});
+		case 'unmount':
+			return ask(model, closed, intention.ids, {type: 'unmount', request: intention.request});
+		case 'add-network':
+			return ask(model, closed, intention.ids, {type: 'add-network', request: intention.request});
 		case 'cancel':
 			return step(closed, {type: 'cancel', id: intention.id});
 		case 'switch':
@@ -139,18 +130,20 @@ function carryOut(model: Model, {intention}: ConfirmLayer): Step {
 	}
 }
 
+/** What was confirmed for some instances, as long as they are all still there. */
+function ask(model: Model, closed: Model, ids: readonly string[], effect: Effect): Step {
+	if (ids.some(id => !model.roster.byId.has(id)))
+		return tell(closed, 'An instance of these is gone meanwhile: nothing was done.', 'problem');
+	if (!isLive(model)) return tell(closed, 'No connection to the drover daemon: nothing was done.', 'problem');
+	return step(closed, effect);
+}
+
 /** Pasted text goes into the field that is being typed in, and nowhere else. */
 export function onPaste(model: Model, text: string, at: number): Step {
 	const layer = topLayer(model);
 	const base = {...model, lastKeyAt: at, toast: undefined};
-	const field =
-		layer?.kind === 'form'
-			? layer.fields[formFields[layer.focus] ?? 'name']
-			: layer?.kind === 'filter' || layer?.kind === 'finder' || layer?.kind === 'confirm'
-				? layer.field
-				: undefined;
-	const isField = field && !(layer?.kind === 'form' && formFields[layer.focus] === undefined);
-	if (!isField || (layer?.kind === 'confirm' && layer.level === 1))
+	const field = pastedInto(model);
+	if (!field || (layer?.kind === 'confirm' && layer.level === 1))
 		return tell(base, 'Pasted text was ignored: no field is open.');
 	const next = insert(field, text);
 	switch (layer?.kind) {
@@ -167,15 +160,23 @@ export function onPaste(model: Model, text: string, at: number): Step {
 			// A name that must be typed is not to be pasted: the point is the pause.
 			return tell(base, 'Type the name: pasting it is not taken.');
 		case 'form':
-			return step(
-				change(base, 'form', form => ({
-					...form,
-					isEdited: true,
-					fields: {...form.fields, [formFields[form.focus]!]: next},
-				})),
-			);
+			return step(change(base, 'form', form => withField(form, form.focus, next)));
 		default:
 			return step(base);
+	}
+}
+
+function pastedInto(model: Model): Field | undefined {
+	const layer = topLayer(model);
+	switch (layer?.kind) {
+		case 'form':
+			return rowAtFocus(model, layer)?.kind === 'text' ? fieldIn(layer, layer.focus) : undefined;
+		case 'filter':
+		case 'finder':
+		case 'confirm':
+			return layer.field;
+		default:
+			return undefined;
 	}
 }
 

@@ -1,14 +1,27 @@
-import type {ActRequest, DoctorReport, DriverInfo, LaunchRequest, Overview} from '../../engine/engine.ts';
+import type {
+	ActRequest,
+	AddNetworkRequest,
+	DoctorReport,
+	DriverInfo,
+	LaunchRequest,
+	MountRequest,
+	Overview,
+	ResizeRequest,
+	UnmountRequest,
+} from '../../engine/engine.ts';
 import type {DriverName} from '../../model/driver-name.ts';
 import type {ErrorData} from '../../model/errors.ts';
-import type {ImageInfo} from '../../model/image-info.ts';
-import type {InstanceDetail, InstanceEvent, InstanceView} from '../../model/instance.ts';
+import type {InstanceView} from '../../model/instance.ts';
+import type {Metrics} from '../../model/metrics.ts';
 import type {LogLine, OperationView} from '../../model/operation.ts';
 import type {SwitchPlan} from '../../model/switch.ts';
 import type {SwitchStory} from '../../model/switch-story.ts';
 import type {KeyPress} from '../keys/key-name.ts';
-import type {Field} from './field.ts';
+import type {DetailLayer, FormLayer, Layer, NetworksLayer} from './layer.ts';
 import type {Roster} from './roster.ts';
+import type {MetricsState} from './usage.ts';
+
+export type * from './layer.ts';
 
 /** How it stands with the daemon. Times in milliseconds since the epoch. */
 export type Link =
@@ -42,116 +55,6 @@ export type TableState = {
 	readonly wanted: string | undefined;
 };
 
-/** What a confirmation will do when it is given. */
-export type Intention =
-	| {readonly kind: 'act'; readonly request: Omit<ActRequest, 'by'>; readonly ids: readonly string[]}
-	| {readonly kind: 'cancel'; readonly id: string}
-	| {readonly kind: 'switch'; readonly to: DriverName; readonly force: readonly string[]}
-	| {readonly kind: 'leave-form'}
-	| {readonly kind: 'quit'};
-
-export type ConfirmLayer = {
-	readonly kind: 'confirm';
-	readonly level: 1 | 2;
-	readonly title: string;
-	/** What will happen, in sentences. */
-	readonly effects: readonly string[];
-	/** The same on the command line. */
-	readonly command?: string;
-	readonly intention: Intention;
-	/** Level 2: what has to be typed. */
-	readonly word?: string;
-	readonly field: Field;
-	readonly openedAt: number;
-	readonly openedBy: string;
-};
-
-export type DetailLayer = {
-	readonly kind: 'detail';
-	readonly id: string;
-	readonly tab: 0 | 1 | 2;
-	readonly top: number;
-	readonly detail?: InstanceDetail;
-	readonly events?: readonly InstanceEvent[];
-	readonly console?: readonly string[];
-	readonly error?: ErrorData;
-};
-
-export const formFields = ['name', 'image', 'cpus', 'memory', 'disk'] as const;
-export type FormField = (typeof formFields)[number];
-
-export type FormLayer = {
-	readonly kind: 'form';
-	readonly fields: Readonly<Record<FormField, Field>>;
-	/** Index into `formFields`; one beyond stands for the Launch button. */
-	readonly focus: number;
-	readonly isEdited: boolean;
-	readonly images?: readonly ImageInfo[];
-	readonly imagesError?: ErrorData;
-	/** The row of the image suggestions, -1 for none. */
-	readonly suggestion: number;
-	readonly isSending: boolean;
-	readonly error?: ErrorData;
-};
-
-/** What a switch would do, before it is said yes to. */
-export type SwitchPlanLayer = {
-	readonly kind: 'switch-plan';
-	readonly to: DriverName;
-	readonly plan?: SwitchPlan;
-	readonly error?: ErrorData;
-	readonly side: 'park' | 'restore';
-	readonly index: number;
-	/** Names whose power is to be cut instead of being asked to stop. */
-	readonly force: ReadonlySet<string>;
-};
-
-export type SwitchRunLayer = {
-	readonly kind: 'switch-run';
-	readonly top: number;
-	/** It was just asked for: what is shown is not yet it as long as the story is the one of before. */
-	readonly asked?: {readonly to: DriverName; readonly before: string | undefined};
-};
-
-export type Layer =
-	| {readonly kind: 'menu'; readonly ids: readonly string[]; readonly index: number; readonly openedAt: number}
-	| ConfirmLayer
-	| DetailLayer
-	| FormLayer
-	| SwitchPlanLayer
-	| SwitchRunLayer
-	| {
-			readonly kind: 'operations';
-			readonly cursor: string | undefined;
-			readonly isLogOpen: boolean;
-			readonly logTop: number;
-			readonly log?: readonly LogLine[];
-	  }
-	| {readonly kind: 'alerts'; readonly index: number}
-	| {
-			readonly kind: 'finder';
-			readonly mode: 'help' | 'palette';
-			readonly field: Field;
-			readonly index: number;
-			readonly openedAt: number;
-	  }
-	| {readonly kind: 'filter'; readonly field: Field; readonly before: string}
-	| {
-			readonly kind: 'drivers';
-			readonly list?: readonly DriverInfo[];
-			readonly error?: ErrorData;
-			readonly index: number;
-	  }
-	| {readonly kind: 'doctor'; readonly report?: DoctorReport; readonly error?: ErrorData; readonly top: number}
-	| {
-			readonly kind: 'copy';
-			readonly title: string;
-			readonly choices: readonly string[];
-			readonly index: number;
-			readonly copied?: string;
-	  }
-	| {readonly kind: 'order'};
-
 export type Model = {
 	readonly size: {readonly columns: number; readonly rows: number};
 	readonly user: string;
@@ -170,6 +73,7 @@ export type Model = {
 	/** Screens and dialogs over the table; the last one gets the keys. */
 	readonly layers: readonly Layer[];
 	readonly toast: Toast | undefined;
+	readonly metrics: MetricsState;
 	readonly hasShownDoctor: boolean;
 	readonly lastKeyAt: number;
 };
@@ -196,13 +100,30 @@ export type Message =
 	| {readonly type: 'toast-over'; readonly number: number}
 	| {readonly type: 'failed'; readonly what: string; readonly error: ErrorData; readonly at: number}
 	| {readonly type: 'begun'; readonly operation: OperationView; readonly at: number}
-	| {readonly type: 'launch-failed'; readonly error: ErrorData; readonly at: number}
+	| {
+			readonly type: 'form-refused';
+			readonly purpose: FormLayer['purpose'];
+			readonly error: ErrorData;
+			readonly at: number;
+	  }
 	| {readonly type: 'detail'; readonly id: string; readonly part: Partial<DetailLayer>}
 	| {readonly type: 'log'; readonly id: string; readonly log: readonly LogLine[]}
-	| {readonly type: 'images'; readonly images?: readonly ImageInfo[]; readonly error?: ErrorData}
+	/** What a form's choices are made from. */
+	| {
+			readonly type: 'form-data';
+			readonly part: Partial<Pick<FormLayer, 'images' | 'imagesError' | 'networks' | 'networksError' | 'members'>>;
+	  }
+	| {readonly type: 'networks'; readonly id: string; readonly part: Partial<NetworksLayer>}
 	| {readonly type: 'drivers'; readonly list?: readonly DriverInfo[]; readonly error?: ErrorData}
 	| {readonly type: 'switch-plan'; readonly to: DriverName; readonly plan?: SwitchPlan; readonly error?: ErrorData}
 	| {readonly type: 'story'; readonly story: SwitchStory | undefined; readonly at: number}
+	| {readonly type: 'sample-due'; readonly turn: number}
+	| {
+			readonly type: 'samples';
+			readonly turn: number;
+			/** By instance name; absent: the question was not answered. */
+			readonly samples?: Readonly<Record<string, Metrics>>;
+	  }
 	| {readonly type: 'driver-shown'; readonly index: number}
 	| {readonly type: 'driver-chosen'; readonly index: number}
 	| {readonly type: 'order-chosen'; readonly order: Roster['order']}
@@ -211,10 +132,17 @@ export type Message =
 export type Effect =
 	| {readonly type: 'act'; readonly request: Omit<ActRequest, 'by'>}
 	| {readonly type: 'launch'; readonly request: Omit<LaunchRequest, 'by'>}
+	| {readonly type: 'mount'; readonly request: Omit<MountRequest, 'by'>}
+	| {readonly type: 'unmount'; readonly request: Omit<UnmountRequest, 'by'>}
+	| {readonly type: 'resize'; readonly request: Omit<ResizeRequest, 'by'>}
+	| {readonly type: 'add-network'; readonly request: Omit<AddNetworkRequest, 'by'>}
 	| {readonly type: 'cancel'; readonly id: string}
 	| {readonly type: 'load-detail'; readonly id: string; readonly name: string; readonly tab: number}
 	| {readonly type: 'load-log'; readonly id: string}
 	| {readonly type: 'load-images'}
+	| {readonly type: 'load-host-networks'}
+	| {readonly type: 'load-members'}
+	| {readonly type: 'load-networks'; readonly id: string; readonly name: string}
 	| {readonly type: 'load-drivers'}
 	| {readonly type: 'load-plan'; readonly to: DriverName}
 	| {readonly type: 'switch'; readonly to: DriverName; readonly force: readonly string[]}
@@ -228,6 +156,9 @@ export type Effect =
 	| {readonly type: 'stop'}
 	| {readonly type: 'quit'}
 	| {readonly type: 'settle-later'}
+	| {readonly type: 'sample'; readonly turn: number; readonly names: readonly string[]}
+	/** Replaces the one that is waited for. */
+	| {readonly type: 'sample-later'; readonly turn: number; readonly inMs: number}
 	| {readonly type: 'toast-timer'; readonly number: number};
 
 export type Step = {readonly model: Model; readonly effects: readonly Effect[]};

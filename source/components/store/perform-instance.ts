@@ -1,5 +1,8 @@
+import type {DriverInfo} from '../../engine/engine.ts';
+import type {InstanceView} from '../../model/instance.ts';
 import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
+import {newEditForm} from './edit-form.ts';
 import {emptyField} from './field.ts';
 import {addressOf} from './filter.ts';
 import {
@@ -14,6 +17,8 @@ import {
 } from './instance-actions.ts';
 import {pop, push, step, tell} from './layers.ts';
 import type {Model, Step} from './model.ts';
+import {openMounts} from './mounts.ts';
+import {openNetworks} from './networks.ts';
 import {
 	driverOf,
 	isLive,
@@ -86,7 +91,8 @@ export function begin(model: Model, action: OfferedAction, key: string, at: numb
 	const {answer, able, title} = offer(action, targets, driver);
 	if (!answer.can) return tell(model, `${title.replace(' ...', '')}: ${plainLine(answer.reason)}`, 'problem');
 	const closed = topLayer(model)?.kind === 'menu' ? pop(model) : model;
-	if (action === 'shell') return step(closed, {type: 'shell', name: able[0]!});
+	const page = openPage(closed, action, targets[0]!, driver);
+	if (page) return page;
 	const request = requestFor(action, able);
 	if (!request) return step(closed);
 	const level = confirmationLevel(action, able.length);
@@ -115,6 +121,22 @@ export function begin(model: Model, action: OfferedAction, key: string, at: numb
 			openedBy: key,
 		}),
 	);
+}
+
+/** Actions that are about one instance and have a place of their own. */
+function openPage(model: Model, action: OfferedAction, instance: InstanceView, driver: DriverInfo): Step | undefined {
+	switch (action) {
+		case 'shell':
+			return step(model, {type: 'shell', name: instance.name});
+		case 'mounts':
+			return openMounts(model, instance);
+		case 'networks':
+			return openNetworks(model, instance);
+		case 'edit':
+			return step(push(model, newEditForm(instance, driver)));
+		default:
+			return undefined;
+	}
 }
 
 /** Enter in the menu. */

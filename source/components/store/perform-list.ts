@@ -1,9 +1,10 @@
 import {layoutOf, tableHeight} from '../pieces/layout.ts';
+import {detailLength} from '../screens/detail.ts';
 import {finderEntries} from './finder.ts';
-import {launchButton, suggestions} from './form.ts';
+import {moveInForm} from './forms.ts';
 import {offers} from './instance-actions.ts';
 import {change, step} from './layers.ts';
-import type {FormLayer, Layer, Model, Step} from './model.ts';
+import type {Layer, Model, Step} from './model.ts';
 import {driverOf, operationAtCursor, operationRows, targetsOf, topLayer} from './selectors.ts';
 import {moveTo} from './table.ts';
 
@@ -50,7 +51,15 @@ export function performMove(model: Model, move: Move): Step {
 		case 'operations':
 			return moveInOperations(model, layer, move);
 		case 'form':
-			return step(change(model, 'form', form => moveInForm(form, move)));
+			return step(change(model, 'form', form => moveInForm(model, form, move !== 'up')));
+		case 'mounts': {
+			const count = model.roster.byId.get(layer.id)?.mounts?.length ?? 0;
+			return step(change(model, 'mounts', page => ({...page, index: moved(page.index, move, height - 4, count)})));
+		}
+		case 'networks': {
+			const count = layer.host?.length ?? 0;
+			return step(change(model, 'networks', page => ({...page, index: moved(page.index, move, height - 4, count)})));
+		}
 		case 'switch-plan': {
 			const count = layer.plan?.[layer.side].length ?? 1;
 			return step(change(model, 'switch-plan', plan => ({...plan, index: moved(plan.index, move, height - 8, count)})));
@@ -92,22 +101,12 @@ function moveInOperations(model: Model, layer: Extract<Layer, {kind: 'operations
 	return step(next, {type: 'load-log', id: chosen.id});
 }
 
-function moveInForm(form: FormLayer, move: Move): FormLayer {
-	const down = move !== 'up';
-	const count = form.focus === 1 ? suggestions(form).length : 0;
-	if (down && count > 0 && form.suggestion < count - 1) return {...form, suggestion: form.suggestion + 1};
-	if (!down && form.suggestion >= 0) return {...form, suggestion: form.suggestion - 1};
-	return focusField(form, form.focus + (down ? 1 : -1));
-}
-
-export function focusField(form: FormLayer, focus: number): FormLayer {
-	return {...form, focus: (focus + launchButton + 1) % (launchButton + 1), suggestion: -1};
-}
-
-/** Pages that only scroll: the view knows how long they are, so the end is kept within reason there. */
+/** Pages that only scroll. */
 function scrolled(model: Model, kind: 'detail' | 'doctor', move: Move, height: number): Model {
 	const page = Math.max(1, height - 3);
-	const last = Math.max(0, (kind === 'detail' ? detailLength(model) : 60) - page);
+	const open = topLayer(model);
+	const count = open?.kind === 'detail' ? detailLength(model, open) : 60;
+	const last = Math.max(0, count - page);
 	return change(model, kind, layer => {
 		const at = Math.min(layer.top, last);
 		const to = {
@@ -119,7 +118,7 @@ function scrolled(model: Model, kind: 'detail' | 'doctor', move: Move, height: n
 			'half-down': at + Math.ceil(page / 2),
 			first: 0,
 			// The end stays the end when lines are added: a console is followed.
-			last: kind === 'detail' && detailTab(model) === 2 ? endOfText : last,
+			last: open?.kind === 'detail' && open.tab === 2 ? endOfText : last,
 		}[move];
 		return {...layer, top: to === endOfText ? to : Math.max(0, Math.min(to, last))};
 	});
@@ -127,14 +126,3 @@ function scrolled(model: Model, kind: 'detail' | 'doctor', move: Move, height: n
 
 /** A place that is always the last one. */
 export const endOfText = Number.MAX_SAFE_INTEGER;
-
-function detailTab(model: Model): number | undefined {
-	const layer = topLayer(model);
-	return layer?.kind === 'detail' ? layer.tab : undefined;
-}
-
-function detailLength(model: Model): number {
-	const layer = topLayer(model);
-	if (layer?.kind !== 'detail') return 0;
-	return [45, layer.events?.length ?? 0, layer.console?.length ?? 0][layer.tab] ?? 0;
-}

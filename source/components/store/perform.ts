@@ -1,15 +1,19 @@
 import {isEnded} from '../../model/operation.ts';
 import {plainLine} from '../../model/text.ts';
 import {paneFrom} from '../pieces/layout.ts';
+import {copyText} from './copying.ts';
 import {emptyField, fieldOf} from './field.ts';
 import {finderEntries} from './finder.ts';
-import {formCommand, formProblems, formRequest, launchButton, newForm, suggestions} from './form.ts';
+import {performForm} from './forms.ts';
 import {isEngineAction} from './instance-actions.ts';
+import {launchLoads, newLaunchForm} from './launch-form.ts';
 import {change, pop, push, step, tell} from './layers.ts';
-import type {FormLayer, Model, Step} from './model.ts';
+import type {Model, Step} from './model.ts';
+import {performMounts} from './mounts.ts';
+import {performNetworks} from './networks.ts';
 import {openDetail, performInstance, runMenuLine} from './perform-instance.ts';
-import {endOfText, focusField, performMove} from './perform-list.ts';
-import {isSwitching, operationAtCursor, operationRows, topLayer, whereOf} from './selectors.ts';
+import {endOfText, performMove} from './perform-list.ts';
+import {isSwitching, operationAtCursor, operationRows, screenInstance, topLayer, whereOf} from './selectors.ts';
 import {openStory, performPlan} from './switching.ts';
 import {markShown, toggleMark, togglePane, unmark} from './table.ts';
 
@@ -30,6 +34,10 @@ export function perform(model: Model, id: string, key: string, at: number): Step
 			return performOperations(model, word, key, at);
 		case 'form':
 			return performForm(model, word);
+		case 'mounts':
+			return performMounts(model, word, key, at);
+		case 'networks':
+			return performNetworks(model, word, key, at);
 		case 'switch':
 			return performPlan(model, word, key, at);
 		case 'session':
@@ -70,7 +78,7 @@ function performTable(model: Model, word: string): Step {
 export function openScreen(model: Model, word: string, at: number): Step {
 	switch (word) {
 		case 'launch':
-			return step(push(model, newForm()), {type: 'load-images'});
+			return step(push(model, newLaunchForm()), ...launchLoads(model));
 		case 'drivers':
 			if (isSwitching(model)) return openStory(model);
 			return step(push(model, {kind: 'drivers', index: 0}), {type: 'load-drivers'});
@@ -151,50 +159,6 @@ function performOperations(model: Model, word: string, key: string, at: number):
 	}
 }
 
-/** Copies at once, and shows the raw text for terminals that do not take it. */
-function copyText(model: Model, title: string, text: string): Step {
-	const plain = plainLine(text);
-	return step(push(model, {kind: 'copy', title, choices: [plain], index: 0, copied: plain}), {
-		type: 'copy',
-		text: plain,
-	});
-}
-
-function performForm(model: Model, word: string): Step {
-	const form = topLayer(model);
-	if (form?.kind !== 'form') return step(model);
-	switch (word) {
-		case 'next-field':
-			return step(change(model, 'form', layer => focusField(layer, layer.focus + 1)));
-		case 'previous-field':
-			return step(change(model, 'form', layer => focusField(layer, layer.focus - 1)));
-		case 'next':
-			if (form.focus === launchButton) return submit(model, form);
-			return step(change(model, 'form', layer => focusField(takeSuggestion(layer), layer.focus + 1)));
-		case 'copy':
-			return copyText(model, 'Command line', formCommand(form, formProblems(form, formContext(model))));
-		default:
-			return step(model);
-	}
-}
-
-export function formContext(model: Model) {
-	return {host: model.facts?.host, instances: model.roster.byId.values()};
-}
-
-function takeSuggestion(form: FormLayer): FormLayer {
-	const chosen = form.suggestion < 0 ? undefined : suggestions(form)[form.suggestion];
-	return chosen ? {...form, isEdited: true, fields: {...form.fields, image: fieldOf(plainLine(chosen.name))}} : form;
-}
-
-function submit(model: Model, form: FormLayer): Step {
-	const problems = Object.keys(formProblems(form, formContext(model)));
-	if (problems.length > 0) return tell(model, `To fix first: ${problems.join(', ')}.`, 'problem');
-	if (form.isSending) return step(model);
-	const sending = change(model, 'form', ({error: _, ...layer}) => ({...layer, isSending: true}));
-	return step(sending, {type: 'launch', request: formRequest(form)});
-}
-
 function performSession(model: Model, word: string, key: string, at: number): Step {
 	switch (word) {
 		case 'refresh':
@@ -219,8 +183,11 @@ function performSession(model: Model, word: string, key: string, at: number): St
 
 function refresh(model: Model): Step {
 	const layer = topLayer(model);
-	const name = layer?.kind === 'detail' ? model.roster.byId.get(layer.id)?.name : undefined;
+	const name = screenInstance(model)?.name;
 	if (layer?.kind === 'drivers') return step(model, {type: 'load-drivers'});
+	if (layer?.kind === 'networks' && name !== undefined) {
+		return step(model, {type: 'refresh'}, {type: 'load-networks', id: layer.id, name});
+	}
 	if (layer?.kind !== 'detail' || name === undefined) return step(model, {type: 'refresh'});
 	return step(model, {type: 'refresh'}, {type: 'load-detail', id: layer.id, name, tab: layer.tab});
 }
@@ -250,7 +217,7 @@ function askToLeave(model: Model, kind: 'quit' | 'leave-form', key: string, at: 
 			kind: 'confirm',
 			level: 1,
 			title: 'Leave the form?',
-			effects: ['What has been typed is lost. Nothing has been launched.'],
+			effects: ['What has been typed is lost. Nothing has been done with it.'],
 			intention: {kind},
 			field: emptyField,
 			openedAt: at,

@@ -9,6 +9,19 @@ export function topLayer(model: Model): Layer | undefined {
 	return model.layers.at(-1);
 }
 
+const dialogs: ReadonlySet<Layer['kind']> = new Set(['menu', 'confirm', 'copy', 'filter', 'order']);
+
+/** The topmost layer that fills the screen; dialogs are drawn over it. `undefined`: the table. */
+export function screenLayer({layers}: Model): Layer | undefined {
+	return layers.findLast(layer => !dialogs.has(layer.kind));
+}
+
+/** The instance that the screen is about. */
+export function screenInstance(model: Model): InstanceView | undefined {
+	const screen = screenLayer(model);
+	return screen && 'id' in screen && screen.id !== undefined ? model.roster.byId.get(screen.id) : undefined;
+}
+
 /** Which screen gets the keys. */
 export function whereOf(model: Model): Where {
 	return topLayer(model)?.kind ?? 'table';
@@ -30,7 +43,7 @@ export function targetsOf(model: Model): readonly InstanceView[] {
 export function targetIds(model: Model): readonly string[] {
 	for (const layer of model.layers.toReversed()) {
 		if (layer.kind === 'menu') return layer.ids;
-		if (layer.kind === 'detail') return [layer.id];
+		if ('id' in layer && layer.id !== undefined) return [layer.id];
 	}
 	const {marks, cursor} = model.table;
 	if (marks.size > 0) return model.roster.shown.filter(id => marks.has(id)).concat(hiddenMarks(model));
@@ -105,6 +118,12 @@ export function reasonAgainstNeed(need: Need, model: Model): string | undefined 
 		}
 		case 'marks':
 			return model.table.marks.size > 0 ? undefined : 'nothing is marked';
+		case 'mount':
+			return screenInstance(model)?.mounts?.length ? undefined : 'it has no mounts';
+		case 'network': {
+			const screen = screenLayer(model);
+			return screen?.kind === 'networks' && screen.host?.length ? undefined : 'there is no network to choose';
+		}
 		case 'operation':
 			return operationAtCursor(model) ? undefined : 'there is no operation';
 		case 'cancellable': {

@@ -1,3 +1,4 @@
+import type {InstanceView} from '../../model/instance.ts';
 import {isEnded} from '../../model/operation.ts';
 import {plainLine} from '../../model/text.ts';
 import {chooseDriver, chooseOrder, onKeys, onPaste} from './keys.ts';
@@ -6,9 +7,11 @@ import type {Message, Model, Step} from './model.ts';
 import {newestFirst, onBegun, onEnded, onOperation, withAlert} from './operation-news.ts';
 import {openScreen, perform} from './perform.ts';
 import {emptyRoster, replaceAll, withFilter} from './roster.ts';
-import {topLayer} from './selectors.ts';
+import {onSampleDue, onSamples, withSampling} from './sampling.ts';
+import {screenLayer} from './selectors.ts';
 import {onStory, planArrived, withoutAsked} from './switching.ts';
 import {changeRows, chooseFirst, emptyTable, follow, moveTo, settleRows} from './table.ts';
+import {noMetrics} from './usage.ts';
 
 export function initialModel(options: {size: Model['size']; user: string}): Model {
 	return {
@@ -25,6 +28,7 @@ export function initialModel(options: {size: Model['size']; user: string}): Mode
 		table: emptyTable,
 		layers: [],
 		toast: undefined,
+		metrics: noMetrics,
 		hasShownDoctor: false,
 		lastKeyAt: 0,
 	};
@@ -32,6 +36,10 @@ export function initialModel(options: {size: Model['size']; user: string}): Mode
 
 /** The dashboard's one decision: what a message makes of the model, and what is to be done about it. Pure. */
 export function update(model: Model, message: Message): Step {
+	return withSampling(decide(model, message));
+}
+
+function decide(model: Model, message: Message): Step {
 	switch (message.type) {
 		case 'key':
 			return message.presses.length === 0 ? step(model) : onKeys(model, message.presses, message.at);
@@ -114,20 +122,31 @@ function isMine(model: Model, {id, createdAt}: Model['operations'][number]): boo
 function onEvents(model: Model, message: Extract<Message, {type: 'events'}>): Step {
 	let result = changeRows(model, message.changed, message.removed, message.at);
 	for (const operation of message.operations) result = also(result, next => onOperation(next, operation, message.at));
-	const layer = topLayer(result.model);
-	if (layer?.kind === 'detail') {
-		const instance = message.changed.find(changed => changed.id === layer.id);
-		if (instance) {
-			const before = model.roster.byId.get(layer.id);
-			// The page is asked for again when something it shows has changed, not for each percent of progress.
-			if (before?.state !== instance.state) {
-				result = also(result, next =>
-					step(next, {type: 'load-detail', id: layer.id, name: instance.name, tab: layer.tab}),
-				);
-			}
-		}
-	}
-	return result;
+	return also(result, next => reloadPage(next, model, message.changed));
+}
+
+/** What a page has asked for itself is asked for again when something it shows has changed, not for each percent of progress. */
+function reloadPage(model: Model, before: Model, changed: readonly InstanceView[]): Step {
+	const layer = screenLayer(model);
+	if (layer?.kind !== 'detail' && layer?.kind !== 'networks') return step(model);
+	const instance = changed.find(view => view.id === layer.id);
+	if (!instance) return step(model);
+	const known = before.roster.byId.get(layer.id);
+	const isDone = known?.operation !== undefined && instance.operation === undefined;
+	if (known?.state === instance.state && !isDone) return step(model);
+	const {id, name} = instance;
+	return step(
+		model,
+		layer.kind === 'detail' ? {type: 'load-detail', id, name, tab: layer.tab} : {type: 'load-networks', id, name},
+	);
+}
+
+/** The form says why it was refused; where it has been left meanwhile it is told as every failure is. */
+function onRefused(model: Model, {purpose, error, at}: Extract<Message, {type: 'form-refused'}>): Step {
+	const refused = change(model, 'form', form =>
+		form.purpose === purpose && form.isSending ? {...form, isSending: false, error} : form,
+	);
+	return refused === model ? onAnswer(model, {type: 'failed', what: purpose, error, at}) : step(refused);
 }
 
 function onAnswer(model: Model, message: Message): Step {
@@ -150,8 +169,12 @@ function onAnswer(model: Model, message: Message): Step {
 			});
 			return tell(alerted, plainLine(message.error.next ? `${text} ${message.error.next}` : text), 'problem');
 		}
-		case 'launch-failed':
-			return step(change(model, 'form', form => ({...form, isSending: false, error: message.error})));
+		case 'form-refused':
+			return onRefused(model, message);
+		case 'form-data':
+			return step(change(model, 'form', form => ({...form, ...message.part})));
+		case 'networks':
+			return step(change(model, 'networks', layer => (layer.id === message.id ? {...layer, ...message.part} : layer)));
 		case 'detail':
 			return step(change(model, 'detail', layer => (layer.id === message.id ? {...layer, ...message.part} : layer)));
 		case 'log':
@@ -159,14 +182,6 @@ function onAnswer(model: Model, message: Message): Step {
 				change(model, 'operations', pane =>
 					(pane.cursor ?? message.id) === message.id ? {...pane, log: message.log} : pane,
 				),
-			);
-		case 'images':
-			return step(
-				change(model, 'form', form => ({
-					...form,
-					...(message.images ? {images: message.images} : {}),
-					...(message.error ? {imagesError: message.error} : {}),
-				})),
 			);
 		case 'drivers': {
 			const current = message.list?.findIndex(driver => driver.current) ?? 0;
@@ -179,6 +194,10 @@ function onAnswer(model: Model, message: Message): Step {
 				})),
 			);
 		}
+		case 'sample-due':
+			return onSampleDue(model, message.turn);
+		case 'samples':
+			return onSamples(model, message);
 		case 'driver-shown':
 			return step(change(model, 'drivers', layer => ({...layer, index: message.index})));
 		case 'driver-chosen':

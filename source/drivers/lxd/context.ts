@@ -99,7 +99,7 @@ export function missing(job: Job): DroverError {
 		'instance.broken',
 		`The server has no instance ${job.record.name} of drover's in the project ${job.project} any more.`,
 		{
-			next: `It was removed there by somebody else. drover delete --purge ${job.record.name} lets go of it.`,
+			next: `It was removed there by somebody else. drover forget ${job.record.name} lets go of it.`,
 		},
 	);
 }

@@ -16,6 +16,7 @@ import type {Server} from './server.ts';
 /** Makes the instance on the server, stopped. What is there already is kept. */
 export async function create(job: Job, input: CreateInput): Promise<void> {
 	const {record, server, work, shared} = job;
+	checkDisk(job, input);
 	makePrivate(job.place.directory);
 	const type = record.lxd?.type ?? (input.imageFormat === 'rootfs' ? 'container' : 'virtual-machine');
 	work.progress('looking at the server');
@@ -31,7 +32,6 @@ export async function create(job: Job, input: CreateInput): Promise<void> {
 		if (isOwn(found, record)) return;
 		throw taken(here);
 	}
-	checkDisk(job, input);
 	const alias = await ensureImage(server.client, scope.project, input, record.hardware.arch, work);
 	checkCancelled(job.signal);
 	const target = await memberFor(server, record.target);

@@ -165,9 +165,13 @@ export function createLxdDriver({
 			shared.events.close();
 			desk.close();
 		},
-		traffic: () => ({listings: shared.listing.count, connections: shared.events.connections}),
+		traffic: () => ({
+			requests: desk.requests,
+			listings: shared.listing.count,
+			connections: shared.events.connections,
+		}),
 	};
 }
 
 /** What was asked of the server, for those who watch over it. */
-export type Traffic = {readonly listings: number; readonly connections: number};
+export type Traffic = {readonly requests: number; readonly listings: number; readonly connections: number};

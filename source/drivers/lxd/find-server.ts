@@ -64,7 +64,8 @@ function problemOf(error: unknown): SocketProblem {
 	if (!(error instanceof LxdError)) return 'odd';
 	if (error.errno === 'EACCES' || error.errno === 'EPERM' || error.status === 403) return 'no-right';
 	if (error.errno === 'ENOENT' || error.errno === 'ENOTDIR') return 'absent';
-	if (error.errno === 'ECONNREFUSED') return 'down';
+	// A reset comes from a daemon that is just ending.
+	if (['ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(error.errno ?? '')) return 'down';
 	return error.problem === 'silent' ? 'silent' : 'odd';
 }
 

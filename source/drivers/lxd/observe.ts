@@ -4,21 +4,16 @@ import {plainLine} from '../../model/text.ts';
 import {elsewhereReason, isOwn, projectOf, type Shared} from './context.ts';
 import {LxdError} from './errors.ts';
 import {powerOf} from './instance-state.ts';
+import type {Snapshot} from './listing.ts';
+import {bridgeName} from './scope.ts';
+import type {Server} from './server.ts';
 
 /** What is so, by the server's answer. One bad instance, or no server at all, is a reason in a row and never a throw. */
 export async function observe(shared: Shared, reach: Reach, record: InstanceRecord): Promise<Observation> {
 	const nowhere = {ipv4: [], observedAt: Date.now()};
 	try {
-		const server = await shared.desk.require();
-		const elsewhere = elsewhereReason(record, server.remote);
-		if (elsewhere !== undefined) return {power: 'unusable', reason: elsewhere, ...nowhere};
-		let snapshot: Awaited<ReturnType<Shared['listing']['get']>>;
-		try {
-			snapshot = await shared.listing.get(server, projectOf(record, shared.setting));
-		} catch (error) {
-			if (error instanceof LxdError && error.problem === 'unreachable') shared.desk.lost(server);
-			throw error;
-		}
+		const {server, elsewhere, snapshot} = await look(shared, record);
+		if (elsewhere !== undefined) return {power: 'unresponsive', reason: elsewhere, ...nowhere};
 		const found = snapshot.byName.get(record.name);
 		if (found === undefined) {
 			// A launch that has not got so far.
@@ -40,18 +35,40 @@ export async function observe(shared: Shared, reach: Reach, record: InstanceReco
 		const member = found.location === '' ? {} : {member: plainLine(found.location)};
 		const address = snapshot.leases.get((found.devices['eth0']?.['hwaddr'] ?? record.hardware.mac).toLowerCase());
 		const isAlive = state.power === 'running';
-		const hasSsh = isAlive && address !== undefined && (server.remote === '' || (await reach.isThere(address)));
+		// Each member, and each server, has a network of its own behind this bridge: its addresses mean others elsewhere.
+		const isHere = server.remote === '' && (found.location === '' || found.location === server.facts.name);
+		const isBehindBridge = found.devices['eth0']?.['network'] === bridgeName;
+		const hasSsh = isAlive && address !== undefined && (isHere || (!isBehindBridge && (await reach.isThere(address))));
 		return {
 			...state,
 			...member,
 			observedAt: nowhere.observedAt,
 			ipv4: isAlive && address !== undefined ? [address] : [],
 			...(hasSsh ? {ssh: {host: address, port: 22}} : {}),
-			...(isAlive ? {isDirect: true} : {}),
+			...(isAlive && !isHere && !hasSsh ? {isOutOfReach: true} : {}),
 			...(isAlive && found.lastUsedAt !== undefined ? {runningSince: found.lastUsedAt} : {}),
 		};
 	} catch (error) {
 		return {power: 'unresponsive', reason: lowerFirst((error as Error).message.replace(/\.$/, '')), ...nowhere};
+	}
+}
+
+type Look =
+	| {readonly server: Server; readonly elsewhere: string; readonly snapshot?: undefined}
+	| {readonly server: Server; readonly elsewhere?: undefined; readonly snapshot: Snapshot};
+
+/** A line that was lost is made anew once: then either there is an answer, or a reason that a person can use. */
+async function look(shared: Shared, record: InstanceRecord, isAgain = false): Promise<Look> {
+	const server = await shared.desk.require();
+	const elsewhere = elsewhereReason(record, server.remote);
+	if (elsewhere !== undefined) return {server, elsewhere};
+	try {
+		return {server, snapshot: await shared.listing.get(server, projectOf(record, shared.setting))};
+	} catch (error) {
+		if (!(error instanceof LxdError) || error.problem !== 'unreachable') throw error;
+		shared.desk.lost(server);
+		if (isAgain) throw error;
+		return look(shared, record, true);
 	}
 }
 

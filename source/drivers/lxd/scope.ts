@@ -1,3 +1,5 @@
+import {BlockList, isIP} from 'node:net';
+import {networkInterfaces} from 'node:os';
 import {DroverError} from '../../model/errors.ts';
 import {plainLine} from '../../model/text.ts';
 import type {WorkContext} from '../driver.ts';
@@ -27,7 +29,19 @@ type Wanted = {readonly project: string; readonly pool: string};
  * May be called again after a crash, and by several at once.
  * @throws LxdError, DroverError `driver.unusable` when the pool that was asked for does not exist
  */
-export async function ensureScope(server: Server, wanted: Wanted, work: WorkContext): Promise<Scope> {
+export function ensureScope(server: Server, wanted: Wanted, work: WorkContext): Promise<Scope> {
+	// Launches at the same time share one look: each would make what is missing, and all but one fail.
+	const key = JSON.stringify([server.client.endpoint, wanted]);
+	const found = looks.get(key);
+	if (found) return found;
+	const look = makeScope(server, wanted, work).finally(() => looks.delete(key));
+	looks.set(key, look);
+	return look;
+}
+
+const looks = new Map<string, Promise<Scope>>();
+
+async function makeScope(server: Server, wanted: Wanted, work: WorkContext): Promise<Scope> {
 	const {client} = server;
 	const isOurs = await ensureProject(client, wanted.project, work);
 	if (!isOurs) return restrictedScope(client, work);
@@ -101,29 +115,41 @@ async function ensurePool(
 	work: WorkContext,
 ): Promise<{pool: string; poolDriver: string}> {
 	const {client} = server;
-	const list = await client.get('/1.0/storage-pools', {recursion: 1});
-	const pools = (Array.isArray(list) ? list : []).map(entry => textValues(entry));
-	const named = wanted === '' ? undefined : pools.find(pool => pool['name'] === wanted);
-	if (wanted !== '' && named === undefined) {
+	const choose = async () => {
+		const list = await client.get('/1.0/storage-pools', {recursion: 1});
+		const pools = (Array.isArray(list) ? list : []).map(entry => textValues(entry));
+		const named = wanted === '' ? undefined : pools.find(pool => pool['name'] === wanted);
+		const chosen = named ?? (wanted === '' ? (pools.find(pool => pool['name'] === 'default') ?? pools[0]) : undefined);
+		return {
+			pools,
+			chosen: chosen?.['name'] === undefined ? undefined : {pool: chosen['name'], poolDriver: chosen['driver'] ?? ''},
+		};
+	};
+	const {pools, chosen} = await choose();
+	if (chosen) return chosen;
+	if (wanted !== '') {
 		const known = pools.map(pool => plainLine(pool['name'] ?? '')).join(', ');
 		throw new DroverError(
 			'driver.unusable',
 			`There is no storage pool ${wanted} on the server${known === '' ? '' : `, only ${known}`}.`,
-			{
-				next: 'drover set local.lxd.pool= lets drover choose one.',
-			},
+			{next: 'drover set local.lxd.pool= lets drover choose one.'},
 		);
 	}
-	const chosen = named ?? pools.find(pool => pool['name'] === 'default') ?? pools[0];
-	if (chosen?.['name'] !== undefined) return {pool: chosen['name'], poolDriver: chosen['driver'] ?? ''};
 	work.log('Making a storage pool: the server has none yet.');
-	await onEveryMember(server, target =>
-		client.ask('POST', '/1.0/storage-pools', {
-			query: {target},
-			body: {name: 'default', driver: 'dir', config: {}},
-			timeoutMs: 60_000,
-		}),
-	);
+	try {
+		await onEveryMember(server, target =>
+			client.ask('POST', '/1.0/storage-pools', {
+				query: {target},
+				body: {name: 'default', driver: 'dir', config: {}},
+				timeoutMs: 60_000,
+			}),
+		);
+	} catch (error) {
+		// Another drover may have made it in the meantime.
+		const now = error instanceof LxdError ? (await choose()).chosen : undefined;
+		if (now) return now;
+		throw error;
+	}
 	return {pool: 'default', poolDriver: 'dir'};
 }
 
@@ -135,11 +161,14 @@ async function poolDriver(client: LxdClient, name: string): Promise<string> {
 async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
 	const {client} = server;
 	const path = `/1.0/networks/${bridgeName}`;
-	const found = await client.find(path);
-	if (found !== undefined) return;
+	const status = async () => textValues(await client.find(path))['status'];
+	// `undefined` of a server that tells none; what was cut short or failed is tried once more.
+	const isReady = (found: string | undefined) => found === 'Created' || found === 'Unknown';
+	const before = await client.find(path);
+	if (before !== undefined && !['Pending', 'Errored'].includes(textValues(before)['status'] ?? '')) return;
 	work.progress('making the network');
-	try {
-		await onEveryMember(server, target =>
+	const make = (subnet: string) =>
+		onEveryMember(server, target =>
 			client.ask('POST', '/1.0/networks', {
 				query: {target},
 				body: {
@@ -147,15 +176,37 @@ async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
 					type: 'bridge',
 					description: 'Network of drover’s instances',
 					// Members have nothing of their own to say about it.
-					config: target === undefined ? {'ipv4.address': 'auto', 'ipv4.nat': 'true', 'ipv6.address': 'none'} : {},
+					config: target === undefined ? {'ipv4.address': subnet, 'ipv4.nat': 'true', 'ipv6.address': 'none'} : {},
 				},
 				timeoutMs: 60_000,
 			}),
 		);
+	try {
+		await make('auto').catch(async (error: unknown) => {
+			// The server looks for a free network with the host's own means, which not every host has.
+			if (!(error instanceof LxdError) || !/unused IPv4 subnet/i.test(error.message)) throw error;
+			const subnet = freeSubnet(networkInterfaces());
+			work.log(`The server finds no free network: taking ${subnet}.`);
+			await make(subnet);
+		});
 	} catch (error) {
-		if (error instanceof LxdError && (await client.find(path)) !== undefined) return;
+		// Somebody else made it in the meantime.
+		if (error instanceof LxdError && isReady(await status())) return;
 		throw error;
 	}
+}
+
+/** A network of 254 addresses that none of the host's interfaces is in, as the bridge's address in it. */
+export function freeSubnet(interfaces: NodeJS.Dict<ReadonlyArray<{readonly cidr: string | null}>>): string {
+	const taken = new BlockList();
+	for (const {cidr} of Object.values(interfaces).flatMap(each => each ?? [])) {
+		const [address = '', bits = ''] = (cidr ?? '').split('/');
+		if (isIP(address) === 4) taken.addSubnet(address, Number(bits), 'ipv4');
+	}
+	for (let second = 217; second > 64; second--) {
+		if (!taken.check(`10.${second}.71.1`)) return `10.${second}.71.1/24`;
+	}
+	return '192.168.217.1/24';
 }
 
 /** In a cluster pools and networks are made ready on each member first, and then as a whole. */

@@ -30,6 +30,8 @@ export class ServerDesk {
 	readonly #environment: NodeJS.ProcessEnv;
 	#key = '';
 	#verdict: Promise<Verdict> | undefined;
+	/** The one in use, of the verdict that holds. */
+	#server: Server | undefined;
 	#at = 0;
 
 	/** @param directory where the client's certificate is kept */
@@ -37,6 +39,11 @@ export class ServerDesk {
 		this.#setting = setting;
 		this.#directory = directory;
 		this.#environment = environment;
+	}
+
+	/** How many requests were made over the connection in use. */
+	get requests(): number {
+		return this.#server?.client.requests ?? 0;
 	}
 
 	close(): void {
@@ -57,9 +64,7 @@ export class ServerDesk {
 
 	/** The connection was lost: whoever asks next looks anew. */
 	lost(server: Server): void {
-		void this.#verdict?.then(verdict => {
-			if ('server' in verdict && verdict.server === server) this.#at = 0;
-		});
+		if (this.#server === server) this.#at = 0;
 	}
 
 	async health(again: boolean): Promise<DriverHealth> {
@@ -78,9 +83,14 @@ export class ServerDesk {
 			this.#at = Date.now();
 			const verdict = this.#ask(key);
 			this.#verdict = verdict;
+			this.#server = undefined;
 			void before?.then(old => 'server' in old && old.server.client.close());
 			void verdict.then(found => {
-				if ('server' in found || this.#verdict !== verdict) return;
+				if (this.#verdict !== verdict) return;
+				if ('server' in found) {
+					this.#server = found.server;
+					return;
+				}
 				setTimeout(() => {
 					if (this.#verdict === verdict) this.#at = 0;
 				}, badVerdictMs).unref();

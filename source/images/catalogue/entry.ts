@@ -1,3 +1,4 @@
+import {DroverError} from '../../model/errors.ts';
 import type {Digest} from '../digest.ts';
 import type {Signing} from '../signature.ts';
 
@@ -52,4 +53,10 @@ const architectures: Readonly<Record<string, string>> = {
 /** Node's name of an architecture as catalogues write it: `x64` is `amd64`. */
 export function catalogueArchitecture(architecture: string): string {
 	return architectures[architecture] ?? architecture;
+}
+
+/** @throws DroverError `image.unknown` for an image that was not found in a catalogue */
+export function entryOf(image: {readonly query: string; readonly entry?: CatalogueEntry}): CatalogueEntry {
+	if (image.entry !== undefined) return image.entry;
+	throw new DroverError('image.unknown', 'The image was not looked up in a catalogue.', {next: 'Launch it again.'});
 }

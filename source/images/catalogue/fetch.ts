@@ -75,7 +75,7 @@ async function fromOne(
 		const file = path.join(directory, 'image');
 		const wanted = {digest, size: entry.size};
 		const key = publishedKey(digest);
-		const {sha256, validators} = await download({url, cache, work, times, wanted, name: key}, file);
+		const {sha256, validators} = await download({url, cache, work, times, wanted, form: 'disk', name: key}, file);
 		const title = fullName(entry);
 		const source = {key, name: plainLine(url.href), validators, title};
 		return admitDisk(cache, {directory, file, sha256}, source, work);
