@@ -39,7 +39,12 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	for (const directory of [paths.data, paths.cache, paths.runtime, paths.config]) makePrivate(directory);
 	const host = options.host ?? {platform: platformOf(process.platform), architecture: process.arch};
 	const settings = new Settings(await openSettings(paths.config), host);
-	const images = options.images ?? (await import('../images/store.ts')).createImageStore({paths});
+	const images =
+		options.images ??
+		(await import('../images/store.ts')).createImageStore({
+			paths,
+			mirror: () => settings.get('local.image.mirror').value,
+		});
 	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
 	const openScene = (driver: Driver): Scene => {
 		const instances: Instances = new Instances({
