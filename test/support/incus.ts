@@ -20,9 +20,10 @@ export type OwnIncus = OwnServer & {
  * Starts an Incus daemon in a root directory and a network of its own, so that its bridges are in nobody's way. The
  * same `/tmp` is in it, at the same place: there its socket is, and directories to be mounted. Its networks can be
  * reached from here.
+ * @param limits whether it finds the control groups that hold instances to their limits
  * @returns why there can be none here
  */
-export async function ownIncus(): Promise<OwnIncus | string> {
+export async function ownIncus({limits = true} = {}): Promise<OwnIncus | string> {
 	if (process.platform !== 'linux') return 'Incus is for Linux';
 	if (process.getuid?.() !== 0) return 'an Incus daemon of its own needs root';
 	if (!`${path.resolve(tmpdir())}/`.startsWith('/tmp/')) return 'it sees nothing of this host but /tmp';
@@ -30,7 +31,7 @@ export async function ownIncus(): Promise<OwnIncus | string> {
 	if (spaces.exitCode !== 0) return 'name spaces of its own cannot be made here';
 	const found = await incusRoot();
 	if (typeof found === 'string') return found;
-	const room = await enter(found.root);
+	const room = await enter(found.root, limits);
 	if (typeof room === 'string') return room;
 	// Short: the paths of sockets in it are limited.
 	const directory = await mkdtemp('/tmp/di-');
@@ -60,7 +61,8 @@ mount -o remount,bind,ro "$root"
 cd "$root"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
-mount --rbind /sys/fs/cgroup sys/fs/cgroup
+if [ "$2" = limits ]; then mount --rbind /sys/fs/cgroup sys/fs/cgroup
+else mount -t cgroup2 cgroup2 sys/fs/cgroup; fi
 mount --rbind /dev dev
 mount --bind /tmp tmp
 mount -t tmpfs tmpfs run
@@ -74,8 +76,8 @@ echo ready
 exec cat
 `;
 
-async function enter(root: string): Promise<Room | string> {
-	const keeper = spawn('unshare', ['--mount', '--net', 'sh', '-c', script, 'sh', root], {
+async function enter(root: string, limits: boolean): Promise<Room | string> {
+	const keeper = spawn('unshare', ['--mount', '--net', 'sh', '-c', script, 'sh', root, limits ? 'limits' : ''], {
 		env: {PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C'},
 		stdio: ['pipe', 'pipe', 'pipe'],
 		detached: true,

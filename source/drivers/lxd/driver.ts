@@ -114,11 +114,14 @@ export function createLxdDriver({
 					isDiskLimited(job).catch(() => true),
 				]);
 				const {pid} = asObject(state);
+				const isContainer = record.lxd?.type === 'container';
+				const {facts, loose} = job.server;
 				const notes = [
+					...(isContainer && loose.length > 0
+						? [`The server’s host has no control groups for ${loose.join(' and ')}: no limits of these are enforced.`]
+						: []),
 					...(limited ? [] : ['Its storage pool (dir) enforces no size: the disk has no limit of its own.']),
-					...((record.mounts ?? []).some(each => each.type === 'native') &&
-					!job.server.facts.canShift &&
-					record.lxd?.type === 'container'
+					...((record.mounts ?? []).some(each => each.type === 'native') && !facts.canShift && isContainer
 						? [unshifted]
 						: []),
 				];

@@ -6,7 +6,7 @@ import {LxdClient} from './client.ts';
 import {LxdError} from './errors.ts';
 import {type Found, findSocket, installedProgram, socketCandidates} from './find-server.ts';
 import {remoteEndpoint, remoteHealth} from './remote.ts';
-import {flavourTitles, machineReason, parseFacts, type ServerFacts} from './server-facts.ts';
+import {flavourTitles, looseLimits, machineReason, parseFacts, type ServerFacts} from './server-facts.ts';
 
 /** A server that can be used. */
 export type Server = {
@@ -14,6 +14,8 @@ export type Server = {
 	readonly facts: ServerFacts;
 	/** Why it runs no virtual machines, in its own words. */
 	readonly noMachines?: string;
+	/** Limits it does not hold containers to. */
+	readonly loose: readonly string[];
 	/** `https://host:8443`; empty for the one on this host. */
 	readonly remote: string;
 };
@@ -99,7 +101,7 @@ export class ServerDesk {
 			if (remote !== '') return await this.#askRemote(remote);
 			const found = await findSocket(socketCandidates(this.#environment));
 			if (!('client' in found)) return {health: await socketHealth(found, this.#environment)};
-			return {server: {...found, ...(await machinesOf(found.client, found.facts)), remote: ''}};
+			return {server: {...found, ...(await warningsOf(found.client, found.facts)), remote: ''}};
 		} catch (error) {
 			return {
 				health: {
@@ -117,7 +119,7 @@ export class ServerDesk {
 		try {
 			const facts = parseFacts(await client.get('/1.0', undefined, {timeoutMs: 4000}));
 			if (facts.isTrusted) {
-				return {server: {client, facts, ...(await machinesOf(client, facts)), remote: endpoint.url}};
+				return {server: {client, facts, ...(await warningsOf(client, facts)), remote: endpoint.url}};
 			}
 			client.close();
 			return {health: await remoteHealth(endpoint, new LxdError('refused', 'not trusted', {status: 403}))};
@@ -128,14 +130,17 @@ export class ServerDesk {
 	}
 }
 
-async function machinesOf(client: LxdClient, facts: ServerFacts): Promise<{noMachines?: string}> {
-	if (facts.hasMachines) return {};
+/** What it says among its warnings; not everybody may read them. */
+async function warningsOf(client: LxdClient, facts: ServerFacts): Promise<Pick<Server, 'noMachines' | 'loose'>> {
 	const warnings = await client.get('/1.0/warnings', {recursion: 1}, {timeoutMs: 2500}).catch(() => undefined);
-	return {noMachines: machineReason(warnings) ?? 'the server says no reason'};
+	return {
+		loose: looseLimits(warnings),
+		...(facts.hasMachines ? {} : {noMachines: machineReason(warnings) ?? 'the server says no reason'}),
+	};
 }
 
 /** What a person is told of a server that answers. Pure. */
-export function healthOf({facts, noMachines, remote}: Server, type: string): Omit<DriverHealth, 'checkedAt'> {
+export function healthOf({facts, noMachines, loose, remote}: Server, type: string): Omit<DriverHealth, 'checkedAt'> {
 	const title = `${flavourTitles[facts.flavour]} ${facts.version}`;
 	const where = remote === '' ? '' : ` at ${remote}`;
 	const cluster = facts.isClustered ? ', a cluster' : '';
@@ -148,7 +153,7 @@ export function healthOf({facts, noMachines, remote}: Server, type: string): Omi
 		installed: true,
 		usable: true,
 		version: facts.version,
-		summary: `${title}${where}${cluster}: containers only, ${reason}`,
+		summary: `${title}${where}${cluster}: containers only, ${reason}${loose.length === 0 ? '' : `; it holds them to no limits of ${loose.join(' and ')}`}`,
 		...(type === 'container'
 			? {}
 			: {remedy: 'drover set local.lxd.type=container lets launches make containers instead.'}),
