@@ -1,7 +1,5 @@
 /** Commands of Multipass that this version does not have, with what it does not have. */
 const absent: Readonly<Record<string, string>> = {
-	transfer: 'copying files is',
-	'copy-files': 'copying files is',
 	snapshot: 'snapshots are',
 	restore: 'snapshots are',
 	clone: 'cloning is',

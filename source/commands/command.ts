@@ -1,5 +1,6 @@
 import type {Engine} from '../engine/engine.ts';
-import type {DirectAccess} from '../model/guest-access.ts';
+import type {GuestFiles} from '../guest/guest-files.ts';
+import type {DirectAccess, GuestAccess} from '../model/guest-access.ts';
 
 /** Where text goes: a terminal, a pipe, a test's buffer. */
 export type Output = {
@@ -37,6 +38,10 @@ export type CommandContext = {
 	run(program: string, argv: readonly string[]): Promise<number>;
 	/** The same in a guest, by way of its hypervisor and without SSH. */
 	runDirect(direct: DirectAccess, options: DirectCommand): Promise<number>;
+	/** The files of a guest, by the way that leads into it; whoever asks closes them. @throws DroverError */
+	files(access: GuestAccess): Promise<GuestFiles>;
+	/** What comes in and goes out as bytes. */
+	readonly pipes: {stdin(): NodeJS.ReadableStream; stdout(): NodeJS.WritableStream};
 	/** Calls `listener` on Ctrl-C instead of ending the process, until the returned function is called. */
 	onInterrupt(listener: () => void): () => void;
 	/** The keys of the dashboard. */

@@ -14,6 +14,7 @@ export const loaders: Readonly<Record<string, () => Promise<{readonly run: Comma
 	purge: () => import('./purge.ts'),
 	shell: () => import('./shell.ts'),
 	exec: () => import('./exec.ts'),
+	transfer: () => import('./transfer.ts'),
 	mount: () => import('./mount.ts'),
 	umount: () => import('./umount.ts'),
 	networks: () => import('./networks.ts'),

@@ -36,6 +36,16 @@ export function processContext({connect, keys}: ProcessContextOptions): CommandC
 			const {stdin, stdout, stderr} = process;
 			return runDirect(direct, {...options, stdin, stdout, stderr});
 		},
+		async files(access) {
+			if (access.kind === 'ssh') return (await import('../guest/sftp/files.ts')).sftpFiles(access.ssh);
+			const {pullPath, pushPath} = await import('../drivers/lxd/files.ts');
+			return {
+				push: (source, target, options) => pushPath(access.direct, source, target, options),
+				pull: (source, target, options) => pullPath(access.direct, source, target, options),
+				close: async () => {},
+			};
+		},
+		pipes: {stdin: () => process.stdin, stdout: () => process.stdout},
 		onInterrupt(listener) {
 			process.on('SIGINT', listener);
 			return () => process.off('SIGINT', listener);

@@ -216,6 +216,22 @@ export const commandTable: readonly CommandSpec[] = [
 			'Options of the command itself go after "--", like this: drover exec <name> -- <command> <arguments>',
 	},
 	{
+		name: 'transfer',
+		aliases: ['copy-files'],
+		usage: '[options] <source> [<source> ...] <target>',
+		summary: 'Copy files between the host and instances',
+		description:
+			'Copy files and directories between the host and instances. Either all sources or the target are in an instance, written as <name>:<path>; a relative path is below the home of the instance\'s user. "-" stands for stdin or stdout. A file of the host that has a colon in its name is written with "./" before it.',
+		options: [
+			{long: 'recursive', short: 'r', help: 'Copy directories, with all that is in them'},
+			{long: 'parents', short: 'p', help: 'Make missing directories above the target'},
+		],
+		arguments: [
+			{name: 'source', help: 'What to copy: [<name>:]<path>, or "-" for stdin'},
+			{name: 'target', help: 'Where to: [<name>:]<path>, or "-" for stdout. What is a directory is copied into.'},
+		],
+	},
+	{
 		name: 'mount',
 		usage: '[options] <source> <target> [<target> ...]',
 		summary: 'Mount a local directory in an instance',

@@ -203,7 +203,7 @@ export class Effects {
 		const purpose = effect.type === 'resize' ? 'edit' : effect.type;
 		this.#answer(
 			async () => ({type: 'begun', operation: await begin(), at: now()}),
-			error => ({type: 'form-refused', purpose, error}),
+			error => ({type: 'form-refused', purpose, error, at: now()}),
 		);
 	}
 

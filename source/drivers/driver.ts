@@ -76,6 +76,9 @@ export type DriverEvent = {readonly id: string; readonly what: string};
 /** What can be changed of an instance's hardware. Memory and disk in bytes. */
 export type Resources = {readonly cpus?: number; readonly memory?: number; readonly disk?: number};
 
+/** What a driver may be able to change while an instance runs. */
+export type LiveChange = keyof Resources | 'networks';
+
 /** What the engine gives an adopted instance. */
 export type AdoptSeed = {
 	readonly id: string;
@@ -170,8 +173,8 @@ export type Driver = {
 	 * `resizesLive`. @throws DroverError `instance.invalid` (a disk that would shrink), `driver.*`
 	 */
 	resize?(record: InstanceRecord, place: InstancePlace, hardware: Resources, work: WorkContext): Promise<void>;
-	/** Which of them can be changed while it runs. */
-	readonly resizesLive?: ReadonlySet<keyof Resources>;
+	/** Which of them, and whether interfaces, can be changed while it runs. */
+	readonly resizesLive?: ReadonlySet<LiveChange>;
 
 	/** One sample of what it uses, without asking the guest. At most 1 s. `undefined`: not running. */
 	metrics?(record: InstanceRecord, place: InstancePlace): Promise<Metrics | undefined>;

@@ -1,4 +1,4 @@
-import type {Driver, Resources} from './driver.ts';
+import type {Driver, LiveChange} from './driver.ts';
 
 /** Parts of the contract that a driver may have or not, by the methods they are. */
 export const driverFeatures = ['mount', 'networks', 'resize', 'metrics', 'direct', 'members'] as const;
@@ -8,7 +8,7 @@ export type Features = {
 	/** What this version of drover does with the driver; what the driver could do is its capabilities. */
 	readonly features: readonly DriverFeature[];
 	/** What can be changed of an instance while it runs. */
-	readonly resizesLive: ReadonlyArray<keyof Resources>;
+	readonly resizesLive: readonly LiveChange[];
 };
 
 /** A driver that this version does not have has none. */

@@ -69,6 +69,8 @@ class Wait {
 	readonly #over = new AbortController();
 	readonly #signal: AbortSignal;
 	#ssh: Observation['ssh'];
+	/** There is no use in waiting for SSH. */
+	#isOutOfReach = false;
 	/** Aborted when the guest is somewhere else than before. */
 	#moved = new AbortController();
 
@@ -98,6 +100,7 @@ class Wait {
 			const seen = await this.#shop.instances.observe(this.#entry);
 			this.#signal.throwIfAborted();
 			if (seen === undefined || seen.power === 'off' || seen.power === 'unusable') throw died(this.#entry);
+			this.#isOutOfReach = seen.isOutOfReach === true;
 			if (seen.ssh?.host !== this.#ssh?.host || seen.ssh?.port !== this.#ssh?.port) {
 				this.#ssh = seen.ssh;
 				this.#moved.abort();
@@ -130,12 +133,15 @@ class Wait {
 		const {instances, directAfterMs} = this.#shop;
 		const {driver} = instances;
 		if (driver.answers === undefined) return untilAborted(this.#signal);
-		await this.#sleep(directAfterMs);
+		while (!this.#isOutOfReach && this.#elapsed() < directAfterMs) {
+			await this.#sleep(Math.min(looks.eagerMs, Math.max(1, directAfterMs - this.#elapsed())));
+		}
 		for (;;) {
 			try {
 				const record = instances.record(this.#entry);
 				const answer = await driver.answers(record, instances.place(this.#entry), this.#signal);
-				return `${answer}, but no SSH server: shell and exec go by way of the hypervisor`;
+				const why = this.#isOutOfReach ? 'no address of it leads there from here' : 'no SSH server does';
+				return `${answer}, ${why}: shell and exec go by way of the hypervisor`;
 			} catch {
 				this.#signal.throwIfAborted();
 				await this.#sleep(looks.calmMs);

@@ -113,7 +113,8 @@ function nowChanged(part: DriverPart, {state}: InstanceView, driver: DriverInfo)
 	if (state === 'Broken') return no('its record cannot be read: info shows the reason and where the file is');
 	if (isInBetween(state)) return no(`not while it is ${state}`);
 	if (part === 'mounts' || state === 'Stopped') return {can: true};
-	if (part === 'edit' && isUp(state) && driver.resizesLive.length > 0) return {can: true};
+	const live = driver.resizesLive.filter(what => (part === 'networks') === (what === 'networks'));
+	if (isUp(state) && live.length > 0) return {can: true};
 	if (state === 'Suspended') return no('it is suspended: start it and stop it first', 'start');
 	return no('only while it is stopped: stop it first', 'stop');
 }

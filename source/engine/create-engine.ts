@@ -41,6 +41,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	const settings = new Settings(await openSettings(paths.config), host);
 	const images = options.images ?? (await import('../images/store.ts')).createImageStore({paths});
 	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
+	let written: Promise<void> = Promise.resolve();
 	const openScene = (driver: Driver): Scene => {
 		const instances: Instances = new Instances({
 			driver,
@@ -49,7 +50,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			onChange(change) {
 				engine.emit({type: 'instances', ...change});
 				// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
-				void writeSshConfig(paths, reachable(instances)).catch(() => {});
+				written = writeSshConfig(paths, reachable(instances)).catch(() => {});
 			},
 		});
 		const shop: Workshop = {
@@ -97,6 +98,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 				: [
 						`The driver ${settings.driver()} cannot be used by this version of drover: ${driver.name} is in force; the setting was left as it is.`,
 					],
+		written: () => written,
 		makeScene: async name => openScene(await load(name)),
 	});
 	await engine.open();

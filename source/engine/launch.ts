@@ -146,7 +146,7 @@ async function makeAndStart(
 		work.progress('creating');
 		await mkdir(place.sockets, {recursive: true, mode: 0o700});
 		const record = await work.update({image: {...instances.record(entry).image, hash: cached.hash}});
-		const seed = await readSeed(shop, record, place.directory);
+		const seed = await readSeed(shop, record, place.directory, cached.format === 'rootfs');
 		await instances.driver.create(
 			record,
 			place,
@@ -216,7 +216,7 @@ async function fitDisk(instances: Instances, entry: Entry, image: CachedImage, w
 	await work.update({hardware: {...hardware, disk: image.virtualSize}});
 }
 
-async function readSeed(shop: Workshop, record: InstanceRecord, directory: string) {
+async function readSeed(shop: Workshop, record: InstanceRecord, directory: string, isContainer: boolean) {
 	const [hostKey, cloudInit] = await Promise.all([
 		readFile(path.join(directory, hostKeyName), 'utf8'),
 		readFile(path.join(directory, cloudInitName), 'utf8').catch(() => undefined),
@@ -228,6 +228,7 @@ async function readSeed(shop: Workshop, record: InstanceRecord, directory: strin
 		user: record.ssh.user,
 		mac: record.hardware.mac,
 		nics: record.hardware.nics ?? [],
+		isContainer,
 		clientKey,
 		hostKey: {private: hostKey, public: record.ssh.hostKey},
 		...(cloudInit === undefined ? {} : {cloudInit}),

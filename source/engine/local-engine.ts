@@ -53,6 +53,8 @@ export type EngineParts = {
 	readonly bootId: string | undefined;
 	/** What is current: the driver and the instances of its scope. */
 	readonly scene: Scene;
+	/** Ends when what is written aside of the records, for `ssh`, is on the disk. */
+	readonly written: () => Promise<void>;
 	/** A scene for a driver, not opened yet. @throws DroverError `driver.unsupported` */
 	readonly makeScene: (driver: DriverName) => Promise<Scene>;
 };
@@ -303,6 +305,7 @@ export class LocalEngine implements Engine {
 		this.#parts.operations.abandon();
 		await this.#scene.close();
 		await this.#parts.drivers.close();
+		await this.#parts.written();
 		this.#emitter.removeAllListeners();
 	}
 

@@ -66,7 +66,8 @@ export function demandChangeable(instances: Instances, entry: Entry, change: Har
 }
 
 function isLive({resizesLive}: Driver, change: HardwareChange): boolean {
-	return change.nic === undefined && resourceNames.every(key => change[key] === undefined || resizesLive?.has(key));
+	const hasInterface = change.nic === undefined || resizesLive?.has('networks') === true;
+	return hasInterface && resourceNames.every(key => change[key] === undefined || resizesLive?.has(key));
 }
 
 /**

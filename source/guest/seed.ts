@@ -20,6 +20,8 @@ export type SeedInput = {
 	readonly mac?: string;
 	/** Interfaces beside that one; those that are `manual` are left to the user. */
 	readonly nics?: readonly Nic[];
+	/** A container's cards have the names that were asked for (`eth0` on), and no permanent address to know them by. */
+	readonly isContainer?: boolean;
 };
 
 export type SeedFiles = Readonly<Record<'meta-data' | 'user-data' | 'vendor-data' | 'network-config', string>>;
@@ -47,29 +49,33 @@ export async function seedFiles(input: SeedInput): Promise<SeedFiles> {
 		})}`,
 		'network-config': write({
 			version: 2,
-			ethernets: {
-				default: {
-					match: input.mac === undefined ? {name: 'e*'} : {macaddress: input.mac},
-					dhcp4: true,
-					'dhcp-identifier': 'mac',
-				},
-				...Object.fromEntries((input.nics ?? []).flatMap((nic, index) => further(nic, index))),
-			},
+			ethernets: Object.fromEntries([
+				[input.isContainer ? 'eth0' : 'default', {...match(input, input.mac), ...dhcp}],
+				...(input.nics ?? []).flatMap((nic, index) => further(input, nic, index)),
+			]),
 		}),
 	};
 }
 
+const dhcp = {dhcp4: true, 'dhcp-identifier': 'mac'} as const;
+
+/** What a card is known by; nothing where its settings stand under its name. */
+function match({isContainer}: SeedInput, mac: string | undefined) {
+	if (isContainer) return {};
+	return {match: mac === undefined ? {name: 'e*'} : {macaddress: mac}};
+}
+
 /** A boot does not wait for it, and the first interface stays the way out. Values: Multipass. */
-function further({mac, mode}: Nic, index: number) {
+function further(input: SeedInput, {mac, mode}: Nic, index: number) {
 	if (mode === 'manual') return [];
 	const settings = {
-		match: {macaddress: mac},
+		...match(input, mac),
 		dhcp4: true,
 		'dhcp4-overrides': {'route-metric': 200},
 		'dhcp-identifier': 'mac',
 		optional: true,
 	};
-	return [[`extra${index}`, settings] as const];
+	return [[input.isContainer ? `eth${index + 1}` : `extra${index}`, settings] as const];
 }
 
 /** Before anything is asked of the daemon. @throws DroverError `usage.invalid`, as {@link seedFiles} */

@@ -8,6 +8,8 @@ export type SshCommand = {
 	readonly workingDirectory?: string;
 	/** Whether the guest gives a terminal; when absent, ssh decides: only for a login shell. */
 	readonly tty?: boolean;
+	/** A subsystem of the guest's SSH server, instead of a command. */
+	readonly subsystem?: 'sftp';
 	/** Default 10. */
 	readonly connectTimeoutSeconds?: number;
 };
@@ -19,7 +21,7 @@ export type SshCommand = {
  * @throws DroverError `usage.invalid` when an argument holds a NUL, which no program can be given
  */
 export function sshArguments(access: SshAccess, options: SshCommand = {}): string[] {
-	const {command, workingDirectory, tty, connectTimeoutSeconds = 10} = options;
+	const {command, workingDirectory, tty, subsystem, connectTimeoutSeconds = 10} = options;
 	const settings: Readonly<Record<string, string>> = {
 		IdentityFile: configPath(access.identityFile),
 		IdentitiesOnly: 'yes',
@@ -44,13 +46,14 @@ export function sshArguments(access: SshAccess, options: SshCommand = {}): strin
 		'none',
 		...Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`]),
 		...terminal,
+		...(subsystem === undefined ? [] : ['-s']),
 		'-p',
 		String(access.port),
 		'-l',
 		access.user,
 		access.host,
 		// After the host ssh would still take what looks like an option for its own.
-		...(line === '' ? [] : ['--', line]),
+		...(subsystem !== undefined ? ['--', subsystem] : line === '' ? [] : ['--', line]),
 	];
 }
 

@@ -8,9 +8,10 @@ import {humanSize, mebibyte} from '../model/sizes.ts';
 import {plainLine} from '../model/text.ts';
 import {writeAtomic} from '../state/atomic.ts';
 import {type ImageCache, keyName} from './cache.ts';
-import {headProblem, headSize, unusable} from './format.ts';
+import {headProblem, headSize, notDisk, unusable} from './format.ts';
 import {Interrupted, networkCause, request, type Times} from './http.ts';
-import type {ImageWork} from './image.ts';
+import type {ImageForm, ImageWork} from './image.ts';
+import {mayBeArchive} from './rootfs/inspect.ts';
 import {throwIfCancelled} from './run.ts';
 
 /** By what one sees that what a server has is still the same. */
@@ -40,13 +41,14 @@ export async function download(
 	cache: ImageCache,
 	work: ImageWork,
 	times: Times,
+	form: ImageForm,
 ): Promise<Downloaded> {
 	const partials = path.join(cache.root, 'partial');
 	await mkdir(partials, {recursive: true, mode: 0o700});
 	const part = path.join(partials, `${keyName(url.href)}.part`);
 	for (let attempt = 0; ; attempt++) {
 		try {
-			const result = await transfer(url, part, cache, work, times);
+			const result = await transfer(url, part, cache, work, times, form);
 			await rename(part, target);
 			await rm(`${part}.json`, {force: true});
 			return result;
@@ -75,7 +77,39 @@ export async function download(
 	}
 }
 
-async function transfer(url: URL, part: string, cache: ImageCache, work: ImageWork, times: Times): Promise<Downloaded> {
+/** Asks the server whether what we have is what it has. A server that cannot be asked changes nothing: we have one. */
+export async function isStillCurrent(
+	url: URL,
+	entry: {readonly validators: Validators; readonly at: string},
+	work: ImageWork,
+	times: Times,
+): Promise<boolean> {
+	const instead = (why: string) => {
+		work.log(`${why}: using the image that was downloaded at ${entry.at}.`);
+		return true;
+	};
+	work.progress('asking whether the image has changed');
+	try {
+		const response = await request(url, {method: 'HEAD', signal: work.signal, answerTimeout: times.answer});
+		await response.body?.cancel();
+		if (!response.ok) return instead(`${url.host} answers with status ${response.status}`);
+		const current = validatorsOf(response);
+		const known = Object.keys(entry.validators).filter(name => name in current);
+		return known.length > 0 && known.every(name => current[name] === entry.validators[name]);
+	} catch (error) {
+		if (error instanceof Interrupted) return instead(error.message);
+		throw error;
+	}
+}
+
+async function transfer(
+	url: URL,
+	part: string,
+	cache: ImageCache,
+	work: ImageWork,
+	times: Times,
+	form: ImageForm,
+): Promise<Downloaded> {
 	const started = await readPartial(part);
 	const condition = started && strongValidator(started.validators);
 	const headers: Record<string, string> =
@@ -102,7 +136,7 @@ async function transfer(url: URL, part: string, cache: ImageCache, work: ImageWo
 		}
 		const handle = await open(part, resumed ? 'a' : 'w', 0o600);
 		try {
-			await receive(response, handle, {hash, offset, total, url}, work, times);
+			await receive(response, handle, {hash, offset, total, url, form}, work, times);
 			await handle.sync();
 		} finally {
 			await handle.close();
@@ -117,7 +151,19 @@ async function transfer(url: URL, part: string, cache: ImageCache, work: ImageWo
 async function receive(
 	response: Response,
 	handle: FileHandle,
-	{hash, offset, total, url}: {hash: Hash; offset: number; total: number | undefined; url: URL},
+	{
+		hash,
+		offset,
+		total,
+		url,
+		form,
+	}: {
+		readonly hash: Hash;
+		readonly offset: number;
+		readonly total: number | undefined;
+		readonly url: URL;
+		readonly form: ImageForm;
+	},
 	work: ImageWork,
 	times: Times,
 ): Promise<void> {
@@ -135,7 +181,7 @@ async function receive(
 			head = Buffer.concat([head, value]);
 			if (head.length >= headSize) {
 				// A web page or an archive is refused after its first bytes, not after its last.
-				refuse(head, url);
+				refuse(head, url, form);
 				head = undefined;
 			}
 		}
@@ -173,7 +219,11 @@ async function readWithin(
 	}
 }
 
-function refuse(head: Buffer, url: URL): void {
+function refuse(head: Buffer, url: URL, form: ImageForm): void {
+	if (mayBeArchive(head)) {
+		if (form === 'rootfs') return;
+		if (/\.(?:tar(?:\.\w+)?|t[gx]z)$/i.test(url.pathname)) throw notDisk(plainLine(url.href));
+	}
 	const problem = headProblem(head);
 	if (problem === undefined) return;
 	throw unusable(

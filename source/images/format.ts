@@ -158,7 +158,8 @@ async function checkQcow2(
 		throw unusable(name, `is cut short: ${size} of ${end} bytes are there`);
 }
 
-function readJson(text: string): Record<string, unknown> {
+/** An object in JSON; an empty one when it is something else. */
+export function readJson(text: string): Record<string, unknown> {
 	try {
 		const value: unknown = JSON.parse(text);
 		return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
@@ -192,4 +193,13 @@ export function unusable(name: string, what: string, next?: string): DroverError
 	return new DroverError('image.unusable', `${name} ${what}.`, {
 		next: next ?? 'Use a complete qcow2 image, or a raw one with a boot sector.',
 	});
+}
+
+/** An archive where a disk is needed. */
+export function notDisk(name: string): DroverError {
+	return unusable(
+		name,
+		'cannot be used for a virtual machine: it is a tar archive, as containers have it',
+		'Launch it with a driver of containers, or use a disk image: qcow2 or raw.',
+	);
 }

@@ -169,8 +169,8 @@ export type Observation = {
 	/** Addresses that can be reached from the host. */
 	readonly ipv4: readonly string[];
 	readonly ssh?: {readonly host: string; readonly port: number};
-	/** Its guest can be reached without SSH, by way of the hypervisor. */
-	readonly isDirect?: boolean;
+	/** No address of it leads there from this host: it can be reached by way of the hypervisor only. */
+	readonly isOutOfReach?: boolean;
 	/** The member of a cluster it runs on. */
 	readonly member?: string;
 };

@@ -7,6 +7,7 @@ import {causeText} from '../../source/model/errors.ts';
 import {list} from './command-line.ts';
 import {firstFrame, keysAndQuiet} from './dashboard.ts';
 import {type Figure, printFigures} from './figures.ts';
+import {lxd} from './lxd.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
 import {checkProgram} from './place.ts';
 import {switching} from './switching.ts';
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	suspend: suspendAndResume,
 	daemon,
 	switch: switching,
+	lxd,
 	forty,
 };
 /** Takes minutes and some ten GiB of memory, so only when asked for. */

@@ -1,8 +1,11 @@
+import {Readable, Writable} from 'node:stream';
 import type {CommandContext, DirectCommand} from '../../source/commands/command.ts';
 import {runCommand} from '../../source/commands/run.ts';
 import {keyTable} from '../../source/components/keys/registry.ts';
 import type {Engine} from '../../source/engine/engine.ts';
+import type {GuestFiles} from '../../source/guest/guest-files.ts';
 import {DroverError} from '../../source/model/errors.ts';
+import type {GuestAccess} from '../../source/model/guest-access.ts';
 import {FakeEngine} from '../support/fake-engine.ts';
 
 /** A program, or a command in a guest by way of its hypervisor. */
@@ -26,11 +29,15 @@ export type Setting = {
 	readonly stdin?: string;
 	readonly cwd?: string;
 	readonly env?: NodeJS.ProcessEnv;
+	/** The files of a guest; without it they take everything and have nothing. */
+	readonly files?: (access: GuestAccess) => GuestFiles;
 	/** The exit code of what is run. */
 	readonly exit?: number;
 	/** Gets what a Ctrl-C would call. */
 	readonly interrupt?: (press: () => void) => void;
 };
+
+const noFiles: GuestFiles = {push: async () => {}, pull: async () => {}, close: async () => {}};
 
 /** Runs one command line in process, against an engine in memory, and gives what came out. */
 export async function drover(argv: readonly string[], setting: Setting = {}): Promise<Outcome> {
@@ -75,6 +82,19 @@ export async function drover(argv: readonly string[], setting: Setting = {}): Pr
 		async runDirect(direct, options) {
 			ran.push({program: `direct ${direct.name}`, argv: [], direct: options});
 			return setting.exit ?? 0;
+		},
+		async files(access) {
+			return setting.files?.(access) ?? noFiles;
+		},
+		pipes: {
+			stdin: () => Readable.from([setting.stdin ?? '']),
+			stdout: () =>
+				new Writable({
+					write(chunk, _encoding, done) {
+						out += String(chunk);
+						done();
+					},
+				}),
 		},
 		onInterrupt(listener) {
 			setting.interrupt?.(listener);

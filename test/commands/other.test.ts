@@ -91,7 +91,7 @@ describe('what is no command', () => {
 	});
 
 	test.each([
-		...['transfer', 'copy-files', 'snapshot', 'restore', 'clone'],
+		...['snapshot', 'restore', 'clone'],
 		...['alias', 'aliases', 'unalias', 'prefer', 'authenticate', 'auth', 'wait-ready', 'zones'],
 	])('%s is known and not there', async name => {
 		const {code, out, err, connections} = await drover([name, '--any', 'thing']);

@@ -111,6 +111,9 @@ describe('key presses', () => {
 
 	test('that come at once are taken apart', () => {
 		expect(keyPresses('jjk', plain).map(key => key.name)).toEqual(['j', 'j', 'k']);
+		// A slow line delivers what clears a field together with what is typed next.
+		expect(keyPresses('\u00152G\t', plain).map(key => key.name)).toEqual(['ctrl-u', '2', 'G', 'tab']);
+		expect(keyPresses('a\u001A\u0012b', plain).map(key => key.name)).toEqual(['a', 'b']);
 	});
 
 	test('in a burst are obeyed only when they move', () => {

@@ -127,3 +127,28 @@ describe('a new mount', () => {
 		if (driven.model.toast) expect(driven.model.toast.text).toMatch(reason);
 	});
 });
+
+test('no repetition of one key changes anything, on no page of an instance', async () => {
+	const letters = [...'abcdefghijklmnopqrstuvwxyz', 'enter', 'space', 'tab', 'esc', 'up', 'down', 'left', 'right'];
+	for (const page of ['m', 'v', 'e']) {
+		for (const key of letters) {
+			const instance = fakeInstance('web', 'Stopped', {mounts: [mount('/srv', '/data')]});
+			const driven = (await Driven.with([instance], {driver: lxd()})).press(page);
+			const {id} = instance;
+			driven.send({type: 'networks', id, part: {host: [{name: 'br0', type: 'bridge', description: ''}]}});
+			for (let times = 0; times < 12; times++) driven.press(key);
+			const changing = driven.effects.filter(effect =>
+				['unmount', 'mount', 'add-network', 'resize'].includes(effect.type),
+			);
+			expect(changing, `${page} ${key}`).toEqual([]);
+		}
+	}
+});
+
+test('the pane beside a wide table has the first few', async () => {
+	const mounts = ['a', 'b', 'c', 'd', 'e'].map(name => mount(`/srv/${name}`, `/${name}`));
+	const {screen} = await openWith([web(...mounts)], {driver: lxd(), columns: 120, rows: 40});
+	expect(screen.text()).toMatch(/MOUNTS +\/srv\/a -> \/a/);
+	expect(screen.text()).toContain('2 more (m)');
+	expect(screen.text()).not.toContain('/srv/d');
+});

@@ -91,7 +91,7 @@ test('one change among ten thousand does not sort ten thousand', () => {
 	expect(comparisons).toBeLessThan(100);
 });
 
-const web = fakeInstance('web-front', 'Running', {ipv4: ['10.84.3.40']});
+const web = fakeInstance('web-front', 'Running', {ipv4: ['10.84.3.40'], member: 'node-1'});
 
 test.each([
 	['', true],
@@ -106,6 +106,9 @@ test.each([
 	['image:micro', true],
 	['name:micro', false],
 	['!state:run', false],
+	['member:node-1', true],
+	['member:node-2', false],
+	['node-1', true],
 	['127.0.0.1:40000', true],
 ])('filter "%s" shows it: %s', (filter, isShown) => {
 	expect(filterTest(filter)(web)).toBe(isShown);

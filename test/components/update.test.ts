@@ -288,7 +288,8 @@ describe('screens', () => {
 			cancellable: true,
 			createdAt: 1,
 		};
-		driven.send({type: 'begun', operation, at: driven.at});
+		// Whoever was about to leave the form need not answer any more.
+		driven.press('esc').send({type: 'begun', operation, at: driven.at});
 		expect(driven.top).toBeUndefined();
 		driven.events({changed: [fakeInstance('beaver', 'Starting')]});
 		expect(driven.cursorName).toBe('beaver');
@@ -297,8 +298,12 @@ describe('screens', () => {
 	test('a refused launch keeps the form and says why', async () => {
 		const driven = await several();
 		driven.press('n', ...'beaver', 'tab', 'tab', 'tab', 'tab', 'tab', 'enter');
-		driven.send({type: 'form-refused', purpose: 'launch', error: {code: 'host.disk-full', message: 'No room.'}});
+		const error = {code: 'host.disk-full', message: 'No room.'} as const;
+		driven.send({type: 'form-refused', purpose: 'launch', error, at: driven.at});
 		expect(driven.top).toMatchObject({kind: 'form', isSending: false, error: {message: 'No room.'}});
+		// Nobody is left to be told there, but it is told.
+		driven.press('enter', 'esc', 'y').send({type: 'form-refused', purpose: 'launch', error, at: driven.at});
+		expect(driven.model.alerts[0]?.text).toBe('launch: No room.');
 	});
 
 	test('a form with problems is not sent', async () => {

@@ -78,18 +78,18 @@ describe('what is shown', () => {
 
 describe('a graph', () => {
 	test('has the newest at the right, gaps where nothing is known, and is always as wide', () => {
-		expect(sparkline([0, undefined, 7, 3], 6)).toBe('  ▁ █▄');
-		expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7], 3)).toBe('▆▇█');
+		expect(sparkline([1, undefined, 8, 0, 3], 6)).toBe(' ▁ █ ▃');
+		expect(sparkline([1, 2, 3, 4, 5, 6, 7, 8], 3)).toBe('▆▇█');
 		expect(sparkline([], 3)).toBe('   ');
 	});
 
 	test('tells nothing from little, and has one scale for all', () => {
-		expect([0, 0.4, 1, 50, 100].map(percentLevel).map(Math.round)).toEqual([0, 0, 1, 4, 7]);
-		expect([0, 99, 100, 1024, 8 * 1024, 2 ** 28].map(rateLevel).map(Math.round)).toEqual([0, 0, 1, 1, 2, 7]);
+		expect([0, 0.4, 1, 50, 100].map(percentLevel).map(Math.round)).toEqual([0, 0, 1, 4, 8]);
+		expect([0, 99, 100, 1024, 8 * 1024, 2 ** 31].map(rateLevel).map(Math.round)).toEqual([0, 0, 1, 1, 2, 8]);
 	});
 
 	test('is ASCII where the terminal has no more', () => {
-		const text = sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8);
+		const text = sparkline([1, 2, 3, 4, 5, 6, 7, 8], 8);
 		expect(paint([{text}], 8, {color: false, ascii: true})).toBe('_..::||#');
 	});
 });

@@ -83,7 +83,7 @@ describe('a guest that has just been started', () => {
 		expect(await engine.wait({id})).toMatchObject({state: 'done'});
 		expect(tries).toBe(2);
 		expect(await log(id)).toContain(
-			'the container answers, but no SSH server: shell and exec go by way of the hypervisor',
+			'the container answers, no SSH server does: shell and exec go by way of the hypervisor',
 		);
 		expect(await state()).toBe('Running');
 	});

@@ -239,3 +239,16 @@ ssh_keys:
 		expect(merged.ssh_keys.ed25519_private).toBe(input.hostKey.private);
 	});
 });
+
+test('in a container cards are known by their names, as they have no permanent address', async () => {
+	const nics = [
+		{network: 'lab', mac: '52:54:00:00:00:02', mode: 'manual'},
+		{network: 'lab', mac: '52:54:00:00:00:03', mode: 'auto'},
+	] as const;
+	const {ethernets} = parse((await seedFiles({...input, isContainer: true, nics}))['network-config']);
+	expect(ethernets).toEqual({
+		eth0: {dhcp4: true, 'dhcp-identifier': 'mac'},
+		eth2: expect.objectContaining({dhcp4: true, optional: true}),
+	});
+	expect(JSON.stringify(ethernets)).not.toContain('macaddress');
+});

@@ -38,6 +38,7 @@ export async function ownIncus({limits = true} = {}): Promise<OwnIncus | string>
 	const own = await ownServer({
 		title: 'Incus',
 		command: [...room.inside, program],
+		control: [...room.inside, program],
 		directory,
 		variable: 'INCUS_DIR',
 		ports: async bridge => {

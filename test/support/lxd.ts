@@ -9,9 +9,10 @@ const interfaces = '/sys/class/net';
 
 /**
  * Starts an LXD daemon with a directory of its own. It makes bridges, name spaces and control groups, so it needs root.
+ * @param within a command that runs it elsewhere, as in a network of its own
  * @returns why there can be none here
  */
-export async function ownLxd(): Promise<OwnServer | string> {
+export async function ownLxd({within = []}: {within?: readonly string[]} = {}): Promise<OwnServer | string> {
 	if (process.platform !== 'linux') return 'LXD is for Linux';
 	if (process.getuid?.() !== 0) return 'an LXD daemon of its own needs root';
 	const program = findOnPath('lxd');
@@ -22,7 +23,8 @@ export async function ownLxd(): Promise<OwnServer | string> {
 	const before = new Set(await readdir(interfaces).catch(() => []));
 	return ownServer({
 		title: 'LXD',
-		command: [program],
+		command: [...within, program],
+		control: [program],
 		directory,
 		variable: 'LXD_DIR',
 		ports: async bridge => (await execa('ip', ['-o', 'link', 'show', 'master', bridge])).stdout.trim(),

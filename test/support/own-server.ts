@@ -24,7 +24,9 @@ export type OwnServer = {
 export type OwnServerPlan = {
 	readonly title: OwnServer['title'];
 	/** The daemon's program, behind what it is run in. */
-	readonly command: readonly [string, ...string[]];
+	readonly command: readonly string[];
+	/** The same, as it is called to speak with the daemon. */
+	readonly control: readonly string[];
 	readonly directory: string;
 	/** Names the directory to the daemon and to clients. */
 	readonly variable: 'LXD_DIR' | 'INCUS_DIR';
@@ -36,13 +38,14 @@ export type OwnServerPlan = {
 /** Starts a daemon with a directory of its own. @returns why there can be none here */
 export async function ownServer(plan: OwnServerPlan): Promise<OwnServer | string> {
 	const {title, directory, variable, ports} = plan;
-	const [program, ...before] = plan.command;
 	const {PATH = ''} = process.env;
 	const environment = {[variable]: directory, PATH: `${PATH}:/usr/sbin:/sbin`, HOME: '/root', LC_ALL: 'C'};
 	const log = path.join(directory, 'test.log');
 	let child: ChildProcess | undefined;
-	const ask = (...words: string[]) =>
-		execa(program, [...before, ...words], {env: environment, reject: false, timeout: 60_000, stdin: 'ignore'});
+	const ask = (...words: string[]) => {
+		const [program = '', ...before] = plan.control;
+		return execa(program, [...before, ...words], {env: environment, reject: false, timeout: 70_000, stdin: 'ignore'});
+	};
 	const own: OwnServer = {
 		title,
 		environment: {[variable]: directory},
@@ -50,6 +53,7 @@ export async function ownServer(plan: OwnServerPlan): Promise<OwnServer | string
 		pid: () => child?.pid,
 		ports,
 		async start() {
+			const [program = '', ...before] = plan.command;
 			child = spawn(program, [...before, '--group', 'root', `--logfile=${log}`], {
 				env: environment,
 				stdio: 'ignore',

@@ -49,6 +49,8 @@ function press(character: string): KeyPress | undefined {
 	if (character === ' ') return {name: 'space', text: ' '};
 	if (character === '\r' || character === '\n') return {name: 'enter', text: ''};
 	if (character === '\t') return {name: 'tab', text: ''};
+	// Of the control keys this one edits: what was meant to be cleared must not be added to.
+	if (character === '\u0015') return {name: 'ctrl-u', text: ''};
 	if (character < ' ' || character === '\u007F') return undefined;
 	return {name: character, text: character};
 }

@@ -131,12 +131,20 @@ function paneLines(model: Model): readonly Line[] {
 		fact('IPV4', instance.ipv4.map(plainLine).join(' ') || '-'),
 		...(instance.member ? [fact('MEMBER', plainLine(instance.member))] : []),
 		fact('SSH', instance.ssh ? plainLine(`${instance.ssh.user}@${instance.ssh.host}:${instance.ssh.port}`) : '-'),
+		...mountFacts(instance),
 		[],
 		...abilityLines(instance, driver, paneWidth, false),
 		[],
 		line('enter: all actions, and why not', 'dim'),
 	];
 	return lines;
+}
+
+/** The first few; the page of the instance has them all. */
+function mountFacts({mounts = []}: InstanceView): readonly Line[] {
+	const shown = mounts.slice(0, 3).map(({source, target}) => plainLine(`${source} -> ${target}`));
+	const more = mounts.length > shown.length ? [`${mounts.length - shown.length} more (m)`] : [];
+	return [...shown, ...more].map((text, index) => fact(index === 0 ? 'MOUNTS' : '', text));
 }
 
 const fact = (name: string, value: string): Line => [span(name.padEnd(7), 'dim'), span(value)];

@@ -9,12 +9,12 @@ export function addressOf(instance: InstanceView): string {
 }
 
 type Term = {
-	readonly field: 'any' | 'name' | 'state' | 'ip' | 'image';
+	readonly field: 'any' | 'name' | 'state' | 'ip' | 'image' | 'member';
 	readonly text: string;
 	readonly isInverse: boolean;
 };
 
-const fields = /^(name|state|ip|image):(.*)$/;
+const fields = /^(name|state|ip|image|member):(.*)$/;
 
 function parse(filter: string): readonly Term[] {
 	return filter
@@ -35,14 +35,15 @@ function holds(term: Term, instance: InstanceView): boolean {
 		state: instance.state,
 		ip: `${addressOf(instance)} ${instance.ipv4.join(' ')}`,
 		image: `${instance.image.release} ${instance.image.os}`,
+		member: instance.member ?? '',
 	};
 	const text = term.field === 'any' ? Object.values(parts).join('\n') : parts[term.field];
 	return text.toLowerCase().includes(term.text) !== term.isInverse;
 }
 
 /**
- * Which instances a filter shows: words that must all occur (name, state, address, image), `!word` must not,
- * `state:run`, `ip:10.`, `image:micro`, `name:web` look in one column.
+ * Which instances a filter shows: words that must all occur (name, state, address, image, member), `!word` must not,
+ * `state:run`, `ip:10.`, `image:micro`, `name:web`, `member:node-1` look in one column.
  */
 export function filterTest(filter: string): (instance: InstanceView) => boolean {
 	const terms = parse(filter);

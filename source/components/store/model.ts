@@ -100,7 +100,12 @@ export type Message =
 	| {readonly type: 'toast-over'; readonly number: number}
 	| {readonly type: 'failed'; readonly what: string; readonly error: ErrorData; readonly at: number}
 	| {readonly type: 'begun'; readonly operation: OperationView; readonly at: number}
-	| {readonly type: 'form-refused'; readonly purpose: FormLayer['purpose']; readonly error: ErrorData}
+	| {
+			readonly type: 'form-refused';
+			readonly purpose: FormLayer['purpose'];
+			readonly error: ErrorData;
+			readonly at: number;
+	  }
 	| {readonly type: 'detail'; readonly id: string; readonly part: Partial<DetailLayer>}
 	| {readonly type: 'log'; readonly id: string; readonly log: readonly LogLine[]}
 	/** What a form's choices are made from. */

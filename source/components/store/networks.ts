@@ -1,6 +1,7 @@
 import {availability} from '../../engine/availability.ts';
 import type {InstanceView} from '../../model/instance.ts';
 import type {HostNetwork} from '../../model/network.ts';
+import {isUp} from '../../model/state.ts';
 import {plainLine} from '../../model/text.ts';
 import {copyText} from './copying.ts';
 import {emptyField} from './field.ts';
@@ -59,7 +60,9 @@ export function performNetworks(model: Model, word: string, key: string, at: num
 			level: 1,
 			title: `Give ${name} an interface on ${shown}?`,
 			effects: [
-				`It is there from the next start on, with a MAC address of its own; the guest asks for an address itself.`,
+				isUp(instance.state)
+					? 'It is there at once, with a MAC address of its own; the guest may ask for an address only after its next start.'
+					: 'It is there from the next start on, with a MAC address of its own; the guest asks for an address itself.',
 				'It cannot be taken away again.',
 				...(count > 0 ? [`It has ${count} on this network already.`] : []),
 			],

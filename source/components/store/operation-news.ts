@@ -1,7 +1,7 @@
 import {isEnded, type OperationView} from '../../model/operation.ts';
 import {plainLine} from '../../model/text.ts';
-import {also, change, pop, step, tell} from './layers.ts';
-import type {Alert, FormPurpose, Layer, Model, Step} from './model.ts';
+import {also, change, step, tell} from './layers.ts';
+import type {Alert, FormPurpose, Model, Step} from './model.ts';
 import {topLayer} from './selectors.ts';
 import {follow} from './table.ts';
 
@@ -117,9 +117,12 @@ const begunBy: Readonly<Record<FormPurpose, OperationView['kind']>> = {
 	edit: 'resize',
 };
 
-/** Whether it is what the form on top was sent for: then the form has done its work. */
-function isOf(layer: Layer | undefined, {kind}: OperationView): boolean {
-	return layer?.kind === 'form' && layer.isSending && begunBy[layer.purpose] === kind;
+/** The form that was sent for it has done its work, and whatever was asked over it meanwhile is settled with it. */
+function withoutForm(model: Model, {kind}: OperationView): Model {
+	const index = model.layers.findLastIndex(
+		layer => layer.kind === 'form' && layer.isSending && begunBy[layer.purpose] === kind,
+	);
+	return index < 0 ? model : {...model, layers: model.layers.slice(0, index)};
 }
 
 /** The engine has taken what was asked for from here. */
@@ -129,7 +132,7 @@ export function onBegun(model: Model, operation: OperationView): Step {
 	const mine = known && isEnded(known) ? model.mine : new Set([...model.mine, operation.id]);
 	const operations = known ? model.operations : newestFirst([operation, ...model.operations]);
 	const next: Model = {...model, mine, operations};
-	const closed = isOf(topLayer(next), operation) ? pop(next) : next;
+	const closed = withoutForm(next, operation);
 	if (operation.kind !== 'launch') return tell(closed, `${titleOf(operation)} ... (b shows it)`);
 	const wanted = operation.items[0]?.target;
 	const placed = follow({...closed, table: {...closed.table, wanted}}, closed.roster);

@@ -1,4 +1,3 @@
-import type {InstanceView} from '../../model/instance.ts';
 import {isEnded} from '../../model/operation.ts';
 import {plainLine} from '../../model/text.ts';
 import {chooseDriver, chooseOrder, onKeys, onPaste} from './keys.ts';
@@ -122,23 +121,35 @@ function isMine(model: Model, {id, createdAt}: Model['operations'][number]): boo
 function onEvents(model: Model, message: Extract<Message, {type: 'events'}>): Step {
 	let result = changeRows(model, message.changed, message.removed, message.at);
 	for (const operation of message.operations) result = also(result, next => onOperation(next, operation, message.at));
-	return also(result, next => reloadPage(next, model, message.changed));
+	return also(result, next => reloadPage(next, model, message));
 }
 
 /** What a page has asked for itself is asked for again when something it shows has changed, not for each percent of progress. */
-function reloadPage(model: Model, before: Model, changed: readonly InstanceView[]): Step {
+function reloadPage(model: Model, before: Model, {changed, operations}: Extract<Message, {type: 'events'}>): Step {
 	const layer = screenLayer(model);
 	if (layer?.kind !== 'detail' && layer?.kind !== 'networks') return step(model);
-	const instance = changed.find(view => view.id === layer.id);
+	const instance = model.roster.byId.get(layer.id);
 	if (!instance) return step(model);
 	const known = before.roster.byId.get(layer.id);
-	const isDone = known?.operation !== undefined && instance.operation === undefined;
-	if (known?.state === instance.state && !isDone) return step(model);
+	const isOther = changed.some(view => view.id === layer.id) && known?.state !== instance.state;
+	// Quick work begins and ends between two messages: its end is then all that is ever seen of it.
+	const isDone =
+		(known?.operation !== undefined && instance.operation === undefined) ||
+		operations.some(each => isEnded(each) && each.items.some(item => item.target === instance.name));
+	if (!isOther && !isDone) return step(model);
 	const {id, name} = instance;
 	return step(
 		model,
 		layer.kind === 'detail' ? {type: 'load-detail', id, name, tab: layer.tab} : {type: 'load-networks', id, name},
 	);
+}
+
+/** The form says why it was refused; where it has been left meanwhile it is told as every failure is. */
+function onRefused(model: Model, {purpose, error, at}: Extract<Message, {type: 'form-refused'}>): Step {
+	const refused = change(model, 'form', form =>
+		form.purpose === purpose && form.isSending ? {...form, isSending: false, error} : form,
+	);
+	return refused === model ? onAnswer(model, {type: 'failed', what: purpose, error, at}) : step(refused);
 }
 
 function onAnswer(model: Model, message: Message): Step {
@@ -162,11 +173,7 @@ function onAnswer(model: Model, message: Message): Step {
 			return tell(alerted, plainLine(message.error.next ? `${text} ${message.error.next}` : text), 'problem');
 		}
 		case 'form-refused':
-			return step(
-				change(model, 'form', form =>
-					form.purpose === message.purpose ? {...form, isSending: false, error: message.error} : form,
-				),
-			);
+			return onRefused(model, message);
 		case 'form-data':
 			return step(change(model, 'form', form => ({...form, ...message.part})));
 		case 'networks':

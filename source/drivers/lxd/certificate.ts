@@ -3,8 +3,11 @@ import {readFile} from 'node:fs/promises';
 import {hostname, userInfo} from 'node:os';
 import path from 'node:path';
 import {promisify} from 'node:util';
+import type {asn1} from 'node-forge';
 import {writeAtomic} from '../../state/atomic.ts';
 import {makePrivate} from '../../state/paths.ts';
+
+type Class = asn1.Class;
 
 export type ClientCertificate = {readonly certificateFile: string; readonly keyFile: string};
 
@@ -40,14 +43,16 @@ export async function selfSigned(key: string, name: string): Promise<string> {
 	const privateKey = forge.pki.privateKeyFromPem(key);
 	const certificate = forge.pki.createCertificate();
 	certificate.publicKey = forge.pki.setRsaPublicKey(privateKey.n, privateKey.e);
-	// Positive, and of no use to tell who made it.
-	certificate.serialNumber = `00${forge.util.bytesToHex(forge.random.getBytesSync(15))}`;
+	// Positive, and written without a leading zero byte: servers written in Go refuse others.
+	certificate.serialNumber = `01${forge.util.bytesToHex(forge.random.getBytesSync(15))}`;
 	certificate.validity.notBefore = new Date(Date.now() - 60 * 60_000);
 	certificate.validity.notAfter = new Date(certificate.validity.notBefore);
 	certificate.validity.notAfter.setFullYear(certificate.validity.notBefore.getFullYear() + validYears);
+	// Else it would be written as a kind of text that knows no @, which servers refuse.
+	const valueTagClass = forge.asn1.Type.UTF8 as unknown as Class;
 	const attributes = [
-		{name: 'commonName', value: name.slice(0, 64)},
-		{name: 'organizationName', value: 'drover'},
+		{name: 'commonName', value: name.slice(0, 64), valueTagClass},
+		{name: 'organizationName', value: 'drover', valueTagClass},
 	];
 	certificate.setSubject(attributes);
 	certificate.setIssuer(attributes);

@@ -91,7 +91,7 @@ export function createLxdDriver({
 	return {
 		name: 'lxd',
 		watchesResting: true,
-		resizesLive: new Set(['cpus', 'memory'] as const),
+		resizesLive: new Set(['cpus', 'memory', 'networks'] as const),
 		health: ({again = false} = {}) => desk.health(again),
 		imageForm: async record => ((await chooseType(desk, record, setting)) === 'container' ? 'rootfs' : 'disk'),
 		create: (record, place, input, work) =>
@@ -168,9 +168,13 @@ export function createLxdDriver({
 			shared.events.close();
 			desk.close();
 		},
-		traffic: () => ({listings: shared.listing.count, connections: shared.events.connections}),
+		traffic: () => ({
+			requests: desk.requests,
+			listings: shared.listing.count,
+			connections: shared.events.connections,
+		}),
 	};
 }
 
 /** What was asked of the server, for those who watch over it. */
-export type Traffic = {readonly listings: number; readonly connections: number};
+export type Traffic = {readonly requests: number; readonly listings: number; readonly connections: number};

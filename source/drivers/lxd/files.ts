@@ -1,22 +1,15 @@
 import {createReadStream, createWriteStream} from 'node:fs';
-import {lstat, mkdir, readdir, readlink, stat, symlink} from 'node:fs/promises';
+import {lstat, mkdir, readdir, readlink, stat} from 'node:fs/promises';
 import path from 'node:path';
 import {pipeline} from 'node:stream/promises';
+import type {CopyOptions} from '../../guest/guest-files.ts';
+import {createDirectory, createFile, createLink, isInDirectory, isPlainName} from '../../guest/local-tree.ts';
 import {DroverError} from '../../model/errors.ts';
 import type {DirectAccess} from '../../model/guest-access.ts';
 import {plainLine} from '../../model/text.ts';
 import {LxdClient, parseAnswer, type RawAnswer, textOf} from './client.ts';
 import {instancePath} from './context.ts';
 import {LxdError, serverError} from './errors.ts';
-
-export type CopyOptions = {
-	readonly recursive?: boolean;
-	/** Makes missing directories above the target. */
-	readonly parents?: boolean;
-	readonly signal?: AbortSignal;
-	/** Told the bytes that were copied since the last time. */
-	readonly onBytes?: (count: number) => void;
-};
 
 type Place = {readonly client: LxdClient; readonly direct: DirectAccess};
 
@@ -35,8 +28,13 @@ export function pushPath(
 			await pushFile(place, source, full, 0o644, owner, options);
 			return;
 		}
-		const isDirectory = (await look(place, full)) === 'directory';
-		const end = isDirectory ? path.posix.join(full, path.basename(source)) : full;
+		const kind = await look(place, full);
+		if (options.into && kind !== 'directory') {
+			if (kind !== undefined || !options.parents) throw notDirectory(target);
+			await makeParents(place, path.posix.join(full, 'x'), owner);
+		}
+		const isInside = options.into || kind === 'directory';
+		const end = isInside ? path.posix.join(full, path.basename(source)) : full;
 		if (options.parents) await makeParents(place, end, owner);
 		await pushTree(place, source, end, owner, options);
 	});
@@ -60,13 +58,10 @@ export function pullPath(
 			}
 			return;
 		}
-		const isDirectory = await stat(target).then(
-			found => found.isDirectory(),
-			() => false,
-		);
-		const end = isDirectory ? path.join(target, path.posix.basename(full)) : target;
+		const isInside = await isInDirectory(target, options);
+		const end = isInside ? path.join(target, path.posix.basename(full)) : target;
 		if (options.parents) await mkdir(path.dirname(end), {recursive: true});
-		await pullTree(place, full, end, options);
+		await pullTree(place, full, end, options, true);
 	});
 }
 
@@ -134,6 +129,12 @@ function fileError(error: unknown, file: string): unknown {
 	return new DroverError('guest.failed', `${shown} in the guest: ${reason}.`, {cause: error});
 }
 
+function notDirectory(file: string): DroverError {
+	return new DroverError('guest.failed', `${plainLine(file).slice(0, 200)} in the guest is not a directory.`, {
+		next: 'Several sources need a directory for their target; --parents makes it where there is nothing.',
+	});
+}
+
 function isDirectoryError(file: string): DroverError {
 	return new DroverError('usage.invalid', `${plainLine(file).slice(0, 200)} is a directory.`, {
 		next: 'Use --recursive to copy it.',
@@ -146,14 +147,13 @@ async function pushFile(
 	target: string,
 	mode: number,
 	owner: Owner,
-	{signal, onBytes}: CopyOptions,
+	{onBytes}: CopyOptions,
 ): Promise<void> {
 	if (!Buffer.isBuffer(content)) content.on('data', (part: Buffer) => onBytes?.(part.length));
 	else onBytes?.(content.length);
 	const answer = await send(place, 'POST', target, {
 		headers: {...fileHeaders('file', mode, owner), 'content-type': 'application/octet-stream'},
 		stream: content,
-		signal,
 	});
 	await demandDone(answer, target);
 }
@@ -218,25 +218,33 @@ async function look(place: Place, file: string): Promise<string | undefined> {
 	return answer.status === 200 ? kindOf(answer) : undefined;
 }
 
-async function pullTree(place: Place, source: string, target: string, options: CopyOptions): Promise<void> {
+async function pullTree(
+	place: Place,
+	source: string,
+	target: string,
+	options: CopyOptions,
+	isRoot: boolean,
+): Promise<void> {
 	const answer = await read(place, source);
 	const kind = kindOf(answer);
 	if (kind === 'directory') {
 		if (!options.recursive) throw isDirectoryError(source);
 		const {metadata} = parseAnswer(answer.status, await textOf(answer.body));
-		await mkdir(target, {recursive: true});
-		for (const name of Array.isArray(metadata) ? metadata : []) {
+		await createDirectory(target, {isRoot});
+		for (const name of new Set(Array.isArray(metadata) ? metadata : [])) {
 			// A name comes from the guest: it must not lead out of the target.
-			if (typeof name !== 'string' || name === '' || name === '.' || name === '..' || name.includes('/')) continue;
-			await pullTree(place, path.posix.join(source, name), path.join(target, name), options);
+			if (typeof name !== 'string' || !isPlainName(name)) continue;
+			await pullTree(place, path.posix.join(source, name), path.join(target, name), options, false);
 		}
 		return;
 	}
 	if (kind === 'symlink') {
-		await symlink(await textOf(answer.body), target);
+		await createLink(target, await textOf(answer.body));
 		return;
 	}
-	answer.body.on('data', (part: Buffer) => options.onBytes?.(part.length));
 	const mode = Number.parseInt(String(answer.headers['x-lxd-mode'] ?? answer.headers['x-incus-mode'] ?? '0644'), 8);
-	await pipeline(answer.body, createWriteStream(target, {mode: Number.isNaN(mode) ? 0o644 : mode & 0o777}));
+	const file = await createFile(target, Number.isNaN(mode) ? 0o644 : mode, {isRoot});
+	// Listening makes it flow: not before there is somewhere to flow to.
+	answer.body.on('data', (part: Buffer) => options.onBytes?.(part.length));
+	await pipeline(answer.body, createWriteStream('', {fd: file}));
 }

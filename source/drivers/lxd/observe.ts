@@ -5,6 +5,7 @@ import {elsewhereReason, isOwn, projectOf, type Shared} from './context.ts';
 import {LxdError} from './errors.ts';
 import {powerOf} from './instance-state.ts';
 import type {Snapshot} from './listing.ts';
+import {bridgeName} from './scope.ts';
 import type {Server} from './server.ts';
 
 /** What is so, by the server's answer. One bad instance, or no server at all, is a reason in a row and never a throw. */
@@ -34,14 +35,17 @@ export async function observe(shared: Shared, reach: Reach, record: InstanceReco
 		const member = found.location === '' ? {} : {member: plainLine(found.location)};
 		const address = snapshot.leases.get((found.devices['eth0']?.['hwaddr'] ?? record.hardware.mac).toLowerCase());
 		const isAlive = state.power === 'running';
-		const hasSsh = isAlive && address !== undefined && (server.remote === '' || (await reach.isThere(address)));
+		// Each member, and each server, has a network of its own behind this bridge: its addresses mean others elsewhere.
+		const isHere = server.remote === '' && (found.location === '' || found.location === server.facts.name);
+		const isBehindBridge = found.devices['eth0']?.['network'] === bridgeName;
+		const hasSsh = isAlive && address !== undefined && (isHere || (!isBehindBridge && (await reach.isThere(address))));
 		return {
 			...state,
 			...member,
 			observedAt: nowhere.observedAt,
 			ipv4: isAlive && address !== undefined ? [address] : [],
 			...(hasSsh ? {ssh: {host: address, port: 22}} : {}),
-			...(isAlive ? {isDirect: true} : {}),
+			...(isAlive && !isHere && !hasSsh ? {isOutOfReach: true} : {}),
 			...(isAlive && found.lastUsedAt !== undefined ? {runningSince: found.lastUsedAt} : {}),
 		};
 	} catch (error) {

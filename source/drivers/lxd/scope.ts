@@ -29,7 +29,19 @@ type Wanted = {readonly project: string; readonly pool: string};
  * May be called again after a crash, and by several at once.
  * @throws LxdError, DroverError `driver.unusable` when the pool that was asked for does not exist
  */
-export async function ensureScope(server: Server, wanted: Wanted, work: WorkContext): Promise<Scope> {
+export function ensureScope(server: Server, wanted: Wanted, work: WorkContext): Promise<Scope> {
+	// Launches at the same time share one look: each would make what is missing, and all but one fail.
+	const key = JSON.stringify([server.client.endpoint, wanted]);
+	const found = looks.get(key);
+	if (found) return found;
+	const look = makeScope(server, wanted, work).finally(() => looks.delete(key));
+	looks.set(key, look);
+	return look;
+}
+
+const looks = new Map<string, Promise<Scope>>();
+
+async function makeScope(server: Server, wanted: Wanted, work: WorkContext): Promise<Scope> {
 	const {client} = server;
 	const isOurs = await ensureProject(client, wanted.project, work);
 	if (!isOurs) return restrictedScope(client, work);
@@ -103,29 +115,41 @@ async function ensurePool(
 	work: WorkContext,
 ): Promise<{pool: string; poolDriver: string}> {
 	const {client} = server;
-	const list = await client.get('/1.0/storage-pools', {recursion: 1});
-	const pools = (Array.isArray(list) ? list : []).map(entry => textValues(entry));
-	const named = wanted === '' ? undefined : pools.find(pool => pool['name'] === wanted);
-	if (wanted !== '' && named === undefined) {
+	const choose = async () => {
+		const list = await client.get('/1.0/storage-pools', {recursion: 1});
+		const pools = (Array.isArray(list) ? list : []).map(entry => textValues(entry));
+		const named = wanted === '' ? undefined : pools.find(pool => pool['name'] === wanted);
+		const chosen = named ?? (wanted === '' ? (pools.find(pool => pool['name'] === 'default') ?? pools[0]) : undefined);
+		return {
+			pools,
+			chosen: chosen?.['name'] === undefined ? undefined : {pool: chosen['name'], poolDriver: chosen['driver'] ?? ''},
+		};
+	};
+	const {pools, chosen} = await choose();
+	if (chosen) return chosen;
+	if (wanted !== '') {
 		const known = pools.map(pool => plainLine(pool['name'] ?? '')).join(', ');
 		throw new DroverError(
 			'driver.unusable',
 			`There is no storage pool ${wanted} on the server${known === '' ? '' : `, only ${known}`}.`,
-			{
-				next: 'drover set local.lxd.pool= lets drover choose one.',
-			},
+			{next: 'drover set local.lxd.pool= lets drover choose one.'},
 		);
 	}
-	const chosen = named ?? pools.find(pool => pool['name'] === 'default') ?? pools[0];
-	if (chosen?.['name'] !== undefined) return {pool: chosen['name'], poolDriver: chosen['driver'] ?? ''};
 	work.log('Making a storage pool: the server has none yet.');
-	await onEveryMember(server, target =>
-		client.ask('POST', '/1.0/storage-pools', {
-			query: {target},
-			body: {name: 'default', driver: 'dir', config: {}},
-			timeoutMs: 60_000,
-		}),
-	);
+	try {
+		await onEveryMember(server, target =>
+			client.ask('POST', '/1.0/storage-pools', {
+				query: {target},
+				body: {name: 'default', driver: 'dir', config: {}},
+				timeoutMs: 60_000,
+			}),
+		);
+	} catch (error) {
+		// Another drover may have made it in the meantime.
+		const now = error instanceof LxdError ? (await choose()).chosen : undefined;
+		if (now) return now;
+		throw error;
+	}
 	return {pool: 'default', poolDriver: 'dir'};
 }
 
@@ -137,8 +161,11 @@ async function poolDriver(client: LxdClient, name: string): Promise<string> {
 async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
 	const {client} = server;
 	const path = `/1.0/networks/${bridgeName}`;
-	const found = await client.find(path);
-	if (found !== undefined) return;
+	const status = async () => textValues(await client.find(path))['status'];
+	// `undefined` of a server that tells none; what was cut short or failed is tried once more.
+	const isReady = (found: string | undefined) => found === 'Created' || found === 'Unknown';
+	const before = await client.find(path);
+	if (before !== undefined && !['Pending', 'Errored'].includes(textValues(before)['status'] ?? '')) return;
 	work.progress('making the network');
 	const make = (subnet: string) =>
 		onEveryMember(server, target =>
@@ -163,7 +190,8 @@ async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
 			await make(subnet);
 		});
 	} catch (error) {
-		if (error instanceof LxdError && (await client.find(path)) !== undefined) return;
+		// Somebody else made it in the meantime.
+		if (error instanceof LxdError && isReady(await status())) return;
 		throw error;
 	}
 }

@@ -43,6 +43,11 @@ export class ServerDesk {
 		this.#environment = environment;
 	}
 
+	/** How many requests were made over the connection in use. */
+	get requests(): number {
+		return this.#server?.client.requests ?? 0;
+	}
+
 	close(): void {
 		void this.#verdict?.then(verdict => 'server' in verdict && verdict.server.client.close());
 	}

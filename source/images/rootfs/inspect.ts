@@ -1,3 +1,4 @@
+import {createReadStream} from 'node:fs';
 import {open} from 'node:fs/promises';
 import {pipeline} from 'node:stream';
 import {createGunzip} from 'node:zlib';
@@ -51,6 +52,11 @@ export async function inspectArchive(
 	return {format: 'rootfs', virtualSize};
 }
 
+/** Whether a file that begins like this can be an archive. */
+export function mayBeArchive(head: Buffer): boolean {
+	return hasRightSum(head) || compressions.some(({bytes}) => head.toString('latin1', 0, bytes.length) === bytes);
+}
+
 /** Whether a file is an archive, compressed or not; only its beginning is read. */
 export async function isArchive(file: string, signal: AbortSignal): Promise<boolean> {
 	const done = new AbortController();
@@ -72,18 +78,23 @@ export async function isArchive(file: string, signal: AbortSignal): Promise<bool
 
 /** What is in a file, unpacked. */
 async function openArchive(file: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
-	const handle = await open(file, 'r');
-	const {buffer, bytesRead} = await handle.read(Buffer.alloc(8), 0, 8, 0);
-	const head = buffer.toString('latin1', 0, bytesRead);
+	const head = await beginningOf(file);
 	const compression = compressions.find(({bytes}) => head.startsWith(bytes));
-	if (compression?.program !== undefined) {
-		await handle.close();
-		return unpackWith(compression.program, file, signal);
-	}
-	const stream = handle.createReadStream({start: 0, signal, highWaterMark: 2 ** 20});
+	if (compression?.program !== undefined) return unpackWith(compression.program, file, signal);
+	const stream = createReadStream(file, {signal, highWaterMark: 2 ** 18});
 	if (compression === undefined) return stream;
 	// An error of either is one of the second, which is read.
 	return pipeline(stream, createGunzip({chunkSize: 2 ** 18}), () => undefined);
+}
+
+async function beginningOf(file: string): Promise<string> {
+	const handle = await open(file, 'r');
+	try {
+		const {buffer, bytesRead} = await handle.read(Buffer.alloc(8), 0, 8, 0);
+		return buffer.toString('latin1', 0, bytesRead);
+	} finally {
+		await handle.close();
+	}
 }
 
 async function* unpackWith(program: string, file: string, signal: AbortSignal): AsyncGenerator<Buffer> {

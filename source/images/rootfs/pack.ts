@@ -21,7 +21,7 @@ export async function writeArchive(
 ): Promise<void> {
 	try {
 		await pipeline(
-			Readable.from(tarArchive(entries), {objectMode: false, highWaterMark: mebibyte}),
+			Readable.from(gathered(tarArchive(entries)), {objectMode: false, highWaterMark: mebibyte}),
 			createGzip({level}),
 			createWriteStream(target, {flags: 'wx', mode: 0o600}),
 			{signal},
@@ -48,4 +48,19 @@ export async function* treeEntries(directory: string, prefix: string, modified: 
 			yield {...common, path: at, mode: found.mode & 0o7777, kind: 'file', size: found.size, content};
 		}
 	}
+}
+
+/** In pieces of some size: each one that is compressed is a turn of the thread pool. */
+async function* gathered(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+	let waiting: Buffer[] = [];
+	let length = 0;
+	for await (const piece of pieces) {
+		waiting.push(piece);
+		length += piece.length;
+		if (length < 2 ** 18) continue;
+		yield Buffer.concat(waiting);
+		waiting = [];
+		length = 0;
+	}
+	if (length > 0) yield Buffer.concat(waiting);
 }
