@@ -63,7 +63,7 @@ async function look(shared: Shared, record: InstanceRecord, isAgain = false): Pr
 	const elsewhere = elsewhereReason(record, server.remote);
 	if (elsewhere !== undefined) return {server, elsewhere};
 	try {
-		return {server, snapshot: await shared.listing.get(server, projectOf(record, shared.setting))};
+		return {server, snapshot: await shared.listing.get(server, projectOf(record, shared.setting, server.only))};
 	} catch (error) {
 		if (!(error instanceof LxdError) || error.problem !== 'unreachable') throw error;
 		shared.desk.lost(server);
