@@ -12,7 +12,7 @@ import type {Server} from './server.ts';
 export async function observe(shared: Shared, reach: Reach, record: InstanceRecord): Promise<Observation> {
 	const nowhere = {ipv4: [], observedAt: Date.now()};
 	try {
-		const {server, elsewhere, snapshot} = await look(shared, record);
+		const {server, elsewhere, snapshot} = await within(look(shared, record));
 		if (elsewhere !== undefined) return {power: 'unresponsive', reason: elsewhere, ...nowhere};
 		const found = snapshot.byName.get(record.name);
 		if (found === undefined) {
@@ -50,6 +50,21 @@ export async function observe(shared: Shared, reach: Reach, record: InstanceReco
 		};
 	} catch (error) {
 		return {power: 'unresponsive', reason: lowerFirst((error as Error).message.replace(/\.$/, '')), ...nowhere};
+	}
+}
+
+/** Finding a server again that hangs takes longer than a row may be without an answer. Milliseconds. */
+const patienceMs = 1000;
+
+async function within<Value>(work: Promise<Value>): Promise<Value> {
+	let timer: NodeJS.Timeout | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => reject(new LxdError('silent', `no answer within ${patienceMs / 1000} s`)), patienceMs);
+	});
+	try {
+		return await Promise.race([work, late]);
+	} finally {
+		clearTimeout(timer);
 	}
 }
 
