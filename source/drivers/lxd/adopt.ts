@@ -12,7 +12,8 @@ import type {Server} from './server.ts';
 const project = 'multipass';
 
 /** Instances that Multipass made on this server. Looks only. */
-export async function adoptables({client}: Server): Promise<Adoptable[]> {
+export async function adoptables({client, only}: Server): Promise<Adoptable[]> {
+	if (only !== undefined && !only.includes(project)) return [];
 	if ((await client.find(`/1.0/projects/${project}`)) === undefined) return [];
 	const list = await client.get('/1.0/instances', {recursion: 1, project});
 	return (Array.isArray(list) ? list : []).flatMap(entry => {
