@@ -1,6 +1,7 @@
 import {rename} from 'node:fs/promises';
 import path from 'node:path';
 import type {Driver} from '../../source/drivers/driver.ts';
+import {resources} from './resources.ts';
 import type {ContractSetup} from './setup.ts';
 import {processesNaming, type Subject} from './subject.ts';
 
@@ -19,6 +20,7 @@ export const machineSetup: Pick<
 	| 'hasPort'
 	| 'keepsProcess'
 	| 'limitsDisk'
+	| 'more'
 > = {
 	scope: 'qemu',
 	canSuspend: true,
@@ -36,4 +38,5 @@ export const machineSetup: Pick<
 	hasPort: true,
 	keepsProcess: true,
 	limitsDisk: true,
+	more: resources,
 };

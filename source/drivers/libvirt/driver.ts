@@ -12,6 +12,7 @@ import {Lanes} from '../machine/lanes.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
 import {acceleratorOf, findProcess} from '../machine/process.ts';
+import {resize} from '../machine/resize.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {guestAgent} from './agent.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
@@ -94,6 +95,10 @@ export function createLibvirtDriver({paths, uri, program, emulator, host}: Libvi
 			await rm(place.sockets, {recursive: true, force: true});
 		},
 		observe: (record, place) => observe(shared, beliefs, record, place),
+		resize: (record, place, hardware, work) =>
+			shared.lanes.run(record.id, work.signal, signal =>
+				resize(machineJob(shared, record, place, work, signal), hardware),
+			),
 		async inspect(record, place) {
 			const found = await findProcess(record.id, filesOf(place));
 			return found ? {pid: found.pid, accelerator: acceleratorOf(found)} : {};
