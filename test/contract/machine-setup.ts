@@ -1,6 +1,7 @@
 import {rename} from 'node:fs/promises';
 import path from 'node:path';
 import type {Driver} from '../../source/drivers/driver.ts';
+import {metrics} from './metrics.ts';
 import {resources} from './resources.ts';
 import type {ContractSetup} from './setup.ts';
 import {processesNaming, type Subject} from './subject.ts';
@@ -38,5 +39,8 @@ export const machineSetup: Pick<
 	hasPort: true,
 	keepsProcess: true,
 	limitsDisk: true,
-	more: resources,
+	more(stage) {
+		resources(stage);
+		metrics(stage);
+	},
 };

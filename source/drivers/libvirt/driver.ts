@@ -19,8 +19,10 @@ import {type Job, jobOf, type Shared} from './context.ts';
 import {Domains} from './domains.ts';
 import {Events} from './events.ts';
 import {LibvirtHostProbe} from './host.ts';
+import {metrics} from './metrics.ts';
 import {Beliefs, observe} from './observe.ts';
 import {start} from './start.ts';
+import {Stats} from './stats.ts';
 import {powerOff, reboot, stop} from './stop.ts';
 import {suspend} from './suspend.ts';
 import {watch} from './watch.ts';
@@ -58,6 +60,7 @@ export function createLibvirtDriver({paths, uri, program, emulator, host}: Libvi
 		ports: new Ports(),
 		domains: new Domains(),
 		events: new Events(),
+		stats: new Stats(),
 	};
 	const beliefs = new Beliefs();
 	const inLane = <T>(record: InstanceRecord, place: InstancePlace, work: WorkContext, act: (job: Job) => Promise<T>) =>
@@ -99,6 +102,7 @@ export function createLibvirtDriver({paths, uri, program, emulator, host}: Libvi
 			shared.lanes.run(record.id, work.signal, signal =>
 				resize(machineJob(shared, record, place, work, signal), hardware),
 			),
+		metrics: (record, place) => metrics(shared, record, place),
 		async inspect(record, place) {
 			const found = await findProcess(record.id, filesOf(place));
 			return found ? {pid: found.pid, accelerator: acceleratorOf(found)} : {};
