@@ -2,6 +2,7 @@ import {readFile} from 'node:fs/promises';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {
+	type Alias,
 	type AliasBook,
 	aliasNameProblem,
 	commandProblem,
@@ -28,6 +29,7 @@ export type AliasStore = {
 
 /** Others change a file of a few KiB meanwhile. */
 const lockTimeoutMs = 10_000;
+const mostAliases = 10_000;
 
 /** @param launcher what the scripts call; without it none are made, and only those that are no longer wanted removed */
 export function aliasStore({config, data}: Pick<Paths, 'config' | 'data'>, launcher?: Launcher): AliasStore {
@@ -79,40 +81,41 @@ async function waitForLock(file: string) {
 	}
 }
 
-/** @throws DroverError `setting.invalid` */
-async function parseBook(text: string, file: string): Promise<AliasBook> {
-	const v = await import('valibot');
-	const checked = (problem: (text: string) => string | undefined) =>
-		v.pipe(
-			v.string(),
-			v.check(value => problem(value) === undefined, 'is not one'),
-		);
-	const schema = v.object({
-		form: v.literal(1),
-		active: checked(contextNameProblem),
-		aliases: v.pipe(
-			v.array(
-				v.object({
-					context: checked(contextNameProblem),
-					name: checked(aliasNameProblem),
-					instance: checked(nameProblem),
-					command: checked(commandProblem),
-					map: v.boolean(),
-				}),
-			),
-			v.maxLength(10_000),
-		),
-	});
+/** By hand: the library for it would make every command slower to start. @throws DroverError `setting.invalid` */
+function parseBook(text: string, file: string): AliasBook {
 	let json: unknown;
 	try {
 		json = JSON.parse(text);
 	} catch {
 		throw unusable(file, 'it is not JSON');
 	}
-	const result = v.safeParse(schema, json);
-	if (result.success) return {active: result.output.active, aliases: result.output.aliases};
-	const [issue] = result.issues;
-	throw unusable(file, `${v.getDotPath(issue) ?? 'its content'} is not what it should be`);
+	const wrong = (where: string) => unusable(file, `${where} is not what it should be`);
+	const word = (value: unknown, where: string, problem: (text: string) => string | undefined): string => {
+		if (typeof value !== 'string' || problem(value) !== undefined) throw wrong(where);
+		return value;
+	};
+	const {form, active, aliases} = fields(json);
+	if (form !== 1) throw wrong('form');
+	if (!Array.isArray(aliases) || aliases.length > mostAliases) throw wrong('aliases');
+	return {
+		active: word(active, 'active', contextNameProblem),
+		aliases: aliases.map((entry, index): Alias => {
+			const at = `aliases.${index}`;
+			const {context, name, instance, command, map} = fields(entry);
+			if (typeof map !== 'boolean') throw wrong(`${at}.map`);
+			return {
+				context: word(context, `${at}.context`, contextNameProblem),
+				name: word(name, `${at}.name`, aliasNameProblem),
+				instance: word(instance, `${at}.instance`, nameProblem),
+				command: word(command, `${at}.command`, commandProblem),
+				map,
+			};
+		}),
+	};
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> {
+	return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function unusable(file: string, why: string): DroverError {

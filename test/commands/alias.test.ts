@@ -293,7 +293,10 @@ describe('the file', () => {
 
 	test.each<[string, string]>([
 		['{', 'it is not JSON'],
-		['[]', 'is not what it should be'],
+		['[]', 'form is not what'],
+		['null', 'form is not what'],
+		['{"form": 1, "active": "a", "aliases": [null]}', 'aliases.0.map is not what'],
+		['{"form": 1, "active": "a", "aliases": {}}', 'aliases is not what'],
 		['{"form": 2, "active": "default", "aliases": []}', 'form is not what'],
 		['{"form": 1, "active": "../x", "aliases": []}', 'active is not what'],
 		[
