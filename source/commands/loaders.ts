@@ -24,6 +24,7 @@ export const loaders: Readonly<Record<string, () => Promise<{readonly run: Comma
 	adopt: () => import('./adopt.ts'),
 	forget: () => import('./forget.ts'),
 	find: () => import('./find.ts'),
+	images: () => import('./images.ts'),
 	get: () => import('./get.ts'),
 	set: () => import('./set.ts'),
 	switch: () => import('./switch.ts'),

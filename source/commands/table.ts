@@ -343,10 +343,10 @@ export const commandTable: readonly CommandSpec[] = [
 	},
 	{
 		name: 'find',
-		usage: '[options] [<string>]',
+		usage: '[options] [<remote:>][<string>]',
 		summary: 'Display images to launch instances from',
 		description:
-			'Lists available images matching <string> for creating instances from. With no search string, lists all images.',
+			'Lists available images matching <string> for creating instances from. With no search string, lists all images. The remotes are release, daily and core; without one all are searched.',
 		options: [
 			{long: 'show-unsupported', help: 'Show unsupported images as well'},
 			{long: 'only-images', help: 'Show only images'},
@@ -354,7 +354,28 @@ export const commandTable: readonly CommandSpec[] = [
 			anyFormat,
 			{long: 'force-update', help: 'Force the image information to update from the network'},
 		],
-		arguments: [{name: 'string', help: 'Part of a name, an alias or a release'}],
+		arguments: [
+			{
+				name: 'string',
+				help: 'Part of a name, an alias or a release, or the beginning of a hash; a remote before it, with a colon, limits the search to that',
+			},
+		],
+	},
+	{
+		name: 'images',
+		usage: '[options] [list | prune | size]',
+		summary: 'List or remove images that were downloaded or built',
+		description:
+			'Images are kept so that the next launch is quick, and removed when they were not used for 14 days. Without arguments, lists them.',
+		options: [
+			{long: 'all', help: 'For prune: remove all that no instance needs, however lately they were used'},
+			nestedFormat,
+		],
+		arguments: [
+			{name: 'list', help: 'Show what is kept, how large it is and when it was last used'},
+			{name: 'prune', help: 'Remove what was not used for 14 days'},
+			{name: 'size', help: 'Show how much space all of it takes'},
+		],
 	},
 	{
 		name: 'get',

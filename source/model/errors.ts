@@ -17,6 +17,7 @@ export type ErrorCode =
 	| 'image.unknown'
 	| 'image.unusable'
 	| 'image.download'
+	| 'image.untrusted'
 	| 'setting.unknown'
 	| 'setting.invalid'
 	| 'driver.unsupported'

@@ -7,6 +7,7 @@ import {causeText} from '../../source/model/errors.ts';
 import {list} from './command-line.ts';
 import {firstFrame, keysAndQuiet} from './dashboard.ts';
 import {type Figure, printFigures} from './figures.ts';
+import {imageDownload} from './images.ts';
 import {lxd} from './lxd.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
 import {checkProgram} from './place.ts';
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	suspend: suspendAndResume,
 	daemon,
 	switch: switching,
+	images: imageDownload,
 	lxd,
 	forty,
 };
