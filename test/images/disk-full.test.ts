@@ -21,7 +21,7 @@ vi.mock('../../source/images/write.ts', async original => {
 		return real.writeAll(handle, data, at);
 	};
 	class Appender extends real.Appender {
-		override async add(data: Uint8Array): Promise<void> {
+		override add(data: Uint8Array): Promise<void> | undefined {
 			room.left -= data.length;
 			if (room.left < 0) throw full();
 			return super.add(data);
