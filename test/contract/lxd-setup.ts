@@ -5,7 +5,7 @@ import {perform} from '../../source/drivers/lxd/operation.ts';
 import {microRoot} from '../support/micro-image.ts';
 import type {OwnServer} from '../support/own-server.ts';
 import type {ContractSetup} from './setup.ts';
-import {processesNaming} from './subject.ts';
+import {eventually, processesNaming} from './subject.ts';
 
 /** Containers on an LXD or Incus of the tests' own. */
 export function lxdSetup(server: OwnServer): ContractSetup {
@@ -20,12 +20,17 @@ export function lxdSetup(server: OwnServer): ContractSetup {
 		canSuspend: false,
 		async machines(web) {
 			// The process that watches over a container is there as long as it runs.
-			const monitors = await processesNaming(`${server.directory}/containers drover_${web.record.name}`);
+			const monitors = () => processesNaming(`${server.directory}/containers drover_${web.record.name}`);
+			const found = await monitors();
 			const state = await client
 				.find(`/1.0/instances/${web.record.name}/state`, {project: 'drover'})
 				// Incus has none to tell of one that is just ending.
 				.catch(() => undefined);
-			return monitors.map(() => (state as {pid: number} | undefined)?.pid ?? 0);
+			const {pid = 0} = (state ?? {}) as {pid?: number};
+			if (pid > 0) return found.map(() => pid);
+			// It is gone, and so is what watched over it, a moment later.
+			await eventually('nobody watches over it', async () => (await monitors()).length === 0, 2000);
+			return [];
 		},
 		hypervisor: async () => server.pid()!,
 		async deafen(web, driver) {

@@ -163,7 +163,8 @@ export function createLxdDriver({
 		answers: (record, place, signal) => asking('asking the guest', record, place, job => answers(job, signal)),
 		consoleText: (record, place) => asking('reading the console', record, place, consoleText),
 		members: () => telling('listing the members', async () => memberNames(await desk.require())),
-		adoptables: () => telling('looking for instances of Multipass', async () => adoptables(await desk.require())),
+		adoptables: () =>
+			telling('looking for instances of Multipass', async () => adoptables(await desk.require(), shared.owner)),
 		adopt: (name, seed) =>
 			telling('taking the instance over', async () => adopt(await desk.require(), name, seed, shared.owner)),
 		close() {

@@ -3,6 +3,7 @@ import {networkInterfaces} from 'node:os';
 import {DroverError} from '../../model/errors.ts';
 import {plainLine} from '../../model/text.ts';
 import type {WorkContext} from '../driver.ts';
+import {asObject} from '../machine/json.ts';
 import type {LxdClient} from './client.ts';
 import {isMissing, LxdError} from './errors.ts';
 import {givenPlace} from './given-place.ts';
@@ -139,6 +140,15 @@ async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
 	// `undefined` of a server that tells none; what was cut short or failed is tried once more.
 	const isReady = (found: string | undefined) => found === 'Created' || found === 'Unknown';
 	const before = await client.find(path);
+	if (before !== undefined && asObject(before)['managed'] === false) {
+		throw new DroverError(
+			'driver.unusable',
+			`The host has a network ${bridgeName} already, and it is not this server's.`,
+			{
+				next: `Another LXD or Incus has made it: end that one, or remove what it left with sudo ip link delete ${bridgeName}.`,
+			},
+		);
+	}
 	if (before !== undefined && !['Pending', 'Errored'].includes(textValues(before)['status'] ?? '')) return;
 	work.progress('making the network');
 	const make = (subnet: string) =>

@@ -143,6 +143,19 @@ describe('an operation that the server has forgotten', () => {
 	});
 });
 
+test('a bridge of that name that is another server’s is not taken for drover’s', async () => {
+	const {driver, web} = await stage(({path: asked}) => {
+		if (asked === '/1.0/projects/drover' || asked === '/1.0/instances/web') return done({});
+		if (asked === '/1.0/storage-pools') return done([{name: 'default', driver: 'dir'}]);
+		return asked === '/1.0/networks/droverbr0' ? done({name: 'droverbr0', type: 'bridge', managed: false}) : undefined;
+	});
+	expect(await failureOf(web.create(driver))).toMatchObject({
+		code: 'driver.unusable',
+		message: "The host has a network droverbr0 already, and it is not this server's.",
+		next: expect.stringMatching(/ip link delete droverbr0/),
+	});
+});
+
 test('work that is called off is given up, and the server is told', async () => {
 	const {driver, web, fake} = await stage(changesState, waits('hang'));
 	const abort = new AbortController();

@@ -1,7 +1,9 @@
+import {createHash} from 'node:crypto';
 import {EventEmitter, once} from 'node:events';
 import {createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse} from 'node:http';
 import {createServer as createSecure} from 'node:https';
 import type {AddressInfo} from 'node:net';
+import {TLSSocket} from 'node:tls';
 
 /** What is answered: JSON, or a text as it is. `hang`: nothing, ever. */
 export type FakeAnswer = {readonly status?: number; readonly json?: unknown; readonly text?: string} | 'hang';
@@ -21,6 +23,8 @@ export type Place = {readonly socket: string} | {readonly key: string; readonly 
 export class FakeServer {
 	/** `GET /1.0/instances`, as they came. */
 	readonly requests: string[] = [];
+	/** SHA-256 of the certificates that clients have shown. */
+	readonly certificates = new Set<string>();
 	readonly #server: Server;
 	/** The first that has an answer gives it. */
 	readonly #handlers: Handler[] = [];
@@ -66,7 +70,9 @@ export class FakeServer {
 	}
 
 	async #answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-		const {method = '', url = ''} = incoming;
+		const {method = '', url = '', socket} = incoming;
+		const {raw} = socket instanceof TLSSocket ? socket.getPeerCertificate() : {};
+		if (raw) this.certificates.add(createHash('sha256').update(raw).digest('hex'));
 		const {pathname: path, searchParams: query} = new URL(url, 'http://fake');
 		const parts: Buffer[] = [];
 		for await (const part of incoming) parts.push(part as Buffer);
