@@ -20,7 +20,14 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	}
 	if (args.has('only-blueprints')) throw new DroverError('image.unknown', 'drover has no blueprints.');
 	const engine = await context.engine();
-	const images = (await engine.find({query})).map(plainImage);
+	const found = await engine.find({
+		query,
+		...(args.has('show-unsupported') ? {showUnsupported: true} : {}),
+		...(args.has('force-update') ? {forceUpdate: true} : {}),
+	});
+	// Beside what is asked for, so that what reads the answer is not disturbed.
+	for (const note of found.notes) context.stderr.write(`${plainLine(note)}\n`);
+	const images = found.images.map(plainImage);
 	switch (format) {
 		case 'table':
 			context.stdout.write(findTable(images));
@@ -54,9 +61,9 @@ function plainImage(image: ImageInfo): ImageInfo {
 	};
 }
 
-/** What `launch` takes. */
+/** What `launch` takes: with its remote where the name alone leads to another. */
 function fullName({name, remote}: ImageInfo): string {
-	return remote === '' || remote === 'release' || name.startsWith(`${remote}:`) ? name : `${remote}:${name}`;
+	return remote === 'daily' ? `${remote}:${name}` : name;
 }
 
 function findTable(images: readonly ImageInfo[]): string {

@@ -216,6 +216,46 @@ export const commandTable: readonly CommandSpec[] = [
 			'Options of the command itself go after "--", like this: drover exec <name> -- <command> <arguments>',
 	},
 	{
+		name: 'alias',
+		usage: '[options] <definition> [<name>]',
+		summary: 'Create an alias',
+		description:
+			'Create an alias for a command in an instance. "drover <name> <arguments>" runs the command from then on, and so does <name> alone where the directory of the scripts is in the PATH.',
+		options: [
+			{
+				long: 'no-map-working-directory',
+				short: 'n',
+				help: 'Do not map the host execution path to a mounted path',
+			},
+		],
+		arguments: [
+			{name: 'definition', help: 'What is run and where, in the form <instance>:<command>'},
+			{name: 'name', help: 'Name of the alias. Default: the name of the command.'},
+		],
+	},
+	{
+		name: 'aliases',
+		usage: '[options]',
+		summary: 'List available aliases',
+		description:
+			'List all aliases with their contexts; the current context has a star. Those of the current context can be called by their names, all of them as <context>.<name>.',
+		options: [anyFormat],
+	},
+	{
+		name: 'unalias',
+		usage: '[options] <name> [<name> ...]',
+		summary: 'Remove aliases',
+		options: [all('Remove all aliases from the current context')],
+		arguments: [{name: 'name', help: 'Names of aliases to remove, of other contexts as <context>.<name>'}],
+	},
+	{
+		name: 'prefer',
+		usage: '[options] <name>',
+		summary: 'Switch the current alias context',
+		description: 'Switch the current alias context. If it does not exist, it is created.',
+		arguments: [{name: 'name', help: 'Name of the context to switch to'}],
+	},
+	{
 		name: 'transfer',
 		aliases: ['copy-files'],
 		usage: '[options] <source> [<source> ...] <target>',
@@ -343,10 +383,10 @@ export const commandTable: readonly CommandSpec[] = [
 	},
 	{
 		name: 'find',
-		usage: '[options] [<string>]',
+		usage: '[options] [<remote:>][<string>]',
 		summary: 'Display images to launch instances from',
 		description:
-			'Lists available images matching <string> for creating instances from. With no search string, lists all images.',
+			'Lists available images matching <string> for creating instances from. With no search string, lists all images. The remotes are release, daily and core; without one all are searched.',
 		options: [
 			{long: 'show-unsupported', help: 'Show unsupported images as well'},
 			{long: 'only-images', help: 'Show only images'},
@@ -354,7 +394,28 @@ export const commandTable: readonly CommandSpec[] = [
 			anyFormat,
 			{long: 'force-update', help: 'Force the image information to update from the network'},
 		],
-		arguments: [{name: 'string', help: 'Part of a name, an alias or a release'}],
+		arguments: [
+			{
+				name: 'string',
+				help: 'Part of a name, an alias or a release, or the beginning of a hash; a remote before it, with a colon, limits the search to that',
+			},
+		],
+	},
+	{
+		name: 'images',
+		usage: '[options] [list | prune | size]',
+		summary: 'List or remove images that were downloaded or built',
+		description:
+			'Images are kept so that the next launch is quick, and removed when they were not used for 14 days. Without arguments, lists them.',
+		options: [
+			{long: 'all', help: 'For prune: remove all that no instance needs, however lately they were used'},
+			nestedFormat,
+		],
+		arguments: [
+			{name: 'list', help: 'Show what is kept, how large it is and when it was last used'},
+			{name: 'prune', help: 'Remove what was not used for 14 days'},
+			{name: 'size', help: 'Show how much space all of it takes'},
+		],
 	},
 	{
 		name: 'get',

@@ -151,7 +151,7 @@ export class Effects {
 				break;
 			case 'load-images':
 				this.#answer(
-					async () => ({type: 'form-data', part: {images: await link.engine.find({query: ''})}}),
+					async () => ({type: 'form-data', part: {images: (await link.engine.find({query: ''})).images}}),
 					error => ({type: 'form-data', part: {imagesError: error}}),
 				);
 				break;

@@ -39,9 +39,13 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	for (const directory of [paths.data, paths.cache, paths.runtime, paths.config]) makePrivate(directory);
 	const host = options.host ?? {platform: platformOf(process.platform), architecture: process.arch};
 	const settings = new Settings(await openSettings(paths.config), host);
-	const images = options.images ?? (await import('../images/store.ts')).createImageStore({paths});
+	const images =
+		options.images ??
+		(await import('../images/store.ts')).createImageStore({
+			paths,
+			mirror: () => settings.get('local.image.mirror').value,
+		});
 	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
-	let written: Promise<void> = Promise.resolve();
 	const openScene = (driver: Driver): Scene => {
 		const instances: Instances = new Instances({
 			driver,
@@ -50,7 +54,8 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			onChange(change) {
 				engine.emit({type: 'instances', ...change});
 				// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
-				written = writeSshConfig(paths, reachable(instances)).catch(() => {});
+				// After the end nothing must appear in a home that may be removed.
+				void writeSshConfig(paths, reachable(instances), () => !engine.isClosed).catch(() => {});
 			},
 		});
 		const shop: Workshop = {
@@ -98,7 +103,6 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 				: [
 						`The driver ${settings.driver()} cannot be used by this version of drover: ${driver.name} is in force; the setting was left as it is.`,
 					],
-		written: () => written,
 		makeScene: async name => openScene(await load(name)),
 	});
 	await engine.open();

@@ -3,7 +3,7 @@ import type {Adoptable, DriverHealth} from '../drivers/driver.ts';
 import type {Features} from '../drivers/features.ts';
 import type {DriverName, ScopeName} from '../model/driver-name.ts';
 import type {GuestAccess} from '../model/guest-access.ts';
-import type {ImageInfo} from '../model/image-info.ts';
+import type {FindRequest, FoundImages, ImageReport, PruneReport} from '../model/image-info.ts';
 import type {ActionOptions, InstanceDetail, InstanceEvent, InstanceView} from '../model/instance.ts';
 import type {Metrics} from '../model/metrics.ts';
 import type {Mount} from '../model/mount.ts';
@@ -250,7 +250,12 @@ export type Engine = {
 	consoleLog(request: {name: string; lines: number}): Promise<readonly string[]>;
 	drivers(): Promise<readonly DriverInfo[]>;
 	doctor(request: {again: boolean}): Promise<DoctorReport>;
-	find(request: {query: string}): Promise<readonly ImageInfo[]>;
+	/** Images that can be launched by name; what a person should know about the catalogues is in the answer's notes. */
+	find(request: FindRequest): Promise<FoundImages>;
+	/** What is in the cache of images. */
+	images(): Promise<ImageReport>;
+	/** Removes images that were not used for a fortnight, with `all` all of them; never what an instance needs. */
+	pruneImages(request: {all: boolean; by: string}): Promise<PruneReport>;
 	settings(): Promise<readonly SettingValue[]>;
 	get(request: {key: string}): Promise<SettingValue>;
 	/** `local.driver` switches, and answers when the switch has ended; `local.NAME.SNAPSHOT.name` renames. */
@@ -312,6 +317,8 @@ export const engineMethods = [
 	'drivers',
 	'doctor',
 	'find',
+	'images',
+	'pruneImages',
 	'settings',
 	'get',
 	'set',

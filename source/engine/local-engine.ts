@@ -2,6 +2,7 @@ import {EventEmitter} from 'node:events';
 import type {ImageStore} from '../images/image.ts';
 import {type DriverName, scopeOf} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
+import type {FindRequest} from '../model/image-info.ts';
 import type {InstanceDetail, InstanceView} from '../model/instance.ts';
 import {plainText} from '../model/text.ts';
 import {wasRebooted} from '../state/boot.ts';
@@ -9,6 +10,7 @@ import {readEvents} from '../state/event-log.ts';
 import type {Paths} from '../state/paths.ts';
 import {accessTo, sshTo} from './access.ts';
 import {adopt, forget} from './broken.ts';
+import {Caretaker} from './caretaker.ts';
 import {examine} from './doctor.ts';
 import {allDrivers, driverInfo, elsewhere} from './driver-info.ts';
 import type {DriverPool} from './driver-pool.ts';
@@ -39,7 +41,7 @@ import type {Host} from './setting-keys.ts';
 import type {Settings} from './settings-desk.ts';
 import {snapshotKey} from './snapshots.ts';
 import {Switcher} from './switcher.ts';
-import {takeOver} from './take-over.ts';
+import {othersInstances, takeOver} from './take-over.ts';
 import {inOrder} from './view.ts';
 
 export type EngineParts = {
@@ -58,8 +60,6 @@ export type EngineParts = {
 	readonly bootId: string | undefined;
 	/** What is current: the driver and the instances of its scope. */
 	readonly scene: Scene;
-	/** Ends when what is written aside of the records, for `ssh`, is on the disk. */
-	readonly written: () => Promise<void>;
 	/** A scene for a driver, not opened yet. @throws DroverError `driver.unsupported` */
 	readonly makeScene: (driver: DriverName) => Promise<Scene>;
 };
@@ -71,6 +71,7 @@ export class LocalEngine implements Engine {
 	readonly #notices: Notice[] = [];
 	readonly #startedAt = Date.now();
 	readonly #switcher: Switcher;
+	readonly #caretaker: Caretaker;
 	#scene: Scene;
 	#look: NodeJS.Timeout | undefined;
 	#isClosed = false;
@@ -78,6 +79,7 @@ export class LocalEngine implements Engine {
 	constructor(parts: EngineParts) {
 		this.#parts = parts;
 		this.#scene = parts.scene;
+		this.#caretaker = new Caretaker(parts);
 		this.#switcher = new Switcher({
 			...parts,
 			current: () => this.#scene,
@@ -104,6 +106,11 @@ export class LocalEngine implements Engine {
 			}, lookEveryMs);
 		};
 		look();
+		this.#caretaker.open();
+	}
+
+	get isClosed(): boolean {
+		return this.#isClosed;
 	}
 
 	/** Whether the daemon may end: nothing is under way and nothing is due. */
@@ -237,7 +244,7 @@ export class LocalEngine implements Engine {
 	}
 
 	async adoptables() {
-		return (await this.#scene.driver.adoptables?.()) ?? [];
+		return othersInstances(this.#scene);
 	}
 
 	async instanceEvents({name}: {name: string}) {
@@ -268,8 +275,16 @@ export class LocalEngine implements Engine {
 		return {drivers, checks, tookMs: Math.round(performance.now() - began)};
 	}
 
-	find({query}: {query: string}) {
-		return this.#parts.images.find(query);
+	find(request: FindRequest) {
+		return this.#parts.images.find(request);
+	}
+
+	images() {
+		return this.#caretaker.list();
+	}
+
+	pruneImages({all}: {all: boolean; by: string}) {
+		return this.#caretaker.prune(all);
 	}
 
 	async settings() {
@@ -335,10 +350,10 @@ export class LocalEngine implements Engine {
 	async close() {
 		this.#isClosed = true;
 		clearTimeout(this.#look);
+		this.#caretaker.close();
 		this.#parts.operations.abandon();
 		await this.#scene.close();
 		await this.#parts.drivers.close();
-		await this.#parts.written();
 		this.#emitter.removeAllListeners();
 	}
 

@@ -1,3 +1,4 @@
+import {abandoned} from '../model/abandoned.ts';
 import {DroverError, type ErrorData, errorData} from '../model/errors.ts';
 import {isEnded, type LogLine, type OperationItem, type OperationKind, type OperationView} from '../model/operation.ts';
 import {plainLine} from '../model/text.ts';
@@ -207,8 +208,7 @@ export class Operations {
 	}
 }
 
-/** The reason of an abort that means: this daemon ends, the work is taken up by the next. */
-export const abandoned = new DroverError('operation.cancelled', 'drover is ending; the next start takes this up again');
+export {abandoned};
 
 function titleOf(kind: OperationKind, items: readonly ItemPlan[]): string {
 	const names = items.slice(0, 3).map(item => item.target);

@@ -100,8 +100,14 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
  * Brings both files up to date with the instances that can be reached; each is written only when it changes.
  * @throws DroverError `host.failed`, `host.disk-full`
  */
-export function writeSshConfig(paths: Paths, hosts: readonly SshHost[]): Promise<void> {
+export function writeSshConfig(
+	paths: Paths,
+	hosts: readonly SshHost[],
+	/** Asked when it is its turn. */
+	isWanted = () => true,
+): Promise<void> {
 	return inTurn(async () => {
+		if (!isWanted()) return;
 		makePrivate(sshDirectory(paths));
 		await writeWhenChanged(knownHostsFile(paths), renderKnownHosts(hosts));
 		await writeWhenChanged(sshConfigFile(paths), renderSshConfig(paths, hosts));

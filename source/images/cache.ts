@@ -18,6 +18,9 @@ export type IndexEntry = {
 	readonly validators: Readonly<Record<string, string>>;
 	/** ISO 8601: when it was fetched. */
 	readonly at: string;
+	/** What it is called, and where it came from, for a person. */
+	readonly title?: string;
+	readonly origin?: string;
 };
 
 type ImageFormat = Pick<CachedImage, 'format' | 'virtualSize'>;
@@ -32,6 +35,10 @@ export type Source = {
 	readonly validators: Readonly<Record<string, string>>;
 	/** What it must be; a disk when nothing is said. */
 	readonly form?: ImageForm;
+	/** What it is called in lists; the name when absent. */
+	readonly title?: string;
+	/** Where it came from, for lists; the name when absent. */
+	readonly origin?: string;
 };
 
 /** Kept free beside an image, in bytes. */
@@ -96,7 +103,13 @@ export class ImageCache {
 			if (image === undefined)
 				throw new DroverError('host.failed', `${source.name} was lost while it was being stored.`);
 		}
-		const entry: IndexEntry = {hash, validators: source.validators, at: new Date().toISOString()};
+		const entry: IndexEntry = {
+			hash,
+			validators: source.validators,
+			at: new Date().toISOString(),
+			title: source.title ?? source.name,
+			origin: source.origin ?? source.name,
+		};
 		await writeAtomic(this.#entryPath(source.key), JSON.stringify({key: source.key, ...entry}));
 		return image;
 	}
@@ -162,7 +175,7 @@ async function hashFile(file: string): Promise<string> {
 	return hash.digest('hex');
 }
 
-function readObject(text: string): Record<string, unknown> {
+export function readObject(text: string): Record<string, unknown> {
 	try {
 		const value: unknown = JSON.parse(text);
 		return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
@@ -171,12 +184,18 @@ function readObject(text: string): Record<string, unknown> {
 	}
 }
 
-function readEntry(text: string): IndexEntry | undefined {
-	const {hash, validators, at} = readObject(text);
+export function readEntry(text: string): IndexEntry | undefined {
+	const {hash, validators, at, title, origin} = readObject(text);
 	if (typeof hash !== 'string' || !/^[\da-f]{64}$/.test(hash) || typeof at !== 'string') return undefined;
 	if (typeof validators !== 'object' || validators === null) return undefined;
 	if (!Object.values(validators).every(value => typeof value === 'string')) return undefined;
-	return {hash, validators: validators as Record<string, string>, at};
+	return {
+		hash,
+		validators: validators as Record<string, string>,
+		at,
+		...(typeof title === 'string' ? {title} : {}),
+		...(typeof origin === 'string' ? {origin} : {}),
+	};
 }
 
 function readDescription(text: string): Description | undefined {

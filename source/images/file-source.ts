@@ -7,6 +7,7 @@ import {plainLine} from '../model/text.ts';
 import {unusable} from './format.ts';
 import type {ImageWork} from './image.ts';
 import {throwIfCancelled} from './run.ts';
+import {writeAll} from './write.ts';
 
 const block = 65_536;
 const zeros = Buffer.alloc(block);
@@ -115,7 +116,8 @@ async function openImage(file: string): Promise<FileHandle> {
 	}
 }
 
-async function writeSparse(target: FileHandle, part: Buffer, at: number): Promise<void> {
+/** Writes a piece; blocks of it that are all zero become holes. */
+export async function writeSparse(target: FileHandle, part: Buffer, at: number): Promise<void> {
 	let from = 0;
 	// Neighbouring blocks with content are written together.
 	for (let offset = 0; offset <= part.length; offset += block) {
@@ -123,8 +125,8 @@ async function writeSparse(target: FileHandle, part: Buffer, at: number): Promis
 		const isHole = piece.length === block && piece.equals(zeros);
 		if (!isHole && offset < part.length) continue;
 		const end = Math.min(offset, part.length);
-		if (end > from) await target.write(part, from, end - from, at + from);
+		if (end > from) await writeAll(target, part.subarray(from, end), at + from);
 		from = offset + block;
 	}
-	if (from < part.length) await target.write(part, from, part.length - from, at + from);
+	if (from < part.length) await writeAll(target, part.subarray(from), at + from);
 }

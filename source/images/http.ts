@@ -42,8 +42,8 @@ export function checkedUrl(query: string): URL {
 }
 
 /**
- * One request, redirects followed.
- * @throws Interrupted; DroverError `image.download`, `operation.cancelled`
+ * One request, redirects followed; from https only to https.
+ * @throws Interrupted; DroverError `image.download`, `image.untrusted` (the certificate), `operation.cancelled`
  */
 export async function request(
 	start: URL,
@@ -76,6 +76,8 @@ async function once(
 		});
 	} catch (error) {
 		throwIfCancelled(options.signal);
+		const distrust = certificateProblem(error);
+		if (distrust !== undefined) throw untrustedServer(url, distrust, error);
 		throw new Interrupted(
 			late.signal.aborted ? `${url.host} does not answer` : `${url.host} cannot be reached: ${networkCause(error)}`,
 			{cause: error},
@@ -104,10 +106,44 @@ function redirected(from: URL, location: string, start: URL): URL {
 	return target;
 }
 
+/** Why a server's certificate was not accepted, as the end of "its certificate …"; `undefined` for other failures. */
+export function certificateProblem(error: unknown): string | undefined {
+	const {code} = rootOf(error);
+	const words: Readonly<Record<string, string>> = {
+		CERT_HAS_EXPIRED: 'has expired',
+		CERT_NOT_YET_VALID: 'is not valid yet',
+		CERT_REVOKED: 'was revoked',
+		CERT_SIGNATURE_FAILURE: 'has a wrong signature',
+		DEPTH_ZERO_SELF_SIGNED_CERT: 'is signed by itself only',
+		SELF_SIGNED_CERT_IN_CHAIN: 'is signed by an authority this machine does not know',
+		UNABLE_TO_GET_ISSUER_CERT: 'is signed by an authority this machine does not know',
+		UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'is signed by an authority this machine does not know',
+		UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'is signed by an authority this machine does not know',
+		ERR_TLS_CERT_ALTNAME_INVALID: 'is for another name',
+	};
+	if (code === undefined) return undefined;
+	return words[code] ?? (/CERT|CRL_/.test(code) ? `is not accepted (${code})` : undefined);
+}
+
+function untrustedServer(url: URL, problem: string, cause: unknown): DroverError {
+	return new DroverError('image.untrusted', `${url.host} cannot be trusted: its certificate ${problem}.`, {
+		next: problem.includes('authority')
+			? 'If an authority of your own has signed it, name its certificate in NODE_EXTRA_CA_CERTS.'
+			: 'Check the address and this machine’s clock.',
+		cause,
+	});
+}
+
+/** What is below a failed fetch. */
+function rootOf(error: unknown): {readonly code?: string} {
+	const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+	return typeof cause === 'object' && cause !== null ? (cause as {code?: string}) : {};
+}
+
 /** What went wrong below, which fetch hides behind "fetch failed". */
 export function networkCause(error: unknown): string {
 	const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-	const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+	const {code} = rootOf(error);
 	const words: Readonly<Record<string, string>> = {
 		ENOTFOUND: 'its name is not known',
 		EAI_AGAIN: 'its name cannot be looked up',

@@ -1,44 +1,87 @@
 import path from 'node:path';
+import process from 'node:process';
 import {DroverError} from '../model/errors.ts';
 import type {ImageInfo} from '../model/image-info.ts';
 import {gibibyte, limits, mebibyte} from '../model/sizes.ts';
 import {plainLine} from '../model/text.ts';
 import type {Paths} from '../state/paths.ts';
 import {ImageCache, keyName} from './cache.ts';
+import {listImages, pruneImages, touch} from './care.ts';
+import {Catalogues} from './catalogue/catalogues.ts';
+import {describeEntry, infoOf} from './catalogue/describe.ts';
+import type {Distribution} from './catalogue/distributions.ts';
+import {type CatalogueEntry, catalogueArchitecture, entryOf} from './catalogue/entry.ts';
+import {publishedKey} from './catalogue/fetch.ts';
+import {parseQuery} from './catalogue/query.ts';
+import type {StreamRemote} from './catalogue/stream.ts';
 import {type BuildMicro, createFetchers, keyOf, type Provider, providers} from './fetchers.ts';
 import {fileValidators, pathOf} from './file-source.ts';
 import {inspectHead} from './format.ts';
 import {checkedUrl, defaultTimes, type Times} from './http.ts';
-import type {CachedImage, ImageStore, ResolvedImage} from './image.ts';
+import type {CachedImage, ImageForm, ImageStore, ImageWork, ResolvedImage} from './image.ts';
 import {buildMicro} from './micro/build-micro.ts';
 import {recipe} from './micro/recipe.ts';
 import {isArchive} from './rootfs/inspect.ts';
+import {unlessCancelled} from './run.ts';
 import {SharedWork} from './shared-work.ts';
+import {compressionOfFile} from './unpack.ts';
 import {withClaim} from './workshop.ts';
 
 export type ImageStoreOptions = {
-	readonly paths: Pick<Paths, 'cache'>;
+	readonly paths: Pick<Paths, 'cache'> & Partial<Pick<Paths, 'config'>>;
 	/** Makes the micro image in an empty directory; tests give a quicker one. */
 	readonly buildMicro?: BuildMicro;
 	readonly times?: Times;
+	/** The setting `local.image.mirror`. */
+	readonly mirror?: () => string;
+	/** Node's spelling: `x64`. */
+	readonly architecture?: string;
+	/** Other catalogues than the real ones, and another clock: for tests. */
+	readonly remotes?: readonly StreamRemote[];
+	readonly distributions?: readonly Distribution[];
+	readonly now?: () => number;
 };
 
 /** Images for every scope and driver below `paths.cache/images`. Nothing is read or written before it is asked for. */
 export function createImageStore(options: ImageStoreOptions): ImageStore {
 	const cache = new ImageCache(path.join(options.paths.cache, 'images'));
 	const shared = new SharedWork<CachedImage>();
-	const fetchers = createFetchers(cache, options.buildMicro ?? buildMicro, options.times ?? defaultTimes);
+	const times = options.times ?? defaultTimes;
+	const now = options.now ?? Date.now;
+	const catalogues = new Catalogues({
+		root: cache.root,
+		config: options.paths.config,
+		architecture: catalogueArchitecture(options.architecture ?? process.arch),
+		times,
+		mirror: options.mirror ?? (() => ''),
+		now,
+		...(options.remotes === undefined ? {} : {remotes: options.remotes}),
+		...(options.distributions === undefined ? {} : {distributions: options.distributions}),
+	});
+	const fetchers = createFetchers({cache, build: options.buildMicro ?? buildMicro, times, catalogues});
+
+	/** By what an image is known to be the same; of one whose hash is on a server, that is asked for it. */
+	const keyFor = async (image: ResolvedImage, provider: Provider, work: ImageWork) => {
+		if (provider !== 'catalogue') return (form: ImageForm) => keyOf(provider, image.query, form);
+		work.progress('looking up what the image must be');
+		const {digest, notes} = await unlessCancelled(catalogues.digestOf(entryOf(image)), work.signal);
+		for (const note of notes) work.log(note);
+		return (form: ImageForm) => (form === 'disk' ? publishedKey(digest) : `rootfs:${publishedKey(digest)}`);
+	};
+
+	const isCached = async (entry: CatalogueEntry) => {
+		const digest = await catalogues.knownDigest(entry);
+		return digest !== undefined && (await cache.find(publishedKey(digest))) !== undefined;
+	};
 
 	return {
 		async resolve(query) {
 			const provider = providerOf(query);
-			if (provider === 'file') {
-				const file = pathOf(query);
-				await fileValidators(file);
-				// Which form is wanted shows when it is fetched.
-				const isForContainers = await isArchive(file, new AbortController().signal);
-				if (!isForContainers) await inspectHead(file, plainLine(file)).catch(refuseUnreadable(file));
+			if (provider === 'catalogue') {
+				const {entry, notes} = await catalogues.resolve(query);
+				return describeEntry(query, entry, notes);
 			}
+			if (provider === 'file') await lookAtFile(pathOf(query));
 			return {...describe(provider, query), query, provider};
 		},
 
@@ -46,26 +89,49 @@ export function createImageStore(options: ImageStoreOptions): ImageStore {
 			const provider = image.provider;
 			if (!isProvider(provider)) throw unknown(image.query);
 			await cache.prepare();
+			for (const note of image.notes ?? []) work.log(note);
+			const key = await keyFor(image, provider, work);
 			// A source is read by one at a time, whichever form is wanted; the two forms of micro are built apart.
-			const claim = keyName(keyOf(provider, image.query, provider === 'micro' ? form : 'disk'));
-			return shared.join(keyOf(provider, image.query, form), work, one =>
-				withClaim(
-					cache.root,
-					claim,
-					one.signal,
-					() => one.progress('waiting for another drover that fetches it'),
-					() => fetchers[provider](image, one, form),
-				),
-			);
+			const claim = keyName(key(provider === 'micro' ? form : 'disk'));
+			const get = () =>
+				shared.join(key(form), work, one =>
+					withClaim(
+						cache.root,
+						claim,
+						one.signal,
+						() => one.progress('waiting for another drover that fetches it'),
+						() => fetchers[provider](image, one, form),
+					),
+				);
+			const cached = await get();
+			await touch(cache.root, cached.hash);
+			// From here on it is too young to be removed; it may just have been.
+			return (await cache.get(cached.hash.replace(/^sha256:/, ''))) ?? get();
 		},
 
-		async find(query) {
-			const wanted = query.trim().toLowerCase();
-			const cached = (await cache.find(keyOf('micro', 'micro', 'disk')).catch(() => undefined)) !== undefined;
-			const known: ImageInfo[] = [{...micro, cached}];
-			return known.filter(
-				image => wanted === '' || [image.name, ...image.aliases].some(name => name.toLowerCase().startsWith(wanted)),
+		async find(request) {
+			const {remote, name} = parseQuery(request.query);
+			const wanted = name.toLowerCase();
+			const isMicroOnly = remote === undefined && wanted === micro.name;
+			// It needs no catalogue, so none is waited for.
+			const found = isMicroOnly ? {entries: [], notes: []} : await catalogues.find(request);
+			const published = await Promise.all(
+				found.entries.map(async entry => infoOf(entry, await isCached(entry).catch(() => false))),
 			);
+			if (remote !== undefined || !micro.name.includes(wanted)) return {images: published, notes: found.notes};
+			const cached = (await cache.find(keyOf('micro', 'micro', 'disk')).catch(() => undefined)) !== undefined;
+			const own: ImageInfo = {...micro, cached};
+			return {images: [own, ...published], notes: found.notes};
+		},
+
+		async list() {
+			await cache.prepare();
+			return listImages(cache.root);
+		},
+
+		async prune(pruning) {
+			await cache.prepare();
+			return pruneImages(cache.root, pruning, now());
 		},
 	};
 }
@@ -73,7 +139,7 @@ export function createImageStore(options: ImageStoreOptions): ImageStore {
 const micro = {
 	name: 'micro',
 	remote: '',
-	aliases: ['default'],
+	aliases: [],
 	os: 'Micro',
 	release: `Micro ${recipe.version}`,
 	version: recipe.version,
@@ -86,25 +152,26 @@ function isProvider(name: string): name is Provider {
 
 /** @throws DroverError `image.unknown` */
 function providerOf(query: string): Provider {
-	if (query === micro.name || query === '' || (micro.aliases as readonly string[]).includes(query)) return 'micro';
+	if (query === micro.name || query === '') return 'micro';
 	if (/^file:\/\//i.test(query)) return 'file';
 	if (/^https?:\/\//i.test(query)) {
 		checkedUrl(query);
 		return 'http';
 	}
-	throw unknown(query);
+	if (query.includes('://')) throw unknown(query);
+	return 'catalogue';
 }
 
 function unknown(query: string): DroverError {
 	const shown = JSON.stringify(plainLine(query).slice(0, 100));
 	return new DroverError(
 		'image.unknown',
-		`There is no image ${shown}: there is no catalogue of images in this version of drover, only micro.`,
-		{next: 'Launch micro, or an image of your own: file:///path/to/image.qcow2 or https://host/image.qcow2.'},
+		`There is no way to get ${shown}: an image’s address begins with file:///, https:// or http://.`,
+		{next: '"drover find" lists what can be launched by name.'},
 	);
 }
 
-function describe(provider: Provider, query: string): Omit<ResolvedImage, 'query' | 'provider'> {
+function describe(provider: Exclude<Provider, 'catalogue'>, query: string): Omit<ResolvedImage, 'query' | 'provider'> {
 	if (provider === 'micro') {
 		const memory = {memoryMinimum: limits.memoryMinimum, memoryDefault: 256 * mebibyte};
 		return {os: micro.os, release: micro.release, user: 'ubuntu', ...memory};
@@ -125,6 +192,15 @@ function decodeName(pathname: string): string {
 	} catch {
 		return pathname;
 	}
+}
+
+/** Refuses at once what can be seen to be of no use. @throws DroverError `image.unusable` */
+async function lookAtFile(file: string): Promise<void> {
+	await fileValidators(file);
+	// Which form is wanted, and what is in it when it is packed, shows when it is fetched.
+	if ((await compressionOfFile(file).catch(refuseUnreadable(file))) !== undefined) return;
+	const isForContainers = await isArchive(file, new AbortController().signal);
+	if (!isForContainers) await inspectHead(file, plainLine(file)).catch(refuseUnreadable(file));
 }
 
 function refuseUnreadable(file: string) {

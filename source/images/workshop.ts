@@ -118,6 +118,12 @@ export async function withClaim<T>(
 	}
 }
 
+/** Whether a process that lives has this claim. */
+export async function isClaimed(root: string, key: string): Promise<boolean> {
+	const holder = (await readFile(path.join(root, 'claims', key), 'utf8').catch(() => '')).trim();
+	return holder !== '' && (await isAlive(holder));
+}
+
 /** Whether the claim is ours now. A hard link appears whole or not at all, with its content. */
 async function take(aside: string, claim: string): Promise<boolean> {
 	try {

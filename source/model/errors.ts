@@ -21,6 +21,7 @@ export type ErrorCode =
 	| 'image.unknown'
 	| 'image.unusable'
 	| 'image.download'
+	| 'image.untrusted'
 	| 'setting.unknown'
 	| 'setting.invalid'
 	| 'driver.unsupported'

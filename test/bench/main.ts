@@ -7,8 +7,10 @@ import {causeText} from '../../source/model/errors.ts';
 import {list} from './command-line.ts';
 import {firstFrame, keysAndQuiet} from './dashboard.ts';
 import {type Figure, printFigures} from './figures.ts';
+import {imageDownload} from './images.ts';
 import {lxd} from './lxd.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
+import {metrics} from './metrics.ts';
 import {checkProgram} from './place.ts';
 import {switching} from './switching.ts';
 
@@ -19,7 +21,9 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	suspend: suspendAndResume,
 	daemon,
 	switch: switching,
+	images: imageDownload,
 	lxd,
+	metrics,
 	forty,
 };
 /** Takes minutes and some ten GiB of memory, so only when asked for. */

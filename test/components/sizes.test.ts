@@ -58,7 +58,7 @@ async function modelOn({keys, state}: Screen, columns: number, rows: number): Pr
 		send({type: 'key', presses: [{name, text: name.length === 1 ? name : ''}], at});
 	}
 	send({type: 'doctor', report: await engine.doctor()});
-	send({type: 'form-data', part: {images: await engine.find(), networks, members: awkward}});
+	send({type: 'form-data', part: {images: (await engine.find({query: ''})).images, networks, members: awkward}});
 	const [known] = await engine.info({names: [], runtime: true});
 	const detail = {...known!, nics, notes: awkward};
 	const id = model.table.cursor ?? '';

@@ -9,7 +9,7 @@ import type {InstanceRecord} from '../../source/model/instance.ts';
 import type {Mount} from '../../source/model/mount.ts';
 import {isEnded} from '../../source/model/operation.ts';
 import {instanceDirectory, type Paths, scopeDirectory} from '../../source/state/paths.ts';
-import {simulatedEngine, until} from '../support/engine.ts';
+import {simulatedEngine, simulatedImages, until} from '../support/engine.ts';
 import {scratchPaths} from '../support/scratch.ts';
 import {SimulatedHypervisor} from '../support/simulated-driver.ts';
 import {optionalMethods} from '../support/simulated-parts.ts';
@@ -182,7 +182,7 @@ describe('mounts', () => {
 		const boot = hypervisor.bootIdOf(record(paths, 'web').id);
 
 		const images = {
-			find: async () => [],
+			...simulatedImages(paths),
 			fetch: () => Promise.reject(new Error('offline')),
 			resolve: () => Promise.reject(new Error('offline')),
 		};

@@ -9,7 +9,12 @@ import {rawDisk, recordedWork, temporaryDirectory} from './work.ts';
 function setUp(stall = 5000) {
 	const directory = temporaryDirectory();
 	const paths = {cache: path.join(directory, 'cache')};
-	const store = createImageStore({paths, times: {answer: 5000, stall, retries: [1, 1]}});
+	const store = createImageStore({
+		paths,
+		remotes: [],
+		distributions: [],
+		times: {answer: 5000, stall, retries: [1, 1]},
+	});
 	return {directory, images: path.join(paths.cache, 'images'), store};
 }
 
@@ -137,10 +142,10 @@ test('redirects are followed, but not for ever and not just anywhere', async () 
 
 test.each([
 	['/missing', 'image.download', /has no \/missing\.$/],
-	['/forbidden', 'image.download', /refuses to send the image: status 403\.$/],
+	['/forbidden', 'image.download', /refuses to send \/forbidden: status 403\.$/],
 	['/broken', 'image.download', /answers with status 500\.$/],
 	['/page', 'image.unusable', /it is a web page\.$/],
-	['/archive', 'image.unusable', /it is compressed with gzip\.$/],
+	['/archive', 'image.unusable', /is damaged: it cannot be unpacked\.$/],
 	['/huge', 'host.disk-full', /^The image needs [\d.]+GiB of disk space, and .* has [\d.]+[GM]iB left\.$/],
 	['/empty', 'image.unusable', /is empty\.$/],
 	['/small', 'image.unusable', /it has only 5 bytes\.$/],

@@ -24,7 +24,12 @@ import {qcow2Disk, rawDisk, recordedWork, temporaryDirectory} from './work.ts';
 function setUp(buildMicro?: (directory: string, work: ImageWork) => Promise<string>) {
 	const directory = temporaryDirectory();
 	const cache = path.join(directory, 'cache');
-	const store = createImageStore({paths: {cache}, ...(buildMicro === undefined ? {} : {buildMicro})});
+	const store = createImageStore({
+		paths: {cache},
+		remotes: [],
+		distributions: [],
+		...(buildMicro === undefined ? {} : {buildMicro}),
+	});
 	return {directory, images: path.join(cache, 'images'), store};
 }
 
@@ -78,14 +83,10 @@ test('the same content from two files is stored once, and qcow2 is known by what
 });
 
 test.each([
-	[
-		'nix',
-		'image.unknown',
-		/^There is no image "nix": there is no catalogue of images in this version of drover, only micro\.$/,
-	],
-	['24.04', 'image.unknown', /no catalogue/],
-	['ftp://host/a.img', 'image.unknown', /no catalogue/],
-	['a\u001b[31mb', 'image.unknown', /^There is no image "ab":/],
+	['nix', 'image.unknown', /^There is no image "nix"\.$/],
+	['ftp://host/a.img', 'image.unknown', /an image’s address begins with file:\/\/\/, https:\/\/ or http:\/\/\.$/],
+	['a\u001b[31mb', 'image.unknown', /^There is no image "ab"\.$/],
+	['nowhere:24.04', 'image.unknown', /^There is no catalogue "nowhere"; there are /],
 	['file://tmp/a.img', 'image.unusable', /was a slash forgotten\?$/],
 	['file://', 'image.unusable', /was a slash forgotten\?$/],
 	['file:///nowhere/a.img', 'image.unusable', /^There is no file \/nowhere\/a\.img\.$/],
@@ -109,10 +110,11 @@ test('find lists what can be launched by name and says what is cached', async ()
 		qcow2Disk(path.join(directory, 'micro.qcow2'));
 		return path.join(directory, 'micro.qcow2');
 	});
-	expect(await store.find('')).toMatchObject([{name: 'micro', release: 'Micro 1', cached: false}]);
+	const find = async (query: string) => (await store.find({query})).images;
+	expect(await find('')).toMatchObject([{name: 'micro', release: 'Micro 1', cached: false}]);
 	await store.fetch(await store.resolve('micro'), recordedWork());
-	expect(await store.find('Mic')).toMatchObject([{name: 'micro', cached: true}]);
-	expect(await store.find('xyz')).toEqual([]);
+	expect(await find('Mic')).toMatchObject([{name: 'micro', cached: true}]);
+	expect(await find('xyz')).toEqual([]);
 });
 
 /** A build that waits until it is let go, and counts how often it was begun. */

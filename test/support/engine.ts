@@ -36,7 +36,9 @@ export function simulatedImages(
 			writeFileSync(file, 'image');
 			return {path: file, format: 'raw', hash: `sha256:${'0'.repeat(64)}`, virtualSize: 160 * mebibyte};
 		},
-		find: async () => [],
+		find: async () => ({images: [], notes: []}),
+		list: async () => ({images: [], size: 0, directory: paths.cache}),
+		prune: async () => ({removed: [], kept: [], freed: 0}),
 	};
 }
 

@@ -6,6 +6,14 @@ import type {DriverName} from '../../source/model/driver-name.ts';
 import {scopeOf} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {GuestAccess} from '../../source/model/guest-access.ts';
+import type {
+	FindRequest,
+	FoundImages,
+	ImageInfo,
+	ImageReport,
+	PruneReport,
+	StoredImage,
+} from '../../source/model/image-info.ts';
 import type {InstanceDetail, InstanceView} from '../../source/model/instance.ts';
 import type {Metrics} from '../../source/model/metrics.ts';
 import type {HostNetwork} from '../../source/model/network.ts';
@@ -94,6 +102,20 @@ export class FakeEngine implements Engine {
 	clusterMembers: readonly string[] = [];
 	foreign: readonly Adoptable[] = [];
 	story: SwitchStory | undefined;
+	known: readonly ImageInfo[] = [
+		{
+			name: 'micro',
+			remote: '',
+			aliases: [],
+			os: 'drover',
+			release: 'Micro 1',
+			version: '1',
+			description: 'Micro 1',
+			cached: true,
+		},
+	];
+	notes: readonly string[] = [];
+	stored: readonly StoredImage[] = [];
 	readonly #operations = new Map<string, OperationView>();
 	readonly #listeners = new Set<(event: EngineEvent) => void>();
 	readonly #settings = new Map([
@@ -374,19 +396,26 @@ export class FakeEngine implements Engine {
 		};
 	}
 
-	async find() {
-		return [
-			{
-				name: 'micro',
-				remote: '',
-				aliases: [],
-				os: 'drover',
-				release: 'Micro 1',
-				version: '1',
-				description: 'Micro 1',
-				cached: true,
-			},
-		];
+	async find(request: FindRequest): Promise<FoundImages> {
+		this.#note('find', request);
+		return {images: this.known, notes: this.notes};
+	}
+
+	async images(): Promise<ImageReport> {
+		this.#note('images');
+		return {
+			images: this.stored,
+			size: this.stored.reduce((sum, image) => sum + image.size, 0),
+			directory: '/cache/images',
+		};
+	}
+
+	async pruneImages(request: {all: boolean; by: string}): Promise<PruneReport> {
+		this.#note('pruneImages', request);
+		const removed = this.stored.filter(image => request.all && !image.instances);
+		this.stored = this.stored.filter(image => !removed.includes(image));
+		const kept = this.stored.map(image => ({image, reason: 'it was used 3 hours ago'}));
+		return {removed, kept, freed: removed.reduce((sum, image) => sum + image.size, 0)};
 	}
 
 	async settings() {

@@ -11,11 +11,17 @@ export const types = {
 	read: 5,
 	write: 6,
 	lstat: 7,
+	fstat: 8,
+	setstat: 9,
+	fsetstat: 10,
 	opendir: 11,
 	readdir: 12,
+	remove: 13,
 	mkdir: 14,
+	rmdir: 15,
 	realpath: 16,
 	stat: 17,
+	rename: 18,
 	readlink: 19,
 	symlink: 20,
 	status: 101,
@@ -23,11 +29,16 @@ export const types = {
 	data: 103,
 	name: 104,
 	attributes: 105,
+	extended: 200,
+	extendedReply: 201,
 } as const;
 
-export const statuses = {ok: 0, end: 1, missing: 2, denied: 3} as const;
+export const statuses = {ok: 0, end: 1, missing: 2, denied: 3, failure: 4, malformed: 5, unsupported: 8} as const;
 
-export const openFlags = {read: 1, write: 2, create: 8, truncate: 16} as const;
+export const openFlags = {read: 1, write: 2, append: 4, create: 8, truncate: 16, exclusive: 32} as const;
+
+/** Which attributes a message has. */
+export const attributeFlags = {size: 1, owner: 2, mode: 4, times: 8, extended: 0x80_00_00_00} as const;
 
 /** Bytes; servers send 256 KiB at most. */
 const mostBytes = 2 ** 20;
@@ -38,6 +49,15 @@ export type Attributes = {
 	readonly size?: number;
 	/** Permission bits. */
 	readonly mode: number;
+};
+
+/** Attributes as they are in a message: those that are there. Times in seconds since the epoch. */
+export type RawAttributes = {
+	readonly size?: bigint;
+	readonly owner?: {readonly uid: number; readonly gid: number};
+	/** Permission bits, and in answers the kind of file. */
+	readonly mode?: number;
+	readonly times?: {readonly accessed: number; readonly modified: number};
 };
 
 /** What came is not SFTP. */
@@ -59,7 +79,7 @@ export class Writer {
 	}
 
 	/** A place in a file. */
-	offset(value: number): this {
+	offset(value: number | bigint): this {
 		const part = Buffer.alloc(8);
 		part.writeBigUInt64BE(BigInt(value));
 		this.#parts.push(part);
@@ -112,19 +132,35 @@ export class Reader {
 		return this.bytes().toString('utf8');
 	}
 
-	attributes(): Attributes {
+	/** A place in a file, or a size. */
+	long(): bigint {
+		return this.#take(8).readBigUInt64BE();
+	}
+
+	rawAttributes(): RawAttributes {
 		const flags = this.number();
-		const size = flags & 1 ? Number(this.#take(8).readBigUInt64BE()) : undefined;
-		if (flags & 2) this.#take(8);
-		const mode = flags & 4 ? this.number() : undefined;
-		if (flags & 8) this.#take(8);
-		if (flags & 0x80_00_00_00) {
+		const size = flags & attributeFlags.size ? this.long() : undefined;
+		const owner = flags & attributeFlags.owner ? {uid: this.number(), gid: this.number()} : undefined;
+		const mode = flags & attributeFlags.mode ? this.number() : undefined;
+		const times = flags & attributeFlags.times ? {accessed: this.number(), modified: this.number()} : undefined;
+		if (flags & attributeFlags.extended) {
 			const count = this.number();
 			for (let index = 0; index < count; index++) {
 				this.bytes();
 				this.bytes();
 			}
 		}
+		return {
+			...(size === undefined ? {} : {size}),
+			...(owner === undefined ? {} : {owner}),
+			...(mode === undefined ? {} : {mode}),
+			...(times === undefined ? {} : {times}),
+		};
+	}
+
+	attributes(): Attributes {
+		const {size: long, mode} = this.rawAttributes();
+		const size = long === undefined ? undefined : Number(long);
 		return {
 			kind: kindOf(mode),
 			mode: (mode ?? 0o644) & 0o7777,

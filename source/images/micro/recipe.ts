@@ -18,13 +18,14 @@ export const recipe = {
 		'dropbear-bin',
 		'qemu-guest-agent',
 		'openssh-sftp-server',
+		'sshfs',
 		'e2fsprogs',
 		'mtools',
 		'syslinux',
 		'syslinux-common',
 	],
 	/** A container needs no kernel, and nothing to make or grow a disk. */
-	containerPackages: ['busybox-static', 'dropbear-bin', 'openssh-sftp-server'],
+	containerPackages: ['busybox-static', 'dropbear-bin', 'openssh-sftp-server', 'sshfs'],
 	/** Kernel modules needed to find the root file system: virtio first, the others for other hypervisors. */
 	bootModules: ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'sd_mod', 'ata_piix', 'ahci', 'crc32c_generic', 'ext4'],
 	/** Kernel modules that are useful once it is up. What this kernel does not have is left out. */
@@ -37,6 +38,7 @@ export const recipe = {
 		'evdev',
 		'isofs',
 		'sr_mod',
+		'fuse',
 		'virtiofs',
 		'vmw_vsock_virtio_transport',
 		'9p',

@@ -19,6 +19,7 @@ const programs: Readonly<Record<string, string>> = {
 	'bin/dropbearkey': 'usr/bin/dropbearkey',
 	'lib/dropbear/dropbearconvert': 'usr/bin/dropbearconvert',
 	'lib/openssh/sftp-server': 'usr/lib/openssh/sftp-server',
+	'bin/sshfs': 'usr/bin/sshfs',
 };
 
 /** What only a machine needs. */

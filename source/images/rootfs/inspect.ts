@@ -111,9 +111,13 @@ async function* unpackWith(program: string, file: string, signal: AbortSignal): 
 		for await (const piece of child.stdout) yield piece as Buffer;
 		const {exitCode, code} = await child;
 		if (code === 'ENOENT') {
-			throw new DroverError('image.unusable', `The archive cannot be read: ${program} is missing.`, {
-				next: `Install it: sudo apt-get install ${program === 'xz' ? 'xz-utils' : program}`,
-			});
+			throw new DroverError(
+				'image.unusable',
+				`The image is packed with ${program}, which this machine does not have.`,
+				{
+					next: `Install it: sudo apt-get install ${program === 'xz' ? 'xz-utils' : program}`,
+				},
+			);
 		}
 		if (exitCode !== 0) throw new BrokenArchive('is damaged or cut short');
 	} finally {

@@ -55,7 +55,12 @@ export function hasRightSum(header: Buffer): boolean {
 	if (header.length < block) return false;
 	let sum = 0;
 	for (let at = 0; at < block; at++) sum += at >= 148 && at < 156 ? 0x20 : header[at]!;
-	return sum === number(header, 148, 8);
+	try {
+		return sum === number(header, 148, 8);
+	} catch {
+		// Bytes of something else: a number no sum can be.
+		return false;
+	}
 }
 
 class BlockReader {

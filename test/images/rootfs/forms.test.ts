@@ -116,9 +116,12 @@ test('an archive for containers is taken as it is, and no disk', async () => {
 	const packed = path.join(directory, 'disk.img.gz');
 	writeFileSync(`${packed}.raw`, randomBytes(4096));
 	execFileSync('sh', ['-c', 'gzip -c "$1" > "$2"', 'sh', `${packed}.raw`, packed]);
-	await expect(store.resolve(`file://${packed}`)).rejects.toMatchObject({
-		message: `${packed} cannot be used: it is compressed with gzip.`,
-	});
+	// Packed disks are unpacked; this is none.
+	for (const form of ['disk', 'rootfs'] as const) {
+		await expect(store.fetch(await store.resolve(`file://${packed}`), recordedWork(), form)).rejects.toMatchObject({
+			message: `${packed} cannot be used: it is neither qcow2 nor a disk with a boot sector.`,
+		});
+	}
 	expect(formats(images)).toEqual(['root.tar', 'root.tar']);
 	expect(leftovers(images)).toEqual([]);
 });

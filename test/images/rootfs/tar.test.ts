@@ -4,7 +4,7 @@ import path from 'node:path';
 import {gzipSync} from 'node:zlib';
 import {expect, test} from 'vitest';
 import {parse} from 'yaml';
-import {inspectArchive, isArchive} from '../../../source/images/rootfs/inspect.ts';
+import {inspectArchive, isArchive, mayBeArchive} from '../../../source/images/rootfs/inspect.ts';
 import {descriptionEntries, metadataText} from '../../../source/images/rootfs/metadata.ts';
 import {writeArchive} from '../../../source/images/rootfs/pack.ts';
 import {tarHeaders} from '../../../source/images/rootfs/read-tar.ts';
@@ -151,6 +151,11 @@ test('an archive for containers is known, compressed or not, and its files are s
 	execFileSync('gzip', ['-k', disk]);
 	expect(await isArchive(disk, signal)).toBe(false);
 	expect(await isArchive(`${disk}.gz`, signal)).toBe(false);
+});
+
+test('bytes of whatever else are no archive, and no reason to stumble', () => {
+	for (const byte of [0x00, 0x7f, 0x80, 0xc3, 0xff]) expect(mayBeArchive(Buffer.alloc(1024, byte))).toBe(false);
+	expect(mayBeArchive(Buffer.alloc(10))).toBe(false);
 });
 
 test('what LXD would not take is refused in one sentence', async () => {
