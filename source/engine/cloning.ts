@@ -146,10 +146,11 @@ export class Clones {
 		const entry = await instances.create(record);
 		try {
 			const {directory} = instances.place(entry);
-			await writeFile(path.join(directory, hostKeyName), hostKey.private, {mode: 0o600, flag: 'wx'});
 			const cloudInit = path.join(instances.place(source).directory, cloudInitName);
 			const isThere = await stat(cloudInit).catch(() => undefined);
 			if (isThere) await copyFile(cloudInit, path.join(directory, cloudInitName));
+			// Last: a clone without a key was cut short here, and is undone.
+			await writeFile(path.join(directory, hostKeyName), hostKey.private, {mode: 0o600, flag: 'wx'});
 		} catch (error) {
 			await instances.remove(entry);
 			throw error;

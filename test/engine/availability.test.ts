@@ -87,6 +87,23 @@ describe('availability', () => {
 		}
 	});
 
+	test('a snapshot is taken at rest, or while it runs where the driver can; never of one with saved memory', () => {
+		const able = fakeDriver('qemu', {features: ['snapshots', 'clone'], snapshotsLive: true});
+		const atRest = fakeDriver('qemu', {features: ['snapshots', 'clone']});
+		for (const action of ['snapshot', 'duplicate'] as const) {
+			expect(availability(action, fakeInstance('web', 'Stopped'), able)).toEqual({can: true});
+			expect(refusal(availability(action, fakeInstance('web', 'Suspended'), able)).first).toBe('start');
+			expect(refusal(availability(action, fakeInstance('web', 'Deleted'), able)).first).toBe('recover');
+		}
+		expect(availability('snapshot', fakeInstance('web', 'Running'), able)).toEqual({can: true});
+		expect(refusal(availability('snapshot', fakeInstance('web', 'Running'), atRest))).toMatchObject({
+			reason: 'only while it is stopped: stop it first',
+			first: 'stop',
+		});
+		expect(refusal(availability('duplicate', fakeInstance('web', 'Running'), able)).first).toBe('stop');
+		expect(availability('duplicate', fakeInstance('web', 'Stopped'), fakeDriver('lxd'))).toEqual({can: true});
+	});
+
 	test('mounts go on at any time; hardware is changed at rest, or while it runs where the driver can', () => {
 		const lxd = fakeDriver('lxd');
 		const running = fakeInstance('web', 'Running');

@@ -4,11 +4,12 @@ import type {Driver, DriverEvent, DriverHealth, InstancePlace} from '../../sourc
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {InstanceRecord, Observation, SuspendStamp} from '../../source/model/instance.ts';
-import {type OptionalMethod, SimulatedParts} from './simulated-parts.ts';
+import {diskOf, type OptionalMethod, SimulatedParts, type SnapshotMethod} from './simulated-parts.ts';
 
 type Machine = {power: 'running' | 'paused'; bootId: string; listeners: Set<(event: DriverEvent) => void>};
 type Method =
 	| OptionalMethod
+	| SnapshotMethod
 	| 'create'
 	| 'start'
 	| 'stop'
@@ -76,9 +77,8 @@ export class SimulatedHypervisor {
 			await (work === undefined ? hook : Promise.race([hook, aborted(work.signal)]));
 			work?.signal.throwIfAborted();
 		};
-		const disk = (place: InstancePlace) => path.join(place.directory, 'disk');
 		const state = (place: InstancePlace) => path.join(place.directory, 'state');
-		const all = this.parts.methods(step);
+		const all = this.parts.methods(step, () => this.onStep());
 		const offered = this.offers.get(name) ?? [];
 		return {
 			...Object.fromEntries(offered.map(method => [method, all[method]])),
@@ -88,7 +88,7 @@ export class SimulatedHypervisor {
 			create: async (record, place, input, work) => {
 				await step('create', record, work);
 				await mkdir(place.directory, {recursive: true});
-				await writeFile(disk(place), input.seed['meta-data'] ?? '');
+				await writeFile(diskOf(place), input.seed['meta-data'] ?? '');
 			},
 			start: async (record, place, work) => {
 				await step('start', record, work);

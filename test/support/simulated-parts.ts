@@ -1,4 +1,6 @@
-import type {Adoptable, Driver, Resources} from '../../source/drivers/driver.ts';
+import {readFile, writeFile} from 'node:fs/promises';
+import path from 'node:path';
+import type {Adoptable, Driver, InstancePlace, Resources} from '../../source/drivers/driver.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {InstanceRecord} from '../../source/model/instance.ts';
 import type {Metrics} from '../../source/model/metrics.ts';
@@ -19,10 +21,22 @@ export const optionalMethods = [
 	'members',
 	'adoptables',
 	'adopt',
+	'snapshots',
+	'clone',
 ] as const satisfies ReadonlyArray<keyof Driver>;
 export type OptionalMethod = (typeof optionalMethods)[number];
 
-type Step = (method: OptionalMethod, record: InstanceRecord, work?: {readonly signal: AbortSignal}) => Promise<void>;
+/** What `snapshots` consists of. */
+export type SnapshotMethod = 'takeSnapshot' | 'restoreSnapshot' | 'removeSnapshot';
+
+type Step = (
+	method: OptionalMethod | SnapshotMethod,
+	record: InstanceRecord,
+	work?: {readonly signal: AbortSignal},
+) => Promise<void>;
+
+/** The file that stands for an instance's disk. */
+export const diskOf = (place: InstancePlace) => path.join(place.directory, 'disk');
 
 /** What a simulated hypervisor keeps for the optional parts of the contract; outlives engines, as real ones do. */
 export class SimulatedParts {
@@ -30,6 +44,9 @@ export class SimulatedParts {
 	readonly mounts = new Map<string, readonly Mount[]>();
 	readonly nics = new Map<string, readonly Nic[]>();
 	readonly hardware = new Map<string, Resources>();
+	/** The content and the size of disks, by instance id and tag. */
+	readonly snapshots = new Map<string, Map<string, {readonly content: string; readonly disk: number}>>();
+	snapshotsLive = false;
 	networks: readonly HostNetwork[] = [
 		{name: 'br0', type: 'bridge', description: 'the house'},
 		{name: 'lxdbr0', type: 'bridge', description: 'LXD'},
@@ -45,8 +62,11 @@ export class SimulatedParts {
 	answers: (record: InstanceRecord) => string | undefined = () => undefined;
 	resizesLive: ReadonlySet<keyof Resources> = new Set();
 
-	/** All of them, for `step` to be told of each. */
-	methods(step: Step): Required<Pick<Driver, OptionalMethod>> {
+	/**
+	 * All of them, for `step` to be told of each.
+	 * @param trace awaited after what leaves a trace: where a test ends the life of the daemon that asks
+	 */
+	methods(step: Step, trace: () => Promise<void> = async () => {}): Required<Pick<Driver, OptionalMethod>> {
 		const without = (id: string, target: string) => (this.mounts.get(id) ?? []).filter(each => each.target !== target);
 		return {
 			mount: async (record, _place, mount, work) => {
@@ -85,6 +105,43 @@ export class SimulatedParts {
 			members: async () => this.members,
 			adoptables: async () => this.adoptables,
 			adopt: async name => this.adopt(name),
+			snapshots: {
+				isLive: this.snapshotsLive,
+				take: async (record, place, tag, work) => {
+					await step('takeSnapshot', record, work);
+					const tags = this.#tags(record.id);
+					if (!tags.has(tag)) {
+						tags.set(tag, {content: await readFile(diskOf(place), 'utf8'), disk: record.hardware.disk});
+					}
+					await trace();
+				},
+				restore: async (record, place, tag, work) => {
+					await step('restoreSnapshot', record, work);
+					const found = this.#tags(record.id).get(tag);
+					if (found === undefined) throw new DroverError('snapshot.missing', 'the disk has no such snapshot');
+					await writeFile(diskOf(place), found.content);
+					await trace();
+					return {disk: found.disk};
+				},
+				remove: async (record, _place, tag, work) => {
+					await step('removeSnapshot', record, work);
+					this.#tags(record.id).delete(tag);
+					await trace();
+				},
+			},
+			clone: async (source, record, place, seed, work) => {
+				await step('clone', record, work);
+				work.progress('copying the disk', 50);
+				await writeFile(diskOf(place), await readFile(diskOf(source.place), 'utf8'));
+				await trace();
+				await writeFile(path.join(place.directory, 'seed'), JSON.stringify(seed));
+			},
 		};
+	}
+
+	#tags(id: string) {
+		const tags = this.snapshots.get(id) ?? new Map();
+		this.snapshots.set(id, tags);
+		return tags;
 	}
 }
