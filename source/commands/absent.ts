@@ -1,8 +1,5 @@
 /** Commands of Multipass that this version does not have, with what it does not have. */
 const absent: Readonly<Record<string, string>> = {
-	snapshot: 'snapshots are',
-	restore: 'snapshots are',
-	clone: 'cloning is',
 	authenticate: 'a passphrase is',
 	auth: 'a passphrase is',
 	'wait-ready': 'waiting for the daemon is',

@@ -29,9 +29,17 @@ async function settingValue(key: string, engine: Engine): Promise<string> {
 }
 
 async function keys(engine: Engine): Promise<readonly string[]> {
-	const [settings, instances] = await Promise.all([engine.settings(), engine.list()]);
+	const [settings, instances, snapshots] = await Promise.all([
+		engine.settings(),
+		engine.list(),
+		// A driver that has none refuses.
+		engine.snapshots({names: []}).catch(() => []),
+	]);
 	return [
 		...settings.map(setting => setting.key),
 		...instances.flatMap(({name}) => [...instanceProperties, 'restore'].map(property => `local.${name}.${property}`)),
+		...snapshots.flatMap(({name, snapshots: all}) =>
+			all.flatMap(snapshot => ['name', 'comment'].map(property => `local.${name}.${snapshot.name}.${property}`)),
+		),
 	].sort();
 }

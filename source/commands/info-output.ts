@@ -1,13 +1,10 @@
 import type {InstanceDetail} from '../model/instance.ts';
-import {idMapText} from '../model/mount.ts';
 import {humanSize} from '../model/sizes.ts';
 import {isUp} from '../model/state.ts';
 import {plainLine} from '../model/text.ts';
 import {csvLine, wrap} from './formats.ts';
 import {imageTitle} from './image-title.ts';
-
-/** There are none yet: drivers that can have snapshots say how many, as in Multipass. */
-const snapshotCount = '0';
+import {mountEntries, mountField, mountLines} from './mount-output.ts';
 
 /** What the formats share: texts made safe, and nothing where nothing is known. */
 function facts(detail: InstanceDetail) {
@@ -22,33 +19,10 @@ function facts(detail: InstanceDetail) {
 		load: guest?.load ?? [],
 		disks,
 		memory: guest?.memory,
-		mounts: (detail.mounts ?? []).map(mount => ({
-			source: plainLine(mount.source),
-			target: plainLine(mount.target),
-			uids: mount.uidMap.map(idMapText),
-			gids: mount.gidMap.map(idMapText),
-		})),
+		mounts: detail.mounts ?? [],
+		// Unknown where they cannot be read; a note says so then.
+		snapshots: detail.snapshotCount === undefined ? '' : String(detail.snapshotCount),
 	};
-}
-
-type MountFacts = ReturnType<typeof facts>['mounts'];
-
-function mountEntries(mounts: MountFacts) {
-	return Object.fromEntries(
-		mounts.map(({source, target, uids, gids}) => [
-			target,
-			{uid_mappings: uids, gid_mappings: gids, source_path: source},
-		]),
-	);
-}
-
-/** `source => target`, and below it whose files are whose. */
-function mountLines(mounts: MountFacts): readonly string[] {
-	return mounts.flatMap(({source, target, uids, gids}) => [
-		`${source} => ${target}`,
-		`    UID map: ${uids.join(', ')}`,
-		`    GID map: ${gids.join(', ')}`,
-	]);
 }
 
 /** `{"errors": [], "info": {…}}` with Multipass's keys and types: texts for processors and disks, numbers for memory. */
@@ -57,14 +31,14 @@ export function infoData(details: readonly InstanceDetail[], hasSnapshots: boole
 }
 
 function entry(detail: InstanceDetail, hasSnapshots: boolean) {
-	const {ipv4, hash, imageRelease, release, cpus, load, disks, memory, mounts} = facts(detail);
+	const {ipv4, hash, imageRelease, release, cpus, load, disks, memory, mounts, snapshots} = facts(detail);
 	return {
 		state: detail.state,
 		image_hash: hash,
 		image_release: imageRelease,
 		release,
 		cpu_count: cpus,
-		...(hasSnapshots ? {snapshot_count: snapshotCount} : {}),
+		...(hasSnapshots ? {snapshot_count: snapshots} : {}),
 		load,
 		disks:
 			disks.length === 0
@@ -102,10 +76,10 @@ export function infoYamlData(details: readonly InstanceDetail[], hasSnapshots: b
 }
 
 function yamlEntry(detail: InstanceDetail, hasSnapshots: boolean) {
-	const {ipv4, hash, imageRelease, release, cpus, load, disks, memory, mounts} = facts(detail);
+	const {ipv4, hash, imageRelease, release, cpus, load, disks, memory, mounts, snapshots} = facts(detail);
 	return {
 		state: detail.state,
-		...(hasSnapshots ? {snapshot_count: Number(snapshotCount)} : {}),
+		...(hasSnapshots ? {snapshot_count: snapshots === '' ? null : Number(snapshots)} : {}),
 		image_hash: hash,
 		image_release: imageRelease || null,
 		release: release || null,
@@ -126,7 +100,7 @@ export function infoCsv(details: readonly InstanceDetail[], hasSnapshots: boolea
 	const head =
 		'Name,State,Ipv4,Ipv6,Release,Image hash,Image release,Load,Disk usage,Disk total,Memory usage,Memory total,Mounts,AllIPv4,CPU(s)';
 	const lines = details.map(detail => {
-		const {ipv4, hash, imageRelease, release, cpus, load, disks, memory, mounts} = facts(detail);
+		const {ipv4, hash, imageRelease, release, cpus, load, disks, memory, mounts, snapshots} = facts(detail);
 		return csvLine([
 			detail.name,
 			detail.state,
@@ -140,10 +114,10 @@ export function infoCsv(details: readonly InstanceDetail[], hasSnapshots: boolea
 			disks[0] === undefined ? '' : String(disks[0].total),
 			memory === undefined ? '' : String(memory.used),
 			memory === undefined ? '' : String(memory.total),
-			mounts.map(({source, target}) => `${source} => ${target}`).join(';'),
+			mountField(mounts),
 			ipv4.join(';'),
 			cpus,
-			...(hasSnapshots ? [snapshotCount] : []),
+			...(hasSnapshots ? [snapshots] : []),
 		]);
 	});
 	return `${head}${hasSnapshots ? ',Snapshots' : ''}\n${lines.join('')}`;
@@ -158,7 +132,7 @@ export function infoTable(details: readonly InstanceDetail[], hasSnapshots: bool
 }
 
 function block(detail: InstanceDetail, hasSnapshots: boolean): string {
-	const {ipv4, hash, release, cpus, load, disks, memory, mounts} = facts(detail);
+	const {ipv4, hash, release, cpus, load, disks, memory, mounts, snapshots} = facts(detail);
 	const use = ({used, total}: {used: number; total: number}) => `${humanSize(used)} out of ${humanSize(total)}`;
 	const title = imageTitle(detail.image);
 	const sentences: Array<readonly [string, string | undefined]> = [
@@ -173,7 +147,7 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 		['State:', [detail.state]],
 		...present('Type:', detail.kind === undefined ? [] : [detail.kind]),
 		...present('Member:', detail.member === undefined ? [] : [plainLine(detail.member)]),
-		...(hasSnapshots ? [['Snapshots:', [snapshotCount]] as const] : []),
+		...(hasSnapshots ? [['Snapshots:', snapshots === '' ? [] : [snapshots]] as const] : []),
 		['IPv4:', ipv4],
 		['Release:', release === '' ? [] : [release]],
 		['Image hash:', hash === '' ? [] : [`${hash.slice(0, 12)}${title === '' ? '' : ` (${title})`}`]],

@@ -1,4 +1,3 @@
-import {DroverError} from '../model/errors.ts';
 import type {InstanceView} from '../model/instance.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
@@ -11,7 +10,8 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	const format = formatOf(args, formats);
 	if (args.has('snapshots')) {
 		if (args.has('no-ipv4')) throw usageError('IP addresses are not applicable in conjunction with listing snapshots.');
-		throw new DroverError('driver.incapable', 'snapshots are not in this version of drover.');
+		const {listSnapshots} = await import('./snapshot-list.ts');
+		return listSnapshots(format, context);
 	}
 	const engine = await context.engine();
 	const found = await engine.list();

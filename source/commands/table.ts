@@ -89,21 +89,27 @@ export const commandTable: readonly CommandSpec[] = [
 		summary: 'List all instances',
 		description: 'List all instances of the current driver, the deleted ones included.',
 		options: [
-			{long: 'snapshots', help: 'List all available snapshots. Not in this version.'},
+			{long: 'snapshots', help: 'List all available snapshots'},
 			anyFormat,
 			{long: 'no-ipv4', hidden: true, help: 'Do not ask for IPv4 addresses'},
 		],
 	},
 	{
 		name: 'info',
-		usage: '[options] [<name> ...]',
+		usage: '[options] [<instance>[.snapshot] ...]',
 		summary: 'Display information about instances',
+		description: 'Display information about instances and their snapshots.',
 		options: [
-			{long: 'snapshots', help: 'Display the snapshots of the instances. Not in this version.'},
+			{long: 'snapshots', help: 'Display all snapshots of the named instances, and nothing else'},
 			anyFormat,
 			{long: 'no-runtime-information', hidden: true, help: 'Do not ask the guests'},
 		],
-		arguments: [{name: 'name', help: 'Names of instances to display. If omitted, all instances are shown.'}],
+		arguments: [
+			{
+				name: 'instance',
+				help: 'Names of instances or snapshots to display. If omitted, all instances are shown.',
+			},
+		],
 	},
 	{
 		name: 'start',
@@ -158,15 +164,15 @@ export const commandTable: readonly CommandSpec[] = [
 	},
 	{
 		name: 'delete',
-		usage: '[options] <name> [<name> ...]',
-		summary: 'Delete instances',
+		usage: '[options] <instance>[.snapshot] [<instance>[.snapshot] ...]',
+		summary: 'Delete instances and snapshots',
 		description:
-			'Delete instances. They can be purged immediately or later on, with the "purge" command. Until they are purged, they can be recovered with the "recover" command.',
+			'Delete instances and snapshots. Snapshots can only be purged. Instances can be purged immediately or later on, with the "purge" command. Until they are purged, they can be recovered with the "recover" command.',
 		options: [
 			all('Delete all instances'),
-			{long: 'purge', short: 'p', help: 'Permanently delete the instances, including all their data'},
+			{long: 'purge', short: 'p', help: 'Permanently delete the instances and snapshots, including all their data'},
 		],
-		arguments: [{name: 'name', help: 'Names of instances to delete'}],
+		arguments: [{name: 'instance', help: 'Names of instances and snapshots to delete'}],
 	},
 	{
 		name: 'recover',
@@ -318,6 +324,60 @@ export const commandTable: readonly CommandSpec[] = [
 				help: 'What to unmount: <name>[:<path>]. Without a path, all mounts of the instance.',
 			},
 		],
+	},
+	{
+		name: 'snapshot',
+		usage: '[options] <instance>',
+		summary: 'Take a snapshot of an instance',
+		description:
+			'Take a snapshot of an instance that can later be restored to recover its present state: its disk, and what it consists of. Of an instance that runs, its disk is kept as after a power cut; its memory never is. Only where the driver can.',
+		options: [
+			{
+				long: 'name',
+				short: 'n',
+				value: '<name>',
+				help: 'Name for the snapshot, with the same rules as for an instance. Default: snapshotN, where N is one more than were ever taken of the instance.',
+			},
+			{
+				long: 'comment',
+				short: 'c',
+				value: '<comment>',
+				help: 'A comment for the snapshot; -m does the same',
+			},
+			{long: 'message', short: 'm', value: '<comment>', hidden: true, help: 'The same as --comment'},
+		],
+		arguments: [{name: 'instance', help: 'The instance to take a snapshot of'}],
+	},
+	{
+		name: 'restore',
+		usage: '[options] <instance>.<snapshot>',
+		summary: 'Restore an instance from a snapshot',
+		description:
+			'Restore a stopped instance to the state it was in when a snapshot was taken: its disk, processors, memory, interfaces and mounts.',
+		options: [
+			{
+				long: 'destructive',
+				short: 'd',
+				help: 'Discard the present state of the instance. Without it you are asked whether to take a snapshot of it before.',
+			},
+		],
+		arguments: [{name: 'instance.snapshot', help: 'The snapshot to restore, and the instance it is of'}],
+	},
+	{
+		name: 'clone',
+		usage: '[options] <source>',
+		summary: 'Clone an instance',
+		description:
+			'Make an independent copy of a stopped instance, with an identity of its own: name, addresses, host key and machine id. Snapshots are not copied. What cloud-init was told for the instance, it does once more in the clone.',
+		options: [
+			{
+				long: 'name',
+				short: 'n',
+				value: '<name>',
+				help: 'Name for the clone. Default: <source>-cloneN, where N is one more than were ever made of the source.',
+			},
+		],
+		arguments: [{name: 'source', help: 'The instance to clone'}],
 	},
 	{
 		name: 'networks',

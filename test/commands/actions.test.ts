@@ -112,14 +112,6 @@ describe('arguments', () => {
 		expect(outcome).toMatchObject({code: 1, out: '', connections: 0});
 	});
 
-	test('a snapshot cannot be deleted', async () => {
-		expect(await drover(['delete', 'web.snap1'])).toMatchObject({
-			code: 2,
-			err: 'delete failed: snapshots are not in this version of drover.\n',
-			connections: 0,
-		});
-	});
-
 	test("unknown instances are the engine's to refuse", async () => {
 		const engine = three();
 		expect(await drover(['stop', 'nobody'], {engine})).toMatchObject({

@@ -116,7 +116,6 @@ test.each([
 		'list failed: Invalid format type given.\nValid formats are table, json, csv, yaml.\n',
 	],
 	[['list', '--snapshots', '--no-ipv4'], 1, /clash|not applicable/],
-	[['list', '--snapshots'], 2, 'list failed: snapshots are not in this version of drover.\n'],
 ])('%j is refused without the daemon', async (argv, code, message) => {
 	const outcome = await drover(argv, {engine: sample()});
 	expect(outcome.code).toBe(code);
