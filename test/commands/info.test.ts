@@ -198,7 +198,7 @@ test('csv', async () => {
 	expect(out).toBe(
 		[
 			'Name,State,Ipv4,Ipv6,Release,Image hash,Image release,Load,Disk usage,Disk total,Memory usage,Memory total,Mounts,AllIPv4,CPU(s),Snapshots',
-			`amber-otter,Running,10.97.0.7,,Ubuntu 24.04.1 LTS,${hash},24.04 LTS,0.10 0.25 1.00,1932735284,6764573492,38797312,1610612736,,10.97.0.7;172.17.0.1,2,0`,
+			`amber-otter,Running,10.97.0.7,,Ubuntu 24.04.1 LTS,${hash},24.04 LTS,0.10 0.25 1.00,1932735284,6764573492,38797312,1610612736,,10.97.0.7;172.17.0.1,2,2`,
 			`build,Stopped,,,,${hash},24.04 LTS,,,,,,,,,0`,
 			'',
 		].join('\n'),

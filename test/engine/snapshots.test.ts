@@ -203,8 +203,8 @@ describe('snapshots', () => {
 		await act('start');
 		await act('suspend');
 		hypervisor.calls.length = 0;
-		for (const refused of [take(), restore('a'), remove('a')]) {
-			await expect(refused).rejects.toMatchObject({
+		for (const ask of [() => take(), () => restore('a'), () => remove('a')]) {
+			await expect(ask()).rejects.toMatchObject({
 				code: 'instance.state',
 				message: expect.stringContaining('its saved memory belongs to the disk as it is now'),
 			});
@@ -266,15 +266,15 @@ describe('snapshots', () => {
 			message: 'Snapshots are not in this version of drover for QEMU.',
 		});
 		const {engine: lxd} = await simulatedEngine(scratchPaths(), {driver: 'lxd'});
-		for (const refused of [lxd.snapshots({names: []}), lxd.get({key: 'local.web.a.name'})]) {
-			await expect(refused).rejects.toMatchObject({
+		for (const ask of [() => lxd.snapshots({names: []}), () => lxd.get({key: 'local.web.a.name'})]) {
+			await expect(ask()).rejects.toMatchObject({
 				code: 'driver.incapable',
 				message: 'Snapshots are not supported by LXD; supported by QEMU, Hyper-V.',
 			});
 		}
 	});
 
-	test('one that was started meanwhile is not restored', async () => {
+	test('one that is just being started is not restored', async () => {
 		const {engine, take, act, disk, hypervisor} = await withWeb();
 		disk('one');
 		await take('a');
