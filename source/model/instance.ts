@@ -1,6 +1,6 @@
 import type {DriverName, ScopeName} from './driver-name.ts';
 import type {ErrorData} from './errors.ts';
-import type {Mount} from './mount.ts';
+import type {Mount, MountView} from './mount.ts';
 import type {Nic} from './network.ts';
 import type {InstanceState} from './state.ts';
 
@@ -203,7 +203,7 @@ export type InstanceView = {
 	readonly member?: string;
 	/** `container` where it is not a virtual machine. */
 	readonly kind?: 'container' | 'virtual-machine';
-	readonly mounts?: readonly Mount[];
+	readonly mounts?: readonly MountView[];
 	/** The operation at work on it. */
 	readonly operation?: {readonly id: string; readonly kind: string; readonly stage: string; readonly percent?: number};
 };
