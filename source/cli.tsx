@@ -1,3 +1,5 @@
+import {existsSync, realpathSync} from 'node:fs';
+import path from 'node:path';
 import process from 'node:process';
 import {errorData, exitCodeOf} from './model/errors.ts';
 import {locate, type Paths} from './state/paths.ts';
@@ -35,6 +37,13 @@ async function dashboard(paths: Paths): Promise<number> {
 	return runDashboard({connect: () => connect(paths), user: userName()});
 }
 
+/** How this program is called from elsewhere: by its launcher where it has one beside it. */
+function ownCommand(): readonly string[] {
+	const program = realpathSync(process.argv[1]!);
+	const launcher = path.join(path.dirname(program), '..', 'bin', 'drover');
+	return existsSync(launcher) ? [launcher] : [process.execPath, program];
+}
+
 async function command(paths: Paths, argv: readonly string[]): Promise<number> {
 	const [{runCommand}, {processContext}] = await Promise.all([
 		import('./commands/run.ts'),
@@ -48,6 +57,10 @@ async function command(paths: Paths, argv: readonly string[]): Promise<number> {
 		async keys() {
 			const {keyTable} = await import('./components/keys/registry.ts');
 			return keyTable();
+		},
+		async aliases() {
+			const {aliasStore} = await import('./state/alias-store.ts');
+			return aliasStore(paths, {command: ownCommand(), home: process.env['DROVER_HOME']});
 		},
 	});
 	// Who reads us may stop reading, as `head` does: then there is nothing left to do.

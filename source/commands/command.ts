@@ -1,6 +1,7 @@
 import type {Engine} from '../engine/engine.ts';
 import type {GuestFiles} from '../guest/guest-files.ts';
 import type {DirectAccess, GuestAccess} from '../model/guest-access.ts';
+import type {AliasStore} from '../state/alias-store.ts';
 
 /** Where text goes: a terminal, a pipe, a test's buffer. */
 export type Output = {
@@ -40,6 +41,8 @@ export type CommandContext = {
 	runDirect(direct: DirectAccess, options: DirectCommand): Promise<number>;
 	/** The files of a guest, by the way that leads into it; whoever asks closes them. @throws DroverError */
 	files(access: GuestAccess): Promise<GuestFiles>;
+	/** The user's own names for commands in instances. */
+	aliases(): Promise<AliasStore>;
 	/** What comes in and goes out as bytes. */
 	readonly pipes: {stdin(): NodeJS.ReadableStream; stdout(): NodeJS.WritableStream};
 	/** Calls `listener` on Ctrl-C instead of ending the process, until the returned function is called. */

@@ -1,3 +1,4 @@
+import {findAlias} from '../model/alias.ts';
 import {plainLine} from '../model/text.ts';
 import {absence} from './absent.ts';
 import type {CommandArguments, CommandContext, KeyLine} from './command.ts';
@@ -21,6 +22,11 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	}
 	const spec = findCommand(name);
 	if (spec === undefined) {
+		const alias = findAlias(await (await context.aliases()).read(), name);
+		if (alias !== undefined) {
+			context.stdout.write(`${name} is an alias for: drover exec ${alias.instance} -- ${plainLine(alias.command)}\n`);
+			return 0;
+		}
 		const shown = plainLine(name).slice(0, 80);
 		throw usageError(absence(name) ?? `Unknown command or alias '${shown}'.`, '"drover help" lists the commands.');
 	}

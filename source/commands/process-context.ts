@@ -2,16 +2,18 @@ import {constants, userInfo} from 'node:os';
 import process from 'node:process';
 import {isatty} from 'node:tty';
 import type {Connection, Engine} from '../engine/engine.ts';
+import type {AliasStore} from '../state/alias-store.ts';
 import type {CommandContext, Input, KeyLine, Output} from './command.ts';
 import {usageError} from './parse.ts';
 
 export type ProcessContextOptions = {
 	connect(options: {start: boolean}): Promise<Connection>;
 	keys(): Promise<readonly KeyLine[]>;
+	aliases(): Promise<AliasStore>;
 };
 
 /** The context of a command that was called from a shell: this process. */
-export function processContext({connect, keys}: ProcessContextOptions): CommandContext {
+export function processContext({connect, keys, aliases}: ProcessContextOptions): CommandContext {
 	let connection: Promise<Connection> | undefined;
 	return {
 		async engine({start = true} = {}): Promise<Engine> {
@@ -45,6 +47,7 @@ export function processContext({connect, keys}: ProcessContextOptions): CommandC
 				close: async () => {},
 			};
 		},
+		aliases,
 		pipes: {stdin: () => process.stdin, stdout: () => process.stdout},
 		onInterrupt(listener) {
 			process.on('SIGINT', listener);

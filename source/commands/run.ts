@@ -1,3 +1,4 @@
+import {findAlias} from '../model/alias.ts';
 import {DroverError, type ErrorData, errorData, exitCodeOf} from '../model/errors.ts';
 import {plainLine, plainText} from '../model/text.ts';
 import {absence} from './absent.ts';
@@ -22,6 +23,11 @@ export async function runCommand(argv: readonly string[], context: CommandContex
 		name = split.command ?? 'version';
 		const spec = findCommand(name);
 		if (spec === undefined) {
+			const alias = findAlias(await (await context.aliases()).read(), name);
+			if (alias !== undefined) {
+				const {runAlias} = await import('./run-alias.ts');
+				return await runAlias(alias, split.rest, verbosity, context);
+			}
 			const sentence = absence(name);
 			if (sentence === undefined) {
 				const shown = plainLine(name).slice(0, 80);

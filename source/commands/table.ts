@@ -216,6 +216,46 @@ export const commandTable: readonly CommandSpec[] = [
 			'Options of the command itself go after "--", like this: drover exec <name> -- <command> <arguments>',
 	},
 	{
+		name: 'alias',
+		usage: '[options] <definition> [<name>]',
+		summary: 'Create an alias',
+		description:
+			'Create an alias for a command in an instance. "drover <name> <arguments>" runs the command from then on, and so does <name> alone where the directory of the scripts is in the PATH.',
+		options: [
+			{
+				long: 'no-map-working-directory',
+				short: 'n',
+				help: 'Do not map the host execution path to a mounted path',
+			},
+		],
+		arguments: [
+			{name: 'definition', help: 'What is run and where, in the form <instance>:<command>'},
+			{name: 'name', help: 'Name of the alias. Default: the name of the command.'},
+		],
+	},
+	{
+		name: 'aliases',
+		usage: '[options]',
+		summary: 'List available aliases',
+		description:
+			'List all aliases with their contexts; the current context has a star. Those of the current context can be called by their names, all of them as <context>.<name>.',
+		options: [anyFormat],
+	},
+	{
+		name: 'unalias',
+		usage: '[options] <name> [<name> ...]',
+		summary: 'Remove aliases',
+		options: [all('Remove all aliases from the current context')],
+		arguments: [{name: 'name', help: 'Names of aliases to remove, of other contexts as <context>.<name>'}],
+	},
+	{
+		name: 'prefer',
+		usage: '[options] <name>',
+		summary: 'Switch the current alias context',
+		description: 'Switch the current alias context. If it does not exist, it is created.',
+		arguments: [{name: 'name', help: 'Name of the context to switch to'}],
+	},
+	{
 		name: 'transfer',
 		aliases: ['copy-files'],
 		usage: '[options] <source> [<source> ...] <target>',

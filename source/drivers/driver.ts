@@ -74,6 +74,8 @@ export type Adoptable = {
 	/** Who made it: `multipass`. */
 	readonly from: string;
 	readonly state: string;
+	/** The id it was marked with when it was taken over; a mark without a record is of an attempt that failed. */
+	readonly id?: string;
 	/** Why it cannot be taken over. */
 	readonly problem?: string;
 };

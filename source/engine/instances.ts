@@ -74,7 +74,7 @@ export class Instances {
 		const entry = this.#entries.get(name);
 		if (entry) return entry;
 		const shown = plainLine(name).slice(0, 80);
-		const other = this.#elsewhere(name);
+		const other = this.elsewhere(name);
 		throw new DroverError(
 			'instance.missing',
 			other === undefined
@@ -90,7 +90,7 @@ export class Instances {
 	}
 
 	/** Another scope that holds something under this name. */
-	#elsewhere(name: string): ScopeName | undefined {
+	elsewhere(name: string): ScopeName | undefined {
 		if (nameProblem(name) !== undefined) return undefined;
 		const own = scopeOf(this.driver.name);
 		return scopeNames.find(scope => scope !== own && existsSync(this.records.directory(scope, name)));

@@ -1,5 +1,6 @@
 import type {WorkContext} from '../drivers/driver.ts';
 import type {ActionOptions, Intent} from '../model/instance.ts';
+import {forgetInstance} from '../state/alias-store.ts';
 import {awaitAnswer} from './answering.ts';
 import type {Entry} from './instances.ts';
 import {abandoned} from './operations.ts';
@@ -166,13 +167,14 @@ export const purge: Step = async (shop, entry, options, by, work) => {
 	await erase(shop, entry, work);
 };
 
-/** Removes an instance for good: first what the hypervisor has, then the files. */
+/** Removes an instance for good: first what the hypervisor has, then the files, then the aliases that lead into it. */
 export async function erase(shop: Workshop, entry: Entry, work: WorkContext): Promise<void> {
 	work.progress('removing');
 	const {instances} = shop;
 	shop.mounts.killAll(entry);
 	await instances.driver.destroy(instances.record(entry), instances.place(entry), work);
 	await instances.remove(entry);
+	if (instances.elsewhere(entry.name) === undefined) await forgetInstance(shop.paths, entry.name).catch(() => {});
 }
 
 /** Puts off or calls off a stop. */

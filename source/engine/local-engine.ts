@@ -36,7 +36,7 @@ import type {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
 import type {Settings} from './settings-desk.ts';
 import {Switcher} from './switcher.ts';
-import {takeOver} from './take-over.ts';
+import {othersInstances, takeOver} from './take-over.ts';
 import {inOrder} from './view.ts';
 
 export type EngineParts = {
@@ -215,7 +215,7 @@ export class LocalEngine implements Engine {
 	}
 
 	async adoptables() {
-		return (await this.#scene.driver.adoptables?.()) ?? [];
+		return othersInstances(this.#scene);
 	}
 
 	async instanceEvents({name}: {name: string}) {

@@ -1,7 +1,16 @@
+import type {Adoptable} from '../drivers/driver.ts';
 import {DroverError} from '../model/errors.ts';
 import type {InstanceView} from '../model/instance.ts';
 import {plainLine} from '../model/text.ts';
 import type {Scene} from './scene.ts';
+
+/** What could be taken over: not what has been, and has a record. */
+export async function othersInstances({driver, instances}: Pick<Scene, 'driver' | 'instances'>): Promise<Adoptable[]> {
+	const ids = new Set(
+		instances.all().flatMap(entry => (entry.stored.kind === 'record' ? [entry.stored.record.id] : [])),
+	);
+	return ((await driver.adoptables?.()) ?? []).filter(each => each.id === undefined || !ids.has(each.id));
+}
 
 /**
  * Takes over an instance that other software made: it gets a record, and is drover's from then on.
@@ -9,7 +18,7 @@ import type {Scene} from './scene.ts';
  */
 export async function takeOver(scene: Scene, name: string, from: string, by: string): Promise<InstanceView> {
 	const {driver, instances, shop} = scene;
-	const all = (await driver.adoptables?.()) ?? [];
+	const all = await othersInstances(scene);
 	const found = all.find(each => each.name === name && each.from === from);
 	if (found === undefined || driver.adopt === undefined) {
 		throw new DroverError(

@@ -16,6 +16,7 @@ import {recipeHash} from './micro/recipe.ts';
 import type {Validators} from './partial.ts';
 import {conversion, conversionSpace, convertDisk} from './rootfs/convert.ts';
 import {isArchive} from './rootfs/inspect.ts';
+import {unlessCancelled} from './run.ts';
 import {isStillCurrent} from './still-current.ts';
 import {withWorkDirectory} from './workshop.ts';
 
@@ -128,7 +129,7 @@ export function createFetchers({
 
 		async catalogue(image, work, form) {
 			const entry = entryOf(image);
-			const {digest} = await catalogues.digestOf(entry);
+			const {digest} = await unlessCancelled(catalogues.digestOf(entry), work.signal);
 			const disk = await fetchPublished({cache, catalogues, times}, entry, digest, work);
 			return form === 'disk' ? disk : converted(disk, fullName(entry), work);
 		},

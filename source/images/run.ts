@@ -81,6 +81,29 @@ export function throwIfCancelled(signal: AbortSignal): void {
 	throw new DroverError('operation.cancelled', 'Cancelled: nothing was kept.', {cause: causeText(signal.reason)});
 }
 
+/**
+ * What a promise gives, or the end when the signal is raised before: for work that others wait for as well and that goes
+ * on without this one.
+ * @throws DroverError `operation.cancelled`
+ */
+export async function unlessCancelled<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+	throwIfCancelled(signal);
+	let leave: () => void = () => undefined;
+	const cancelled = new Promise<void>(resolve => {
+		leave = resolve;
+		signal.addEventListener('abort', leave, {once: true});
+	});
+	// Nobody may be left to hear of its failure.
+	promise.catch(() => undefined);
+	try {
+		await Promise.race([promise, cancelled]);
+		throwIfCancelled(signal);
+		return await promise;
+	} finally {
+		signal.removeEventListener('abort', leave);
+	}
+}
+
 /** The last line that says something, safe to show. */
 export function lastLine(text: string): string {
 	return plainLine(

@@ -22,7 +22,7 @@ import type {CachedImage, ImageForm, ImageStore, ImageWork, ResolvedImage} from 
 import {buildMicro} from './micro/build-micro.ts';
 import {recipe} from './micro/recipe.ts';
 import {isArchive} from './rootfs/inspect.ts';
-import {throwIfCancelled} from './run.ts';
+import {unlessCancelled} from './run.ts';
 import {SharedWork} from './shared-work.ts';
 import {compressionOfFile} from './unpack.ts';
 import {withClaim} from './workshop.ts';
@@ -63,11 +63,9 @@ export function createImageStore(options: ImageStoreOptions): ImageStore {
 	/** By what an image is known to be the same; of one whose hash is on a server, that is asked for it. */
 	const keyFor = async (image: ResolvedImage, provider: Provider, work: ImageWork) => {
 		if (provider !== 'catalogue') return (form: ImageForm) => keyOf(provider, image.query, form);
-		throwIfCancelled(work.signal);
 		work.progress('looking up what the image must be');
-		const {digest, notes} = await catalogues.digestOf(entryOf(image));
+		const {digest, notes} = await unlessCancelled(catalogues.digestOf(entryOf(image)), work.signal);
 		for (const note of notes) work.log(note);
-		throwIfCancelled(work.signal);
 		return (form: ImageForm) => (form === 'disk' ? publishedKey(digest) : `rootfs:${publishedKey(digest)}`);
 	};
 

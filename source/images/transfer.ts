@@ -101,7 +101,8 @@ async function receive(
 			received += value.length;
 			if (total !== undefined && received > total) throw new Interrupted(`${url.host} sends more than it said`);
 			hashes.update(value);
-			await appender.add(value);
+			const isMuch = appender.add(value);
+			if (isMuch !== undefined) await isMuch;
 			if (head !== undefined) {
 				head = Buffer.concat([head, value]);
 				if (head.length >= headSize) {
@@ -114,8 +115,8 @@ async function receive(
 			if (total === undefined) work.progress(`${stage}, ${humanSize(received)}`);
 			else work.progress(stage, (100 * received) / total);
 		}
+		// Put on the disk for good when it enters the cache.
 		await appender.end();
-		await handle.sync();
 	} finally {
 		// What has arrived is kept for the next attempt. Whether it was written, the file's length tells.
 		await appender.end().catch(() => undefined);

@@ -13,6 +13,14 @@ export async function writeAll(handle: FileHandle, data: Uint8Array, at?: number
 	}
 }
 
+/** Writes pieces at the end, all of them. */
+async function writePieces(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+	if (pieces.length === 0) return;
+	const {bytesWritten} = await handle.writev([...pieces]);
+	const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
+	if (bytesWritten < size) await writeAll(handle, Buffer.concat(pieces).subarray(bytesWritten));
+}
+
 /** Appends to a file in large pieces, one being written while the next is gathered. */
 export class Appender {
 	readonly #handle: FileHandle;
@@ -24,11 +32,14 @@ export class Appender {
 		this.#handle = handle;
 	}
 
-	/** @throws what writing an earlier piece threw */
-	async add(data: Uint8Array): Promise<void> {
+	/**
+	 * Takes a piece, which must not be changed afterwards.
+	 * @returns something to wait for before the next one, when enough has been gathered; it rejects when writing failed
+	 */
+	add(data: Uint8Array): Promise<void> | undefined {
 		this.#gathered.push(data);
 		this.#size += data.length;
-		if (this.#size >= batch) await this.#write();
+		return this.#size >= batch ? this.#write() : undefined;
 	}
 
 	/** Returns when everything is written. */
@@ -42,7 +53,7 @@ export class Appender {
 		this.#gathered = [];
 		this.#size = 0;
 		await this.#writing;
-		this.#writing = writeAll(this.#handle, pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
+		this.#writing = writePieces(this.#handle, pieces);
 		// It is looked at with the next piece; until then its failure is nobody's.
 		this.#writing.catch(() => undefined);
 	}

@@ -2,8 +2,8 @@
 export type Metrics = {
 	/** Milliseconds since the epoch. */
 	readonly at: number;
-	/** Processor time used since it started, in seconds over all processors. */
-	readonly cpuSeconds: number;
+	/** Processor time used since it started, in seconds over all processors; absent where nobody counts it. */
+	readonly cpuSeconds?: number;
 	/** Bytes. */
 	readonly memoryUsed?: number;
 	readonly memoryTotal?: number;

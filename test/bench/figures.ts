@@ -12,7 +12,7 @@ export type Figure = {
 
 /** A figure with an upper limit that it is held against. */
 export function limited(what: string, value: number, limit: number, unit: string, note?: string): Figure {
-	const digits = unit === 'x' ? 2 : unit === 'ms' ? 1 : 0;
+	const digits = unit === 'x' || unit.startsWith('%') ? 2 : unit === 'ms' ? 1 : 0;
 	return {
 		what,
 		value: `${value.toFixed(digits)}${unit === 'x' ? 'x' : ` ${unit}`}`,

@@ -10,6 +10,7 @@ import {type Figure, printFigures} from './figures.ts';
 import {imageDownload} from './images.ts';
 import {lxd} from './lxd.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
+import {metrics} from './metrics.ts';
 import {checkProgram} from './place.ts';
 import {switching} from './switching.ts';
 
@@ -22,6 +23,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	switch: switching,
 	images: imageDownload,
 	lxd,
+	metrics,
 	forty,
 };
 /** Takes minutes and some ten GiB of memory, so only when asked for. */

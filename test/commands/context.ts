@@ -4,8 +4,10 @@ import {runCommand} from '../../source/commands/run.ts';
 import {keyTable} from '../../source/components/keys/registry.ts';
 import type {Engine} from '../../source/engine/engine.ts';
 import type {GuestFiles} from '../../source/guest/guest-files.ts';
+import {emptyBook} from '../../source/model/alias.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {GuestAccess} from '../../source/model/guest-access.ts';
+import type {AliasStore} from '../../source/state/alias-store.ts';
 import {FakeEngine} from '../support/fake-engine.ts';
 
 /** A program, or a command in a guest by way of its hypervisor. */
@@ -30,6 +32,8 @@ export type Setting = {
 	readonly cwd?: string;
 	readonly env?: NodeJS.ProcessEnv;
 	/** The files of a guest; without it they take everything and have nothing. */
+	/** Without them there is no alias, and none is kept. */
+	readonly aliases?: AliasStore;
 	readonly files?: (access: GuestAccess) => GuestFiles;
 	/** The exit code of what is run. */
 	readonly exit?: number;
@@ -37,6 +41,11 @@ export type Setting = {
 	readonly interrupt?: (press: () => void) => void;
 };
 
+const noAliases: AliasStore = {
+	scripts: '/bin-of-drover',
+	read: async () => emptyBook,
+	change: async edit => edit(emptyBook),
+};
 const noFiles: GuestFiles = {push: async () => {}, pull: async () => {}, close: async () => {}};
 
 /** Runs one command line in process, against an engine in memory, and gives what came out. */
@@ -83,6 +92,7 @@ export async function drover(argv: readonly string[], setting: Setting = {}): Pr
 			ran.push({program: `direct ${direct.name}`, argv: [], direct: options});
 			return setting.exit ?? 0;
 		},
+		aliases: async () => setting.aliases ?? noAliases,
 		async files(access) {
 			return setting.files?.(access) ?? noFiles;
 		},

@@ -2,10 +2,15 @@ import process from 'node:process';
 import {expect, test} from 'vitest';
 import {processContext, userName} from '../../source/commands/process-context.ts';
 import {DroverError} from '../../source/model/errors.ts';
+import {aliasStore} from '../../source/state/alias-store.ts';
 import {FakeEngine} from '../support/fake-engine.ts';
 
 const context = (connect: Parameters<typeof processContext>[0]['connect']) =>
-	processContext({connect, keys: async () => []});
+	processContext({
+		connect,
+		keys: async () => [],
+		aliases: async () => aliasStore({config: '/nowhere', data: '/nowhere'}),
+	});
 const offline = context(async () => {
 	throw new DroverError('daemon.unreachable', 'none');
 });

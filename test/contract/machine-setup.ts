@@ -1,6 +1,8 @@
 import {rename} from 'node:fs/promises';
 import path from 'node:path';
 import type {Driver} from '../../source/drivers/driver.ts';
+import {metrics} from './metrics.ts';
+import {resources} from './resources.ts';
 import type {ContractSetup} from './setup.ts';
 import {processesNaming, type Subject} from './subject.ts';
 
@@ -19,6 +21,7 @@ export const machineSetup: Pick<
 	| 'hasPort'
 	| 'keepsProcess'
 	| 'limitsDisk'
+	| 'more'
 > = {
 	scope: 'qemu',
 	canSuspend: true,
@@ -36,4 +39,8 @@ export const machineSetup: Pick<
 	hasPort: true,
 	keepsProcess: true,
 	limitsDisk: true,
+	more(stage) {
+		resources(stage);
+		metrics(stage);
+	},
 };

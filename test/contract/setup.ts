@@ -28,6 +28,8 @@ export type ContractSetup = {
 	readonly keepsProcess: boolean;
 	/** Whether the driver limits a disk and tells how full it is. */
 	readonly limitsDisk: boolean;
+	/** What only drivers of this kind have; the guest is off when it begins. */
+	more?(stage: Stage): void;
 };
 
 /** What the tests of one driver share, as it is at the moment of asking. */

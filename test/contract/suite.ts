@@ -285,6 +285,8 @@ export function contractSuite(name: string, setup: ContractSetup): void {
 			expect(await web.power(driver)).toBe('off');
 		});
 
+		setup.more?.(stage);
+
 		test('destroying what runs leaves nothing of it', async () => {
 			await web.start(driver);
 			await driver.destroy(web.record, web.place, web.work());

@@ -28,7 +28,7 @@ describe.skipIf(why !== '')(`LXD through the program${why}`, {timeout: 240_000},
 		boot = await drover.bootId('web');
 	});
 	afterAll(async () => {
-		await drover.close();
+		await drover?.close();
 		if (typeof libvirt !== 'string') await libvirt.close();
 		await own.close();
 	}, 120_000);

@@ -5,6 +5,7 @@ import {digestIn} from '../../source/images/catalogue/checksums.ts';
 import {distributions} from '../../source/images/catalogue/distributions.ts';
 import {distributionEntries} from '../../source/images/catalogue/fixed.ts';
 import {compareVersions, readIndex, readProducts} from '../../source/images/catalogue/simplestreams.ts';
+import {newestEntries, ubuntuRemotes} from '../../source/images/catalogue/ubuntu.ts';
 import {parseUserFile, readUserFile} from '../../source/images/catalogue/user-file.ts';
 import {temporaryDirectory} from './work.ts';
 
@@ -87,6 +88,46 @@ describe('simplestreams', () => {
 		for (const text of ['', '[]', '{"index": {}}', '<html>']) {
 			expect(() => readIndex(text, 'x')).toThrow(/^The catalogue x /);
 		}
+	});
+});
+
+describe('what Ubuntu’s products are called', () => {
+	const versions = [{version: '1', path: 'x.img', sha256: a, size: 5}];
+	const product = (more: object) => ({
+		id: 'p',
+		aliases: [],
+		os: 'ubuntu',
+		release: '',
+		codename: '',
+		title: '',
+		supported: true,
+		versions,
+		...more,
+	});
+	const names = (remote: string, products: readonly ReturnType<typeof product>[]) =>
+		newestEntries(ubuntuRemotes.find(({name}) => name === remote)!, products, below => `https://x/${below}`).map(
+			({name, aliases, os, release}) => [name, aliases, `${os} ${release}`],
+		);
+
+	test('releases by their number, Ubuntu Core by core and its number', () => {
+		expect(names('release', [product({title: '24.04 LTS', release: 'noble', aliases: ['24.04', 'lts', 'n']})])).toEqual(
+			[['24.04', ['lts', 'n', 'ubuntu', 'noble'], 'Ubuntu 24.04 LTS']],
+		);
+		expect(names('core', [product({os: 'ubuntu-core', title: '24 stable', release: '24', aliases: ['24']})])).toEqual([
+			['core24', [], 'Ubuntu Core 24'],
+		]);
+	});
+
+	test('the newest LTS that is cared for is the default, also where no product says so', () => {
+		const found = names('release', [
+			product({title: '22.04 LTS', release: 'jammy'}),
+			product({title: '26.10', release: 'stork'}),
+			product({title: '28.04 LTS', release: 'z', supported: false}),
+			product({title: '24.04 LTS', release: 'noble'}),
+		]);
+		expect(found.filter(([, aliases]) => aliases?.includes('default'))).toEqual([
+			['24.04', ['default', 'lts', 'ubuntu', 'noble'], 'Ubuntu 24.04 LTS'],
+		]);
 	});
 });
 

@@ -1,7 +1,8 @@
 import {execFileSync} from 'node:child_process';
-import {existsSync, mkdirSync, readdirSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import {gzipSync} from 'node:zlib';
 import {expect, onTestFinished, test, vi} from 'vitest';
 import {createImageStore} from '../../source/images/store.ts';
 import type {DroverError} from '../../source/model/errors.ts';
@@ -20,7 +21,7 @@ vi.mock('../../source/images/write.ts', async original => {
 		return real.writeAll(handle, data, at);
 	};
 	class Appender extends real.Appender {
-		override async add(data: Uint8Array): Promise<void> {
+		override add(data: Uint8Array): Promise<void> | undefined {
 			room.left -= data.length;
 			if (room.left < 0) throw full();
 			return super.add(data);
@@ -64,24 +65,34 @@ async function failure(promise: Promise<unknown>): Promise<DroverError> {
 	);
 }
 
-test.each(['download', 'copy'])('a disk that becomes full in a %s: one sentence, and nothing stays', async how => {
-	const {publisher, store, directory, left, stored} = await setUp(path.join(temporaryDirectory(), 'cache'));
-	const image = await store.resolve(how === 'copy' ? `file://${directory}/disk` : `${publisher.origin}disk.img`);
-	room.left = 3_000_000;
-	onTestFinished(() => {
+test.each(['download', 'copy', 'unpacking'])(
+	'a disk that becomes full in %s: one sentence, and nothing stays',
+	async how => {
+		const {publisher, store, directory, left, stored} = await setUp(path.join(temporaryDirectory(), 'cache'));
+		const packed = gzipSync(readFileSync(path.join(directory, 'disk')));
+		writeFileSync(path.join(directory, 'disk.gz'), packed);
+		const sources: Readonly<Record<string, string>> = {
+			download: `${publisher.origin}disk.img`,
+			copy: `file://${directory}/disk`,
+			unpacking: `file://${directory}/disk.gz`,
+		};
+		const image = await store.resolve(sources[how]!);
+		room.left = how === 'unpacking' ? packed.length + 2_000_000 : 3_000_000;
+		onTestFinished(() => {
+			room.left = Number.POSITIVE_INFINITY;
+		});
+		expect(await failure(store.fetch(image, recordedWork()))).toMatchObject({
+			code: 'host.disk-full',
+			message: expect.stringMatching(/^There is no space left to write /),
+			next: 'Free some disk space and try again.',
+		});
+		expect(left()).toEqual([]);
+		expect(stored()).toEqual([]);
 		room.left = Number.POSITIVE_INFINITY;
-	});
-	expect(await failure(store.fetch(image, recordedWork()))).toMatchObject({
-		code: 'host.disk-full',
-		message: expect.stringMatching(/^There is no space left to write /),
-		next: 'Free some disk space and try again.',
-	});
-	expect(left()).toEqual([]);
-	expect(stored()).toEqual([]);
-	room.left = Number.POSITIVE_INFINITY;
-	await store.fetch(image, recordedWork());
-	expect(stored()).toHaveLength(1);
-});
+		await store.fetch(image, recordedWork());
+		expect(stored()).toHaveLength(1);
+	},
+);
 
 /** A file system of a few megabytes, where that can be made. */
 function smallFileSystem(): string | undefined {

@@ -1,8 +1,9 @@
 import {createHash} from 'node:crypto';
-import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {expect, test} from 'vitest';
 import type {Distribution} from '../../source/images/catalogue/distributions.ts';
+import {searchPath} from '../../source/images/run.ts';
 import {createImageStore, type ImageStoreOptions} from '../../source/images/store.ts';
 import type {DroverError} from '../../source/model/errors.ts';
 import {makeSigner} from '../support/openpgp.ts';
@@ -10,6 +11,9 @@ import {Publisher} from './support/publisher.ts';
 import {diskPath, publishStream, type TreeProduct} from './support/stream-tree.ts';
 import {rawDisk, recordedWork, temporaryDirectory} from './work.ts';
 
+const hasGpgv = searchPath()
+	.split(':')
+	.some(directory => existsSync(path.join(directory, 'gpgv')));
 const hour = 3600 * 1000;
 const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex');
 
@@ -193,8 +197,9 @@ test('a server that is away: what it said before is used, and its age is told', 
 	expect(notes).toEqual([
 		expect.stringMatching(/^The catalogue release could not be refreshed/),
 		expect.stringMatching(
-			/^The catalogue daily could not be fetched: 127\.0\.0\.1:\d+ cannot be reached: it refuses the connection, and nothing of it is kept here\. micro, images on this machine/,
+			/^The catalogue daily could not be fetched: 127\.0\.0\.1:\d+ cannot be reached: it refuses the connection, and nothing of it is kept here\.$/,
 		),
+		expect.stringMatching(/^micro, images on this machine/),
 	]);
 	const work = recordedWork();
 	await store.fetch(image, work).catch(() => undefined);
@@ -382,41 +387,95 @@ test('a mirror that is away does not stop anything', async () => {
 	expect(work.lines[0]).toMatch(/^The mirror cannot be used /);
 });
 
-test('a catalogue that is signed is checked; a wrong signature is refused; without keys that is told', async () => {
-	const {make, directory, publisher, noble, disk} = await setUp();
-	const signer = makeSigner();
-	const keyring = path.join(directory, 'keys.gpg');
-	writeFileSync(keyring, signer.keyring);
-	const signing = {kind: 'clear' as const, keyrings: [keyring], keysFrom: 'the package test-keyring'};
-	const remote = publishStream(publisher, [noble], {directory: 'signed/', sign: text => signer.clearsign(text)});
-	const at = (name: string, keyrings: readonly string[]) =>
-		make({
-			paths: {cache: path.join(directory, name)},
-			remotes: [{...remote, signing: {...signing, keyrings}}],
+test.skipIf(!hasGpgv)(
+	'a catalogue that is signed is checked; a wrong signature is refused; without keys that is told',
+	async () => {
+		const {make, directory, publisher, noble, disk} = await setUp();
+		const signer = makeSigner();
+		const keyring = path.join(directory, 'keys.gpg');
+		writeFileSync(keyring, signer.keyring);
+		const signing = {kind: 'clear' as const, keyrings: [keyring], keysFrom: 'the package test-keyring'};
+		const remote = publishStream(publisher, [noble], {directory: 'signed/', sign: text => signer.clearsign(text)});
+		const at = (name: string, keyrings: readonly string[]) =>
+			make({
+				paths: {cache: path.join(directory, name)},
+				remotes: [{...remote, signing: {...signing, keyrings}}],
+			});
+		const signed = at('one', [keyring]);
+		expect(await signed.resolve('noble')).toMatchObject({notes: [], entry: {version: '20260201'}});
+		expect(publisher.requests.filter(line => line.includes('signed/'))).toEqual([
+			'GET /signed/streams/v1/index.sjson',
+			'GET /signed/streams/v1/com.ubuntu.cloud:released:download.sjson',
+		]);
+		const unchecked = await at('two', ['/nowhere.gpg']).resolve('noble');
+		expect(unchecked.notes).toEqual([
+			'The signature of the catalogue release was not checked: the publisher’s key is not installed (the package test-keyring). Certificate and hash are checked.',
+		]);
+		publishStream(publisher, [{...noble, versions: {'6': {disk: disk()}}}], {
+			directory: 'signed/',
+			sign: text => makeSigner().clearsign(text),
 		});
-	const signed = at('one', [keyring]);
-	expect(await signed.resolve('noble')).toMatchObject({notes: [], entry: {version: '20260201'}});
-	expect(publisher.requests.filter(line => line.includes('signed/'))).toEqual([
-		'GET /signed/streams/v1/index.sjson',
-		'GET /signed/streams/v1/com.ubuntu.cloud:released:download.sjson',
-	]);
-	const unchecked = await at('two', ['/nowhere.gpg']).resolve('noble');
-	expect(unchecked.notes).toEqual([
-		'The signature of the catalogue release was not checked: the publisher’s key is not installed (the package test-keyring). Certificate and hash are checked.',
-	]);
-	publishStream(publisher, [{...noble, versions: {'6': {disk: disk()}}}], {
-		directory: 'signed/',
-		sign: text => makeSigner().clearsign(text),
-	});
-	expect(await failure(at('three', [keyring]).resolve('noble'))).toMatchObject({
+		expect(await failure(at('three', [keyring]).resolve('noble'))).toMatchObject({
+			code: 'image.untrusted',
+			message: expect.stringContaining('is signed with a key that is not its publisher’s'),
+		});
+		// What was checked before stays in force, and it is told why there is nothing newer.
+		expect((await signed.find({query: '', forceUpdate: true})).notes[0]).toMatch(
+			/could not be refreshed \(.*key that is not/,
+		);
+		expect((await signed.resolve('noble')).entry?.version).toBe('20260201');
+		publisher.files.delete('/signed/streams/v1/index.sjson');
+		expect((await failure(at('four', [keyring]).resolve('noble'))).message).toContain('status 404');
+	},
+);
+
+test.skipIf(!hasGpgv)('a list of hashes with a signature beside it is checked', async () => {
+	const {make, config, directory, publisher, disk} = await setUp();
+	const signer = makeSigner();
+	const keyring = path.join(directory, 'own-keys.asc');
+	writeFileSync(keyring, signer.armoredKeyring);
+	const mine = disk();
+	const list = `${sha256(mine)}  mine.img\n`;
+	publisher.put('own/mine.img', mine);
+	publisher.put('own/SHA256SUMS', list);
+	publisher.put('own/SHA256SUMS.gpg', signer.detach(list));
+	const entry = (keys: string) => `images:
+  - name: mine
+    user: me
+    amd64:
+      url: ${publisher.origin}own/mine.img
+      checksum-file: ${publisher.origin}own/SHA256SUMS
+      signature: ${publisher.origin}own/SHA256SUMS.gpg
+      keyring: ${keys}
+`;
+	const at = (name: string) => make({paths: {cache: path.join(directory, name), config}});
+	writeFileSync(path.join(config, 'images.yaml'), entry(keyring));
+	const verified = recordedWork();
+	await at('one').fetch(await at('one').resolve('mine'), verified);
+	expect(verified.lines).toEqual([]);
+	publisher.put('own/SHA256SUMS', `${'0'.repeat(64)}  mine.img\n`);
+	expect(await failure(at('two').fetch(await at('two').resolve('mine'), recordedWork()))).toMatchObject({
 		code: 'image.untrusted',
-		message: expect.stringContaining('is signed with a key that is not its publisher’s'),
+		message: expect.stringContaining('has a wrong signature'),
 	});
-	// What was checked before stays in force, and it is told why there is nothing newer.
-	expect((await signed.find({query: '', forceUpdate: true})).notes[0]).toMatch(
-		/could not be refreshed \(.*key that is not/,
-	);
-	expect((await signed.resolve('noble')).entry?.version).toBe('20260201');
-	publisher.files.delete('/signed/streams/v1/index.sjson');
-	expect((await failure(at('four', [keyring]).resolve('noble'))).message).toContain('status 404');
+	publisher.files.delete('/own/SHA256SUMS.gpg');
+	expect((await failure(at('two').fetch(await at('two').resolve('mine'), recordedWork()))).message).toContain('404');
+	publisher.put('own/SHA256SUMS', list);
+	writeFileSync(path.join(config, 'images.yaml'), entry('/nowhere/keys.asc'));
+	const unchecked = recordedWork();
+	await at('three').fetch(await at('three').resolve('mine'), unchecked);
+	expect(unchecked.lines).toEqual([
+		expect.stringMatching(/SHA256SUMS was not checked: the publisher’s key is not installed/),
+	]);
+});
+
+test('who cancels does not wait for a server that says nothing', async () => {
+	const {store, publisher} = await setUp();
+	const image = await store.resolve('debian');
+	publisher.faults.set('/debian/SHA512SUMS', () => true);
+	const work = recordedWork();
+	const fetching = failure(store.fetch(image, work));
+	await expect.poll(() => publisher.asked('debian/SHA512SUMS')).toBe(1);
+	work.cancel();
+	expect((await fetching).code).toBe('operation.cancelled');
 });

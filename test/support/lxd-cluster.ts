@@ -2,13 +2,14 @@ import {readFile} from 'node:fs/promises';
 import {execa} from 'execa';
 import {LxdClient} from '../../source/drivers/lxd/client.ts';
 import {perform} from '../../source/drivers/lxd/operation.ts';
-import {type OwnLxd, ownLxd} from './lxd.ts';
+import {ownLxd} from './lxd.ts';
+import type {OwnServer} from './own-server.ts';
 
 /** Two LXD daemons in one cluster, each in a network of its own. */
 export type OwnCluster = {
 	/** The member whose socket is asked, in this host's network. */
-	readonly one: OwnLxd;
-	readonly two: OwnLxd;
+	readonly one: OwnServer;
+	readonly two: OwnServer;
 	/** Where the first listens: `https://10.219.73.1:8443`. */
 	readonly url: string;
 	close(): Promise<void>;
@@ -28,7 +29,7 @@ export async function ownCluster(): Promise<OwnCluster | string> {
 	await tidy();
 	const one = await ownLxd();
 	if (typeof one === 'string') return one;
-	let two: OwnLxd | string = 'it was not begun';
+	let two: OwnServer | string = 'it was not begun';
 	const close = async () => {
 		if (typeof two !== 'string') await two.close();
 		await one.close();
@@ -68,7 +69,7 @@ export async function ownCluster(): Promise<OwnCluster | string> {
 	}
 }
 
-async function join(one: OwnLxd, two: OwnLxd): Promise<void> {
+async function join(one: OwnServer, two: OwnServer): Promise<void> {
 	const [first, second] = [one, two].map(
 		each => new LxdClient({kind: 'socket', path: `${each.directory}/unix.socket`}),
 	) as [LxdClient, LxdClient];

@@ -10,6 +10,7 @@ import {isSystem} from './connection.ts';
 import type {DomainState, Domains} from './domains.ts';
 import type {Events} from './events.ts';
 import type {LibvirtHostProbe} from './host.ts';
+import type {Stats} from './stats.ts';
 import {type Virsh, VirshError} from './virsh.ts';
 
 /** What all pieces of work of one driver share. */
@@ -17,6 +18,7 @@ export type Shared = MachineShared & {
 	readonly libvirt: LibvirtHostProbe;
 	readonly domains: Domains;
 	readonly events: Events;
+	readonly stats: Stats;
 };
 
 /** One piece of work on one instance. */

@@ -12,14 +12,17 @@ import {Lanes} from '../machine/lanes.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
 import {acceleratorOf, findProcess} from '../machine/process.ts';
+import {resize} from '../machine/resize.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {guestAgent} from './agent.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
 import {Domains} from './domains.ts';
 import {Events} from './events.ts';
 import {LibvirtHostProbe} from './host.ts';
+import {metrics} from './metrics.ts';
 import {Beliefs, observe} from './observe.ts';
 import {start} from './start.ts';
+import {Stats} from './stats.ts';
 import {powerOff, reboot, stop} from './stop.ts';
 import {suspend} from './suspend.ts';
 import {watch} from './watch.ts';
@@ -57,6 +60,7 @@ export function createLibvirtDriver({paths, uri, program, emulator, host}: Libvi
 		ports: new Ports(),
 		domains: new Domains(),
 		events: new Events(),
+		stats: new Stats(),
 	};
 	const beliefs = new Beliefs();
 	const inLane = <T>(record: InstanceRecord, place: InstancePlace, work: WorkContext, act: (job: Job) => Promise<T>) =>
@@ -94,6 +98,11 @@ export function createLibvirtDriver({paths, uri, program, emulator, host}: Libvi
 			await rm(place.sockets, {recursive: true, force: true});
 		},
 		observe: (record, place) => observe(shared, beliefs, record, place),
+		resize: (record, place, hardware, work) =>
+			shared.lanes.run(record.id, work.signal, signal =>
+				resize(machineJob(shared, record, place, work, signal), hardware),
+			),
+		metrics: (record, place) => metrics(shared, record, place),
 		async inspect(record, place) {
 			const found = await findProcess(record.id, filesOf(place));
 			return found ? {pid: found.pid, accelerator: acceleratorOf(found)} : {};

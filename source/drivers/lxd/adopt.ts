@@ -12,27 +12,31 @@ import type {Server} from './server.ts';
 const project = 'multipass';
 
 /** Instances that Multipass made on this server. Looks only. */
-export async function adoptables({client}: Server): Promise<Adoptable[]> {
+export async function adoptables({client, only}: Server, owner: string): Promise<Adoptable[]> {
+	if (only !== undefined && !only.includes(project)) return [];
 	if ((await client.find(`/1.0/projects/${project}`)) === undefined) return [];
 	const list = await client.get('/1.0/instances', {recursion: 1, project});
 	return (Array.isArray(list) ? list : []).flatMap(entry => {
 		const found = parseListed(entry);
 		if (found === undefined) return [];
-		const problem = problemOf(found);
+		const problem = problemOf(found, owner);
+		const id = found.config[keys.id];
 		return [
 			{
 				name: found.name,
 				from: 'multipass',
 				state:
 					powerOf(found.status).power === 'running' ? 'Running' : found.status === code.stopped ? 'Stopped' : 'Unknown',
+				...(id === undefined ? {} : {id}),
 				...(problem === undefined ? {} : {problem}),
 			},
 		];
 	});
 }
 
-function problemOf(found: Listed): string | undefined {
-	if (found.config[keys.id] !== undefined) return 'it is drover’s already';
+function problemOf(found: Listed, owner: string): string | undefined {
+	const {[keys.id]: id, [keys.owner]: other} = found.config;
+	if (id !== undefined && other !== owner) return 'it belongs to another drover';
 	const name = nameProblem(found.name);
 	if (name !== undefined) return `its name cannot be used here: ${name}`;
 	return macOf(found) === undefined ? 'it has no network interface' : undefined;
@@ -51,7 +55,7 @@ export async function adopt(server: Server, name: string, seed: AdoptSeed, owner
 	const {client} = server;
 	const path = instancePath(name);
 	const found = parseListed(await client.get(path, {project}));
-	const problem = found === undefined ? 'the server does not describe it' : problemOf(found);
+	const problem = found === undefined ? 'the server does not describe it' : problemOf(found, owner);
 	if (found === undefined || problem !== undefined) {
 		throw new DroverError('instance.invalid', `"${name}" cannot be taken over: ${problem}.`);
 	}

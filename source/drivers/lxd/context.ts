@@ -4,6 +4,7 @@ import type {InstancePlace, SettingReader, WorkContext} from '../driver.ts';
 import type {Lanes} from '../machine/lanes.ts';
 import {serverError} from './errors.ts';
 import type {Events} from './events.ts';
+import {projectFor} from './given-place.ts';
 import {type Listed, parseListed} from './instance-state.ts';
 import type {Listing} from './listing.ts';
 import type {Server, ServerDesk} from './server.ts';
@@ -40,8 +41,9 @@ export function instancePath(name: string): string {
 	return `/1.0/instances/${encodeURIComponent(name)}`;
 }
 
-export function projectOf(record: InstanceRecord, setting: SettingReader): string {
-	return record.lxd?.project || setting('local.lxd.project');
+/** The project an instance is in, or would be made in. `only`: those this user may use, when not all. */
+export function projectOf(record: InstanceRecord, setting: SettingReader, only?: readonly string[]): string {
+	return record.lxd?.project || projectFor(setting('local.lxd.project'), only);
 }
 
 /** Why an instance is not on the server in force, or `undefined` when it is. */
@@ -73,7 +75,7 @@ export async function jobOf(
 		place,
 		work,
 		signal,
-		project: projectOf(record, shared.setting),
+		project: projectOf(record, shared.setting, server.only),
 		path: instancePath(record.name),
 	};
 }

@@ -134,7 +134,7 @@ async function description(
 				await Promise.all(
 					(hardware.nics ?? []).map(async (nic: Nic, index: number) => {
 						const name = nicName(index + 1);
-						return [name, await nicDevice(server, nic, name)] as const;
+						return [name, await nicDevice(server, job.project, nic, name)] as const;
 					}),
 				),
 			),

@@ -19,8 +19,9 @@ import {addNic, hostNetworks} from './nics.ts';
 import {observe, Reach} from './observe.ts';
 import {destroy, powerOff, reboot, start, stop} from './power.ts';
 import {resize} from './resize.ts';
-import {memberNames, textValues} from './scope.ts';
+import {memberNames} from './scope.ts';
 import {ServerDesk} from './server.ts';
+import {textValues} from './text-values.ts';
 import {chooseType} from './type.ts';
 import {watch} from './watch.ts';
 
@@ -114,11 +115,14 @@ export function createLxdDriver({
 					isDiskLimited(job).catch(() => true),
 				]);
 				const {pid} = asObject(state);
+				const isContainer = record.lxd?.type === 'container';
+				const {facts, loose} = job.server;
 				const notes = [
+					...(isContainer && loose.length > 0
+						? [`The server’s host has no control groups for ${loose.join(' and ')}: no limits of these are enforced.`]
+						: []),
 					...(limited ? [] : ['Its storage pool (dir) enforces no size: the disk has no limit of its own.']),
-					...((record.mounts ?? []).some(each => each.type === 'native') &&
-					!job.server.facts.canShift &&
-					record.lxd?.type === 'container'
+					...((record.mounts ?? []).some(each => each.type === 'native') && !facts.canShift && isContainer
 						? [unshifted]
 						: []),
 				];
@@ -140,17 +144,18 @@ export function createLxdDriver({
 				if (note !== undefined) work.log(note);
 			}),
 		unmount: (record, place, what, work) => inLane('unmounting', record, place, work, job => unmount(job, what)),
-		networks: () => telling('listing the networks', async () => hostNetworks(await desk.require())),
+		networks: () =>
+			telling('listing the networks', async () => hostNetworks(await desk.require(), setting('local.lxd.project'))),
 		addNic: (record, place, nic, work) => inLane('adding the network', record, place, work, job => addNic(job, nic)),
 		resize: (record, place, hardware, work) =>
 			inLane('changing the instance', record, place, work, job => resize(job, hardware)),
 		metrics: (record, place) => asking('sampling', record, place, metrics),
 		async direct(record): Promise<DirectAccess | undefined> {
-			const {client} = await desk.require();
+			const {client, only} = await desk.require();
 			return {
 				name: record.name,
 				endpoint: client.endpoint,
-				project: projectOf(record, setting),
+				project: projectOf(record, setting, only),
 				instance: record.name,
 				user: record.ssh.user,
 			};
@@ -158,7 +163,8 @@ export function createLxdDriver({
 		answers: (record, place, signal) => asking('asking the guest', record, place, job => answers(job, signal)),
 		consoleText: (record, place) => asking('reading the console', record, place, consoleText),
 		members: () => telling('listing the members', async () => memberNames(await desk.require())),
-		adoptables: () => telling('looking for instances of Multipass', async () => adoptables(await desk.require())),
+		adoptables: () =>
+			telling('looking for instances of Multipass', async () => adoptables(await desk.require(), shared.owner)),
 		adopt: (name, seed) =>
 			telling('taking the instance over', async () => adopt(await desk.require(), name, seed, shared.owner)),
 		close() {

@@ -29,6 +29,12 @@ export function isMissing(error: unknown): boolean {
 	return error instanceof LxdError && error.problem === 'refused' && error.status === 404;
 }
 
+/** Whether the server does not allow it to this user. Incus tells some of these as failures of its own (500). */
+export function isForbidden(error: unknown): boolean {
+	if (!(error instanceof LxdError) || error.problem !== 'refused') return false;
+	return error.status === 403 || /certificate is restricted|user does not have permissions? for/i.test(error.message);
+}
+
 /** An error of the server's as one for a person; others pass. `doing`: `starting the instance`. */
 export function serverError(error: unknown, doing: string): unknown {
 	if (!(error instanceof LxdError)) return error;
@@ -67,7 +73,7 @@ export function serverError(error: unknown, doing: string): unknown {
 			'Free some space in it, or choose another pool: drover set local.lxd.pool=NAME.',
 		);
 	}
-	if (error.status === 403) {
+	if (isForbidden(error)) {
 		return sentence(
 			'driver.unusable',
 			`LXD does not allow ${doing}: ${error.message}.`,

@@ -18,6 +18,9 @@ export type Found =
 
 const answerTimeoutMs = 2500;
 
+/** In a server's directory: the one for those who may do everything, and the restricted one. */
+const sockets = ['unix.socket', 'unix.socket.user'] as const;
+
 /**
  * Where a server's socket can be, best first. Source: the servers' packages; the restricted sockets of `lxd-user` and
  * `incus-user` come last.
@@ -25,7 +28,8 @@ const answerTimeoutMs = 2500;
 export function socketCandidates(environment: NodeJS.ProcessEnv): readonly string[] {
 	const named = ['LXD_SOCKET', 'INCUS_SOCKET'].flatMap(name => environment[name] || []);
 	const directories = ['LXD_DIR', 'INCUS_DIR'].flatMap(name => environment[name] || []);
-	const own = [...named, ...directories.map(directory => path.join(directory, 'unix.socket'))].filter(path.isAbsolute);
+	const inside = directories.flatMap(directory => sockets.map(socket => path.join(directory, socket)));
+	const own = [...named, ...inside].filter(path.isAbsolute);
 	// Who names one wants that one and no other.
 	if (own.length > 0) return own;
 	return [
@@ -67,6 +71,13 @@ function problemOf(error: unknown): SocketProblem {
 	// A reset comes from a daemon that is just ending.
 	if (['ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(error.errno ?? '')) return 'down';
 	return error.problem === 'silent' ? 'silent' : 'odd';
+}
+
+/** Whose socket it is, by its path and by what named it. */
+export function flavourOf(socket: string, environment: NodeJS.ProcessEnv): 'lxd' | 'incus' {
+	const {INCUS_SOCKET = '', INCUS_DIR = ''} = environment;
+	const isNamed = socket === INCUS_SOCKET || (INCUS_DIR !== '' && path.dirname(socket) === path.resolve(INCUS_DIR));
+	return isNamed || socket.includes('incus') ? 'incus' : 'lxd';
 }
 
 /** Whether one of these programs is installed: then an absent socket means a server that is not started. */

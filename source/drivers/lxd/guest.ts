@@ -69,8 +69,9 @@ export async function metrics(job: Job): Promise<Metrics | undefined> {
 
 export function parseMetrics(state: unknown, at: number): Metrics {
 	const {cpu, memory, disk, network, processes} = asObject(state);
-	const cpuUsage = bytes(asObject(cpu)['usage']);
-	const memoryUsed = bytes(asObject(memory)['usage']);
+	// Nothing that runs uses nothing: a server that cannot count says 0.
+	const cpuUsage = bytes(asObject(cpu)['usage']) || undefined;
+	const memoryUsed = bytes(asObject(memory)['usage']) || undefined;
 	const diskUsed = bytes(asObject(asObject(disk)['root'])['usage']);
 	let [received, sent] = [0, 0];
 	for (const [name, entry] of Object.entries(asObject(network))) {
@@ -81,7 +82,7 @@ export function parseMetrics(state: unknown, at: number): Metrics {
 	}
 	return {
 		at,
-		cpuSeconds: (cpuUsage ?? 0) / 1e9,
+		...(cpuUsage === undefined ? {} : {cpuSeconds: cpuUsage / 1e9}),
 		...(memoryUsed === undefined ? {} : {memoryUsed}),
 		...(diskUsed === undefined || diskUsed === 0 ? {} : {diskUsed}),
 		received,

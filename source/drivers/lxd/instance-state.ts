@@ -1,6 +1,6 @@
 import type {Observation} from '../../model/instance.ts';
 import {asObject} from '../machine/json.ts';
-import {textValues} from './scope.ts';
+import {textValues} from './text-values.ts';
 
 /** An instance as a listing has it, with what is used of it. */
 export type Listed = {

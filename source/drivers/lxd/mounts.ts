@@ -1,10 +1,13 @@
 import {createHash} from 'node:crypto';
 import {DroverError} from '../../model/errors.ts';
 import type {Mount} from '../../model/mount.ts';
+import {plainLine} from '../../model/text.ts';
+import {asObject} from '../machine/json.ts';
 import {findOwn, type Job, missing} from './context.ts';
 import {LxdError} from './errors.ts';
 import type {Listed} from './instance-state.ts';
 import {perform} from './operation.ts';
+import {textValues} from './text-values.ts';
 
 /** Short, because some servers allow 27 characters only, and the same for the same target. */
 export function mountDevice(target: string): string {
@@ -60,8 +63,23 @@ export async function mount(job: Job, {source, target, uidMap, gidMap}: Mount): 
 				cause: error,
 			});
 		}
+		if (error instanceof LxdError && /source .*not allowed/i.test(error.message))
+			throw await notAllowed(job, source, error);
 		throw error;
 	}
+}
+
+/** A project can be limited to some directories, as those of the restricted sockets are to the user's home. */
+async function notAllowed({server, project}: Job, source: string, error: LxdError): Promise<DroverError> {
+	const found = await server.client.find(`/1.0/projects/${encodeURIComponent(project)}`).catch(() => undefined);
+	const allowed = plainLine(textValues(asObject(found)['config'])['restricted.devices.disk.paths'] ?? '');
+	return new DroverError('driver.unusable', `The server lets instances of the project ${project} see no ${source}.`, {
+		next:
+			allowed === ''
+				? 'Copy it instead: drover transfer --recursive.'
+				: `Choose a directory below ${allowed.split(',').join(' or ')}.`,
+		cause: error,
+	});
 }
 
 export const unshifted =

@@ -12,7 +12,7 @@ import type {Server} from './server.ts';
 export async function observe(shared: Shared, reach: Reach, record: InstanceRecord): Promise<Observation> {
 	const nowhere = {ipv4: [], observedAt: Date.now()};
 	try {
-		const {server, elsewhere, snapshot} = await look(shared, record);
+		const {server, elsewhere, snapshot} = await within(look(shared, record));
 		if (elsewhere !== undefined) return {power: 'unresponsive', reason: elsewhere, ...nowhere};
 		const found = snapshot.byName.get(record.name);
 		if (found === undefined) {
@@ -53,6 +53,21 @@ export async function observe(shared: Shared, reach: Reach, record: InstanceReco
 	}
 }
 
+/** Finding a server again that hangs takes longer than a row may be without an answer. Milliseconds. */
+const patienceMs = 1000;
+
+async function within<Value>(work: Promise<Value>): Promise<Value> {
+	let timer: NodeJS.Timeout | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => reject(new LxdError('silent', `no answer within ${patienceMs / 1000} s`)), patienceMs);
+	});
+	try {
+		return await Promise.race([work, late]);
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
 type Look =
 	| {readonly server: Server; readonly elsewhere: string; readonly snapshot?: undefined}
 	| {readonly server: Server; readonly elsewhere?: undefined; readonly snapshot: Snapshot};
@@ -63,7 +78,7 @@ async function look(shared: Shared, record: InstanceRecord, isAgain = false): Pr
 	const elsewhere = elsewhereReason(record, server.remote);
 	if (elsewhere !== undefined) return {server, elsewhere};
 	try {
-		return {server, snapshot: await shared.listing.get(server, projectOf(record, shared.setting))};
+		return {server, snapshot: await shared.listing.get(server, projectOf(record, shared.setting, server.only))};
 	} catch (error) {
 		if (!(error instanceof LxdError) || error.problem !== 'unreachable') throw error;
 		shared.desk.lost(server);

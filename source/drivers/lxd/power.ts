@@ -46,8 +46,8 @@ export async function start(job: Job): Promise<void> {
 			return;
 		} catch (error) {
 			if (!(error instanceof LxdError) || error.problem === 'aborted') throw error;
-			// Somebody else has started it in the same moment, or is about to.
-			if (error.problem === 'gone' || (attempt < 5 && /already running|busy/i.test(error.message))) {
+			// Somebody else has started it in the same moment, or is about to; or the end of it was missed.
+			if (attempt < 5 && (error.problem === 'gone' || /already running|busy/i.test(error.message))) {
 				await sleep(200);
 				continue;
 			}

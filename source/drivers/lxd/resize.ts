@@ -3,6 +3,7 @@ import {formatSize} from '../../model/sizes.ts';
 import type {Resources} from '../driver.ts';
 import {findOwn, type Job, missing} from './context.ts';
 import {LxdError} from './errors.ts';
+import {code, type Listed} from './instance-state.ts';
 
 /** Makes the server follow: processors and memory at once in a container that runs; a disk grows and never shrinks. */
 export async function resize(job: Job, {cpus, memory, disk}: Resources): Promise<void> {
@@ -19,16 +20,25 @@ export async function resize(job: Job, {cpus, memory, disk}: Resources): Promise
 		);
 	}
 	const root = found.devices['root'];
-	const body = {
-		config: {
-			...(cpus === undefined ? {} : {'limits.cpu': String(cpus)}),
-			...(memory === undefined ? {} : {'limits.memory': String(memory)}),
-		},
-		// One device is replaced as a whole.
-		...(disk === undefined || root === undefined ? {} : {devices: {root: {...root, size: String(disk)}}}),
-	};
+	const patch = (config: Record<string, string>, devices?: Listed['devices']) =>
+		server.client.ask('PATCH', path, {
+			query: {project},
+			body: {config, ...(devices === undefined ? {} : {devices})},
+			timeoutMs: 5 * 60_000,
+		});
+	const isLive = found.type === 'container' && found.status !== code.stopped;
 	try {
-		await server.client.ask('PATCH', path, {query: {project}, body, timeoutMs: 5 * 60_000});
+		await patch(
+			{
+				...(cpus === undefined ? {} : {'limits.cpu': isLive ? `0${cpus}` : String(cpus)}),
+				...(memory === undefined ? {} : {'limits.memory': String(memory)}),
+			},
+			// One device is replaced as a whole.
+			disk === undefined || root === undefined ? undefined : {root: {...root, size: String(disk)}},
+		);
+		// Both servers hand processors out anew before they have written the new number down, and may then go by the old one
+		// for good. The same number in other words makes them do it again, when either is right.
+		if (cpus !== undefined && isLive) await patch({'limits.cpu': String(cpus)});
 	} catch (error) {
 		if (!(error instanceof LxdError) || error.problem !== 'refused') throw error;
 		throw new DroverError('driver.failed', `The server does not change it: ${error.message.replace(/\.$/, '')}.`, {

@@ -6,8 +6,10 @@ import type {WorkContext} from '../driver.ts';
 import {asObject} from '../machine/json.ts';
 import type {LxdClient} from './client.ts';
 import {isMissing, LxdError} from './errors.ts';
+import {givenPlace} from './given-place.ts';
 import {perform} from './operation.ts';
 import type {Server} from './server.ts';
+import {textValues} from './text-values.ts';
 
 /** drover's bridge: bridges belong to the whole server, whatever project instances are in. */
 export const bridgeName = 'droverbr0';
@@ -43,8 +45,12 @@ const looks = new Map<string, Promise<Scope>>();
 
 async function makeScope(server: Server, wanted: Wanted, work: WorkContext): Promise<Scope> {
 	const {client} = server;
-	const isOurs = await ensureProject(client, wanted.project, work);
-	if (!isOurs) return restrictedScope(client, work);
+	if (server.only !== undefined) {
+		const place = await givenPlace(client, server.only, wanted);
+		work.log(`Only the project ${place.project} may be used.`);
+		return {...place, poolDriver: await poolDriver(client, place.pool)};
+	}
+	await ensureProject(client, wanted.project, work);
 	const pool = await ensurePool(server, wanted.pool, work);
 	await ensureBridge(server, work);
 	return {
@@ -54,11 +60,10 @@ async function makeScope(server: Server, wanted: Wanted, work: WorkContext): Pro
 	};
 }
 
-/** @returns false when this user may not make projects, as behind the restricted sockets */
-async function ensureProject(client: LxdClient, name: string, work: WorkContext): Promise<boolean> {
+async function ensureProject(client: LxdClient, name: string, work: WorkContext): Promise<void> {
 	const path = `/1.0/projects/${encodeURIComponent(name)}`;
 	try {
-		if ((await client.find(path)) !== undefined) return true;
+		if ((await client.find(path)) !== undefined) return;
 		work.log(`Making the project ${name}.`);
 		await client.ask('POST', '/1.0/projects', {
 			body: {
@@ -72,41 +77,11 @@ async function ensureProject(client: LxdClient, name: string, work: WorkContext)
 				},
 			},
 		});
-		return true;
 	} catch (error) {
-		if (error instanceof LxdError && error.status === 403) return false;
 		// Somebody else made it in the meantime, which each server tells in its own way.
-		if (error instanceof LxdError && error.problem === 'refused' && (await client.find(path)) !== undefined)
-			return true;
+		if (error instanceof LxdError && error.problem === 'refused' && (await client.find(path)) !== undefined) return;
 		throw error;
 	}
-}
-
-/** A user who may use one project only, made for him: what its default profile has is used. */
-async function restrictedScope(client: LxdClient, work: WorkContext): Promise<Scope> {
-	const projects = await client.get('/1.0/projects', {recursion: 1});
-	const own = (Array.isArray(projects) ? projects : [])
-		.map(entry => String(asObject(entry)['name'] ?? ''))
-		.find(name => /^user-/.test(name));
-	if (own === undefined) {
-		throw new DroverError(
-			'driver.unusable',
-			'This user may not make projects on the server, and has none of his own.',
-			{
-				next: 'Ask who runs it for the right to, or for a project: drover set local.lxd.project=NAME.',
-			},
-		);
-	}
-	work.log(`Only the project ${own} may be used.`);
-	const {devices} = asObject(await client.get('/1.0/profiles/default', {project: own}));
-	const all = Object.values(asObject(devices)).map(device => textValues(device));
-	const root = all.find(device => device['type'] === 'disk' && device['path'] === '/');
-	const nic = all.find(device => device['type'] === 'nic');
-	if (root?.['pool'] === undefined || nic === undefined) {
-		throw new DroverError('driver.unusable', `The default profile of the project ${own} has no disk or no network.`);
-	}
-	const {name: _, hwaddr: __, ...rest} = nic;
-	return {project: own, pool: root['pool'], poolDriver: await poolDriver(client, root['pool']), nic: rest};
 }
 
 async function ensurePool(
@@ -165,6 +140,15 @@ async function ensureBridge(server: Server, work: WorkContext): Promise<void> {
 	// `undefined` of a server that tells none; what was cut short or failed is tried once more.
 	const isReady = (found: string | undefined) => found === 'Created' || found === 'Unknown';
 	const before = await client.find(path);
+	if (before !== undefined && asObject(before)['managed'] === false) {
+		throw new DroverError(
+			'driver.unusable',
+			`The host has a network ${bridgeName} already, and it is not this server's.`,
+			{
+				next: `Another LXD or Incus has made it: end that one, or remove what it left with sudo ip link delete ${bridgeName}.`,
+			},
+		);
+	}
 	if (before !== undefined && !['Pending', 'Errored'].includes(textValues(before)['status'] ?? '')) return;
 	work.progress('making the network');
 	const make = (subnet: string) =>
@@ -238,12 +222,4 @@ export async function dropProject(client: LxdClient, name: string): Promise<void
 	await perform(client, 'DELETE', `/1.0/projects/${encodeURIComponent(name)}`).catch((error: unknown) => {
 		if (!isMissing(error)) throw error;
 	});
-}
-
-/** The values of an object that are texts. */
-export function textValues(value: unknown): Readonly<Record<string, string>> {
-	return Object.fromEntries(Object.entries(asObject(value)).filter(([, each]) => typeof each === 'string')) as Record<
-		string,
-		string
-	>;
 }

@@ -45,11 +45,35 @@ export function parseFacts(metadata: unknown): ServerFacts {
 
 /** The server's own words on why virtual machines cannot run (`GET /1.0/warnings?recursion=1`). */
 export function machineReason(warnings: unknown): string | undefined {
-	for (const entry of Array.isArray(warnings) ? warnings : []) {
-		const {type, last_message: message} = asObject(entry);
-		if (type !== 'Instance type not operational' || typeof message !== 'string') continue;
+	for (const {type, message} of inForce(warnings)) {
+		if (type !== 'Instance type not operational') continue;
 		const words = plainLine(message).replace(/\.$/, '').slice(0, 200);
 		if (words !== '') return words;
 	}
 	return undefined;
+}
+
+const limitWarnings = [
+	// Without pinning the number of processors is not kept; their time is no limit of ours.
+	['processors', "Couldn't find the CGroup CPU controller", /pinning/i],
+	['memory', "Couldn't find the CGroup memory controller", /./],
+] as const;
+
+/**
+ * Limits the server takes and does not hold containers to, because it finds no control groups for them on its host. It
+ * says so nowhere but among its warnings, and counts nothing of these then: it tells a use of 0.
+ */
+export function looseLimits(warnings: unknown): string[] {
+	const all = inForce(warnings);
+	return limitWarnings
+		.filter(([, type, message]) => all.some(each => each.type === type && message.test(each.message)))
+		.map(([what]) => what);
+}
+
+/** The warnings that are not over. */
+function inForce(warnings: unknown): Array<{type: string; message: string}> {
+	return (Array.isArray(warnings) ? warnings : []).flatMap(entry => {
+		const {type, last_message: message, status} = asObject(entry);
+		return typeof type === 'string' && typeof message === 'string' && status !== 'resolved' ? [{type, message}] : [];
+	});
 }

@@ -2,11 +2,12 @@ import process from 'node:process';
 import {DroverError} from '../../model/errors.ts';
 import {plainLine} from '../../model/text.ts';
 import type {DriverHealth, SettingReader} from '../driver.ts';
+import {asObject} from '../machine/json.ts';
 import {LxdClient} from './client.ts';
-import {LxdError} from './errors.ts';
-import {type Found, findSocket, installedProgram, socketCandidates} from './find-server.ts';
+import {isForbidden, LxdError} from './errors.ts';
+import {type Found, findSocket, flavourOf, installedProgram, socketCandidates} from './find-server.ts';
 import {remoteEndpoint, remoteHealth} from './remote.ts';
-import {flavourTitles, machineReason, parseFacts, type ServerFacts} from './server-facts.ts';
+import {flavourTitles, looseLimits, machineReason, parseFacts, type ServerFacts} from './server-facts.ts';
 
 /** A server that can be used. */
 export type Server = {
@@ -14,6 +15,10 @@ export type Server = {
 	readonly facts: ServerFacts;
 	/** Why it runs no virtual machines, in its own words. */
 	readonly noMachines?: string;
+	/** The projects that this user may use; absent: all there are, and new ones. */
+	readonly only?: readonly string[];
+	/** Limits it does not hold containers to. */
+	readonly loose: readonly string[];
 	/** `https://host:8443`; empty for the one on this host. */
 	readonly remote: string;
 };
@@ -104,7 +109,7 @@ export class ServerDesk {
 			if (remote !== '') return await this.#askRemote(remote);
 			const found = await findSocket(socketCandidates(this.#environment));
 			if (!('client' in found)) return {health: await socketHealth(found, this.#environment)};
-			return {server: {...found, ...(await machinesOf(found.client, found.facts)), remote: ''}};
+			return {server: {...found, ...(await warningsOf(found.client, found.facts)), remote: ''}};
 		} catch (error) {
 			return {
 				health: {
@@ -122,7 +127,7 @@ export class ServerDesk {
 		try {
 			const facts = parseFacts(await client.get('/1.0', undefined, {timeoutMs: 4000}));
 			if (facts.isTrusted) {
-				return {server: {client, facts, ...(await machinesOf(client, facts)), remote: endpoint.url}};
+				return {server: {client, facts, ...(await warningsOf(client, facts)), remote: endpoint.url}};
 			}
 			client.close();
 			return {health: await remoteHealth(endpoint, new LxdError('refused', 'not trusted', {status: 403}))};
@@ -133,16 +138,37 @@ export class ServerDesk {
 	}
 }
 
-async function machinesOf(client: LxdClient, facts: ServerFacts): Promise<{noMachines?: string}> {
-	if (facts.hasMachines) return {};
-	const warnings = await client.get('/1.0/warnings', {recursion: 1}, {timeoutMs: 2500}).catch(() => undefined);
-	return {noMachines: machineReason(warnings) ?? 'the server says no reason'};
+/** What it says among its warnings. Who may not read them may not use all of it: behind a restricted socket, from afar. */
+async function warningsOf(
+	client: LxdClient,
+	facts: ServerFacts,
+): Promise<Pick<Server, 'noMachines' | 'only' | 'loose'>> {
+	let only: readonly string[] | undefined;
+	const ask = (path: string) => client.get(path, {recursion: 1}, {timeoutMs: 2500});
+	const warnings = await ask('/1.0/warnings').catch(async (error: unknown) => {
+		if (isForbidden(error)) only = namesIn(await ask('/1.0/projects'));
+	});
+	const why = only === undefined ? 'the server says no reason' : 'the server does not tell this user why';
+	return {
+		loose: looseLimits(warnings),
+		...(only === undefined ? {} : {only}),
+		...(facts.hasMachines ? {} : {noMachines: machineReason(warnings) ?? why}),
+	};
+}
+
+function namesIn(list: unknown): string[] {
+	return (Array.isArray(list) ? list : []).flatMap(entry => {
+		const {name} = asObject(entry);
+		return typeof name === 'string' ? [name] : [];
+	});
 }
 
 /** What a person is told of a server that answers. Pure. */
-export function healthOf({facts, noMachines, remote}: Server, type: string): Omit<DriverHealth, 'checkedAt'> {
+export function healthOf(server: Server, type: string): Omit<DriverHealth, 'checkedAt'> {
+	const {facts, noMachines, only, loose, remote} = server;
 	const title = `${flavourTitles[facts.flavour]} ${facts.version}`;
-	const where = remote === '' ? '' : ` at ${remote}`;
+	const limited = only === undefined ? '' : `, limited to ${only.map(plainLine).join(', ') || 'no project'}`;
+	const where = `${remote === '' ? '' : ` at ${remote}`}${limited}`;
 	const cluster = facts.isClustered ? ', a cluster' : '';
 	if (facts.hasMachines) {
 		const what = type === 'container' ? 'containers, as local.lxd.type has it' : 'virtual machines';
@@ -153,7 +179,7 @@ export function healthOf({facts, noMachines, remote}: Server, type: string): Omi
 		installed: true,
 		usable: true,
 		version: facts.version,
-		summary: `${title}${where}${cluster}: containers only, ${reason}`,
+		summary: `${title}${where}${cluster}: containers only, ${reason}${loose.length === 0 ? '' : `; it holds them to no limits of ${loose.join(' and ')}`}`,
 		...(type === 'container'
 			? {}
 			: {remedy: 'drover set local.lxd.type=container lets launches make containers instead.'}),
@@ -165,8 +191,9 @@ async function socketHealth(
 	{problem, path, tried, detail}: Extract<Found, {problem: unknown}>,
 	environment: NodeJS.ProcessEnv,
 ): Promise<Omit<DriverHealth, 'checkedAt'>> {
-	const isIncus = path.includes('incus');
-	const title = isIncus ? 'Incus' : 'LXD';
+	const flavour = flavourOf(path, environment);
+	const isIncus = flavour === 'incus';
+	const title = flavourTitles[flavour];
 	const begin = path.startsWith('/var/snap/')
 		? 'sudo snap start lxd'
 		: `sudo systemctl start ${isIncus ? 'incus' : 'lxd'}`;

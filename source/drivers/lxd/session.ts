@@ -144,7 +144,8 @@ function copyOut(socket: WebSocket, stream: NodeJS.WriteStream, isTerminal: bool
 				resolve();
 				return;
 			}
-			if (stream.write(part)) return;
+			// What was received before the pause still comes: it is waited for once.
+			if (stream.write(part) || socket.isPaused) return;
 			socket.pause();
 			stream.once('drain', () => socket.resume());
 		});

@@ -59,7 +59,7 @@ ${stamp === undefined ? '' : `  <metadata><drover:stamp xmlns:drover='${stampNam
     <controller type='virtio-serial' index='0'>${address(pciSlots.serial)}</controller>
     <serial type='unix'><source mode='bind' path='${escapeXml(files.serial)}'/><log file='${escapeXml(files.console)}' append='on'/><target type='isa-serial' port='0'><model name='isa-serial'/></target></serial>
     <channel type='unix'><source mode='bind' path='${escapeXml(files.agent)}'/><target type='virtio' name='org.qemu.guest_agent.0'/><address type='virtio-serial' controller='0' bus='0' port='1'/></channel>
-    <memballoon model='virtio'>${address(pciSlots.balloon)}</memballoon>
+    <memballoon model='virtio'><stats period='10'/>${address(pciSlots.balloon)}</memballoon>
     <rng model='virtio'><backend model='random'>/dev/urandom</backend>${address(pciSlots.random)}</rng>
   </devices>
 ${owner === undefined ? '' : `  <seclabel type='static' model='dac' relabel='no'><label>+${owner.uid}:+${owner.gid}</label></seclabel>\n`}  <qemu:commandline>

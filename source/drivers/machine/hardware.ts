@@ -36,6 +36,9 @@ export function devicesDigest(record: InstanceRecord): string {
 	return createHash('sha256').update(devices.join('\n')).digest('hex');
 }
 
+/** As many as a machine of the kind pc-i440fx takes. Source: QEMU, `-machine help` and `hw/i386/pc_piix.c`. */
+const mostProcessors = 255;
+
 /** Guest memory in whole MiB, as the hypervisor is told. */
 export function memoryMebibytes(record: InstanceRecord): number {
 	return Math.floor(record.hardware.memory / mebibyte);
@@ -51,7 +54,7 @@ export function checkHardware(record: InstanceRecord): void {
 		nameProblem(record.name) ??
 		(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(record.id) ? undefined : 'its id is not a UUID') ??
 		(/^[\da-f]{2}(?::[\da-f]{2}){5}$/.test(hardware.mac) ? undefined : 'its MAC address is not one') ??
-		(isCount(hardware.cpus, 1024) ? undefined : 'its number of processors is not usable') ??
+		(isCount(hardware.cpus, mostProcessors) ? undefined : `it can have 1 to ${mostProcessors} processors`) ??
 		(isCount(memoryMebibytes(record), 2 ** 24) ? undefined : 'its memory size is not usable') ??
 		(isCount(hardware.disk, Number.MAX_SAFE_INTEGER) ? undefined : 'its disk size is not usable') ??
 		(hardware.machine === undefined || /^[\w.-]{1,64}$/.test(hardware.machine)

@@ -11,9 +11,11 @@ import {Lanes} from '../machine/lanes.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
 import {acceleratorOf, findProcess} from '../machine/process.ts';
+import {resize} from '../machine/resize.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
 import {withAgent} from './guest.ts';
+import {metrics} from './metrics.ts';
 import {Monitors} from './monitors.ts';
 import {observe} from './observe.ts';
 import {start} from './start.ts';
@@ -71,6 +73,8 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 			await rm(place.sockets, {recursive: true, force: true});
 		},
 		observe: (record, place) => observe(shared, record, place),
+		resize: (record, place, hardware, work) => inLane(record, place, work, job => resize(job, hardware)),
+		metrics: (record, place) => metrics(shared, record, place),
 		async inspect(record, place) {
 			const found = await findProcess(record.id, filesOf(place));
 			return found ? {pid: found.pid, accelerator: acceleratorOf(found)} : {};

@@ -65,10 +65,15 @@ export class Monitors {
 	}
 
 	/** One short question, over the watch when there is one. @throws QmpError */
-	async ask(files: InstanceFiles, command: string, options: QmpOptions): Promise<unknown> {
+	async ask(
+		files: InstanceFiles,
+		command: string,
+		options: QmpOptions,
+		parameters?: Readonly<Record<string, unknown>>,
+	): Promise<unknown> {
 		const watch = this.#watches.get(files.watchMonitor);
-		if (watch && !watch.isClosed) return watch.execute(command, undefined, options);
-		return this.use(files, options, monitor => monitor.execute(command, undefined, options));
+		if (watch && !watch.isClosed) return watch.execute(command, parameters, options);
+		return this.use(files, options, monitor => monitor.execute(command, parameters, options));
 	}
 
 	addWatch(files: InstanceFiles, client: Qmp): void {

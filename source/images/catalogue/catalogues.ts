@@ -83,11 +83,12 @@ export class Catalogues {
 						isFirst: first.has(stream.remote.name),
 						entries: newestOf(stream, value),
 						notes: notesOf(stream, value, note),
+						advice: undefined,
 					};
 				} catch (error) {
 					// Asked for by name it must be there; otherwise the others are listed.
 					if (remote !== undefined || !(error instanceof DroverError)) throw error;
-					return {isFirst: false, entries: [], notes: [`${error.message} ${error.next ?? ''}`.trim()]};
+					return {isFirst: false, entries: [], notes: [error.message], advice: error.next};
 				}
 			}),
 		);
@@ -99,7 +100,14 @@ export class Catalogues {
 		const entries = name === '' ? all : all.filter(entry => matches(entry, name));
 		return {
 			entries: name === '' && remote === undefined ? withoutRepeats(entries) : entries,
-			notes: [...new Set([...answers.flatMap(({notes}) => notes), ...fixed.notes])],
+			notes: [
+				...new Set([
+					...answers.flatMap(({notes}) => notes),
+					// Said once, though it is so for each.
+					...answers.flatMap(({advice}) => advice ?? []),
+					...fixed.notes,
+				]),
+			],
 		};
 	}
 

@@ -4,7 +4,7 @@ import {plainLine} from '../../model/text.ts';
 import {bodyOf} from '../body.ts';
 import {Interrupted, request, type Times} from '../http.ts';
 import type {Validators} from '../partial.ts';
-import {checkSignature, type Signing, type Verdict} from '../signature.ts';
+import {checkSignature, type Signing, type Verdict, verifierFor} from '../signature.ts';
 import {withWorkDirectory} from '../workshop.ts';
 
 /** A catalogue or a list of hashes, with what is known of its signature. */
@@ -39,8 +39,9 @@ export async function fetchDocument(url: URL, options: DocumentOptions): Promise
 	if (signing === undefined) {
 		return {text: fetched.body.toString('utf8'), verdict: {kind: 'unsigned'}, validators: fetched.validators};
 	}
-	const signature =
-		signing.kind === 'detached' && signing.url !== undefined ? await get(new URL(signing.url), options) : undefined;
+	// A file that nothing can be done with is not asked for, and must not be missed.
+	const isWanted = signing.kind === 'detached' && 'keyring' in (await verifierFor(signing));
+	const signature = isWanted && signing.url !== undefined ? await get(new URL(signing.url), options) : undefined;
 	const {verdict, text} = await withWorkDirectory(options.root, directory =>
 		checkSignature(
 			{name: url.href, body: fetched.body, ...(signature === undefined ? {} : {signature: signature.body})},

@@ -7,6 +7,7 @@ import {type Digest, digestText} from '../digest.ts';
 import {download} from '../download.ts';
 import type {Times} from '../http.ts';
 import type {CachedImage, ImageWork} from '../image.ts';
+import {unlessCancelled} from '../run.ts';
 import {withWorkDirectory} from '../workshop.ts';
 import type {Catalogues} from './catalogues.ts';
 import type {CatalogueEntry} from './entry.ts';
@@ -37,7 +38,12 @@ export async function fetchPublished(
 	} catch (error) {
 		const isReplaced =
 			error instanceof DroverError && (error.code === 'image.untrusted' || error.code === 'image.download');
-		const now = isReplaced ? await parts.catalogues.renewed(entry, digest).catch(() => undefined) : undefined;
+		const now = isReplaced
+			? await unlessCancelled(
+					parts.catalogues.renewed(entry, digest).catch(() => undefined),
+					work.signal,
+				)
+			: undefined;
 		if (now === undefined) throw error;
 		work.log('Its publisher has replaced this image meanwhile: the new one is fetched.');
 		const known = await parts.cache.find(publishedKey(now.digest));
@@ -51,7 +57,7 @@ async function fromSomewhere(
 	digest: Digest,
 	work: ImageWork,
 ): Promise<CachedImage> {
-	const mirror = await parts.catalogues.mirrored(entry);
+	const mirror = await unlessCancelled(parts.catalogues.mirrored(entry), work.signal);
 	if (mirror.note !== undefined) work.log(mirror.note);
 	if (mirror.url !== undefined) {
 		try {

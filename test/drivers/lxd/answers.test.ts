@@ -5,7 +5,7 @@ import {parseEvent} from '../../../source/drivers/lxd/events.ts';
 import {pickErrors} from '../../../source/drivers/lxd/failure-log.ts';
 import {parseGuest, parseMetrics} from '../../../source/drivers/lxd/guest.ts';
 import {addressesOf, parseLeases, parseListed, powerOf} from '../../../source/drivers/lxd/instance-state.ts';
-import {machineReason, parseFacts} from '../../../source/drivers/lxd/server-facts.ts';
+import {looseLimits, machineReason, parseFacts} from '../../../source/drivers/lxd/server-facts.ts';
 import {guestCommand} from '../../../source/drivers/lxd/session.ts';
 import {typeFor} from '../../../source/drivers/lxd/type.ts';
 import {flavours, recordedJson, recordedLines, recording, recordings} from './recordings.ts';
@@ -115,6 +115,22 @@ test('a machine where the server runs them, a container only when told to, else 
 			}),
 		);
 	}
+});
+
+test('limits that a server takes and does not keep are among its warnings, as long as they are in force', () => {
+	const warnings = (status: string) => [
+		{type: "Couldn't find the CGroup blkio", last_message: 'disk I/O limits will be ignored', status},
+		{type: "Couldn't find the CGroup CPU controller", last_message: 'CPU pinning will be ignored', status},
+		{type: "Couldn't find the CGroup memory controller", last_message: 'memory limits will be ignored', status},
+		{type: 'Instance type not operational', last_message: 'KVM support is missing', status},
+	];
+	expect(looseLimits(warnings('new'))).toEqual(['processors', 'memory']);
+	expect(looseLimits(warnings('resolved'))).toEqual([]);
+	expect(machineReason(warnings('acknowledged'))).toBe('KVM support is missing');
+	expect(machineReason(warnings('resolved'))).toBeUndefined();
+	expect(looseLimits([{type: "Couldn't find the CGroup CPU controller", last_message: 'CPU time limits'}])).toEqual([]);
+	expect(looseLimits({nonsense: true})).toEqual([]);
+	expect(parseMetrics({cpu: {usage: 0}, memory: {usage: 0}}, 5)).toEqual({at: 5, received: 0, sent: 0});
 });
 
 test('an entry of a listing that makes no sense spoils no other', () => {

@@ -118,6 +118,6 @@ test('whatever command is written by the YAML library arrives as it was', () => 
 			const text = `#cloud-config\n${stringify({runcmd: commands, last: 1}, {version: '1.1', lineWidth: 0})}`;
 			expect(read(text).runcmd).toBe(commands.join('\n'));
 		}),
-		{numRuns: 120},
+		{numRuns: 120, examples: [[['x\n \nx', 'xx']]]},
 	);
 });

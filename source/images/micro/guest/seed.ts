@@ -161,7 +161,8 @@ FNR == 1 { flush(); depth = 0 }
 {
 	sub(/\\r$/, ""); match($0, /^ */); indent = RLENGTH; blank = ($0 ~ /^[ \\t]*$/)
 	if (in_block) {
-		if (blank) { block = block "\\n"; next }
+		# Blanks beyond the indentation are text.
+		if (blank) { block = block (folded || block_indent < 0 ? "" : substr($0, block_indent + 1)) "\\n"; next }
 		if (block_indent < 0 && indent > block_at) block_indent = indent
 		if (block_indent >= 0 && indent >= block_indent) {
 			if (folded && block != "" && block !~ /\\n\\n$/) sub(/\\n$/, " ", block)

@@ -1,0 +1,82 @@
+import {readFile, stat} from 'node:fs/promises';
+import type {InstanceRecord} from '../../model/instance.ts';
+import type {Metrics} from '../../model/metrics.ts';
+import type {InstanceFiles} from './files.ts';
+import type {MachineProcess} from './process.ts';
+
+/** What only the hypervisor knows. What it does not know is absent. */
+export type Inside = {
+	/** What the guest itself says of its memory, lately. Bytes. */
+	readonly memory?: {readonly used: number; readonly total: number};
+	/** Bytes the guest has read from and written to its disk since the machine was started or resumed. */
+	readonly disk?: {readonly read: number; readonly written: number};
+};
+
+/** What a guest said longer ago than this says nothing about now; milliseconds. */
+const freshMs = 30_000;
+
+/** Linux tells processor time in these to every program, whatever the kernel counts in. Source: proc(5), time(7). */
+const ticksPerSecond = 100;
+
+/**
+ * One sample: processor time of the machine's process, what its disk takes on the host, and what the hypervisor knows.
+ * Where the guest does not tell about its memory, that of the host which it has ever touched stands in. A network that is
+ * inside the process has no counters to be read.
+ * @param ask its failure costs what it would have told, and nothing else
+ * @returns `undefined` when the process is gone, or this host does not tell of processes in `/proc`
+ */
+export async function sample(
+	record: InstanceRecord,
+	files: InstanceFiles,
+	{pid}: MachineProcess,
+	ask: () => Promise<Inside>,
+): Promise<Metrics | undefined> {
+	const [inside, times, status, disk] = await Promise.all([
+		ask().catch(() => undefined),
+		readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''),
+		readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''),
+		stat(files.disk).catch(() => undefined),
+	]);
+	const at = Date.now();
+	const cpuSeconds = processorSeconds(times);
+	if (cpuSeconds === undefined) return undefined;
+	const memory = inside && (inside.memory ?? touched(status, record.hardware.memory));
+	return {
+		at,
+		cpuSeconds,
+		...(memory === undefined ? {} : {memoryUsed: memory.used, memoryTotal: memory.total}),
+		...(inside?.disk === undefined ? {} : {diskRead: inside.disk.read, diskWritten: inside.disk.written}),
+		...(disk === undefined ? {} : {diskUsed: disk.blocks * 512}),
+	};
+}
+
+/** Seconds that all threads of a process have had, in the host's and the guest's name. Source: proc(5), stat. */
+export function processorSeconds(text: string): number | undefined {
+	// The name before the parenthesis may have blanks and parentheses itself.
+	const fields = text
+		.slice(text.lastIndexOf(')') + 1)
+		.trim()
+		.split(' ');
+	const [user, system] = [Number(fields[11]), Number(fields[12])];
+	const ticks = user + system;
+	return Number.isFinite(ticks) && fields.length > 12 ? ticks / ticksPerSecond : undefined;
+}
+
+function touched(status: string, total: number): Inside['memory'] {
+	const used = Number(/^RssShmem:\s+(\d{1,12}) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+	return Number.isFinite(used) ? {used: Math.min(used, total), total} : undefined;
+}
+
+/**
+ * What a guest has told through its balloon: everything in it comes from inside the guest.
+ * @param updated seconds since the epoch, 0 for never
+ */
+export function toldMemory(available: unknown, total: unknown, updated: unknown, now: number): Inside['memory'] {
+	if (!isBytes(available) || !isBytes(total) || total === 0 || available > total) return undefined;
+	const isFresh = typeof updated === 'number' && Math.abs(now - updated * 1000) <= freshMs;
+	return isFresh ? {used: total - available, total} : undefined;
+}
+
+export function isBytes(value: unknown): value is number {
+	return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

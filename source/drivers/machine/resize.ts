@@ -1,0 +1,91 @@
+import {DroverError} from '../../model/errors.ts';
+import {formatSize} from '../../model/sizes.ts';
+import type {Resources} from '../driver.ts';
+import type {MachineJob} from './context.ts';
+import {checkHardware} from './hardware.ts';
+import {asObject} from './json.ts';
+import {searchProcess} from './process.ts';
+import {lastLine, run} from './programs.ts';
+import {requireDisk} from './rest.ts';
+import {exists} from './saved-memory.ts';
+import {wholePart} from './saved-part.ts';
+
+/** Growing writes a table of a few KiB; what takes longer is stuck. */
+const timeoutMs = 60_000;
+
+/**
+ * Makes the disk of an instance at rest as large as is wanted. Processors and memory need nothing: every start tells the
+ * hypervisor what the record says. Doing it again after a crash changes nothing.
+ *
+ * Nothing is changed while it runs. Memory could shrink by way of the balloon, but the machine would still be the larger
+ * one, and its saved memory would only load into that, whatever the record says by then.
+ * @param job its record has the wanted hardware already
+ * @throws DroverError `instance.state` while it runs or has saved memory, `instance.invalid` for a disk that would shrink
+ */
+export async function resize(job: MachineJob, {disk}: Resources): Promise<void> {
+	const {files, record} = job;
+	checkHardware(record);
+	await demandRest(job);
+	await requireDisk(job);
+	if (disk === undefined) return;
+	const {imageProgram} = await job.host.require();
+	const present = await virtualSize(imageProgram, files.disk);
+	if (present === disk) return;
+	if (present > disk) {
+		throw new DroverError(
+			'instance.invalid',
+			`The disk has ${formatSize(present)}, and cannot shrink to ${formatSize(disk)}.`,
+			{next: 'Disks only grow.'},
+		);
+	}
+	// Without the signal: it takes milliseconds, and the record follows only when it is done.
+	const result = await run(imageProgram, ['resize', '-q', '-f', 'qcow2', files.disk, String(disk)], {timeoutMs});
+	if (result.code !== 0) throw refusal(result.stderr);
+}
+
+/** Saved memory has the processors, the memory and the disk that it was saved with, and no others. */
+async function demandRest({files, record}: MachineJob): Promise<void> {
+	if (await searchProcess(record.id, files)) {
+		throw new DroverError('instance.state', 'The instance runs, so its hardware cannot be changed.', {
+			next: 'Stop it first.',
+		});
+	}
+	const isSaved =
+		record.suspended !== undefined || (await exists(files.state)) || (await wholePart(record, files)) !== undefined;
+	if (!isSaved) return;
+	throw new DroverError('instance.state', 'The instance is suspended: its memory belongs to the hardware it has.', {
+		next: 'Start it and stop it first.',
+	});
+}
+
+/** Bytes the guest sees. @throws DroverError `instance.broken` */
+async function virtualSize(imageProgram: string, disk: string): Promise<number> {
+	const result = await run(imageProgram, ['info', '--output=json', '-f', 'qcow2', disk], {timeoutMs});
+	if (result.code !== 0) throw refusal(result.stderr);
+	const size = sizeIn(result.stdout);
+	if (size !== undefined) return size;
+	throw new DroverError('instance.broken', 'qemu-img does not tell the size of the disk.');
+}
+
+function sizeIn(text: string): number | undefined {
+	try {
+		const size = asObject(JSON.parse(text))['virtual-size'];
+		return typeof size === 'number' && Number.isSafeInteger(size) ? size : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+function refusal(stderr: string): DroverError {
+	if (/failed to get (?:shared )?"write" lock/i.test(stderr)) {
+		return new DroverError('driver.failed', 'The disk is in use by another program.', {
+			next: 'End the program that has it open (another virtual machine, or qemu-img) and try again.',
+		});
+	}
+	if (/No space left on device/.test(stderr)) {
+		return new DroverError('host.disk-full', 'There is no space left to make the disk larger.', {
+			next: 'Free some disk space and try again.',
+		});
+	}
+	return new DroverError('driver.failed', `qemu-img could not change the disk: ${lastLine(stderr)}.`);
+}

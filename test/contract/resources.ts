@@ -1,0 +1,63 @@
+import {describe, expect, test} from 'vitest';
+import type {Resources} from '../../source/drivers/driver.ts';
+import {mebibyte} from '../../source/model/sizes.ts';
+import type {Stage} from './setup.ts';
+
+/** Hardware that is changed at rest. The guest is off when it begins, and runs with the new hardware when it ends. */
+export function resources(stage: Stage): void {
+	describe('hardware that is changed', () => {
+		/** As the engine asks for it: the record has the wanted hardware, and is kept when it is done. */
+		const resize = async (wanted: Resources) => {
+			const {driver, web} = stage;
+			const record = {...web.record, hardware: {...web.record.hardware, ...wanted}};
+			await driver.resize!(record, web.place, wanted, web.work());
+			web.record = {...web.record, hardware: record.hardware};
+		};
+		const wanted = {cpus: 2, memory: 320 * mebibyte, disk: 1024 * mebibyte};
+
+		test('not while it runs, and not while it is suspended', async () => {
+			const {driver, web} = stage;
+			await web.start(driver);
+			await web.answer(driver);
+			await expect(resize(wanted)).rejects.toMatchObject({code: 'instance.state', next: 'Stop it first.'});
+			await web.suspend(driver);
+			await expect(resize(wanted)).rejects.toMatchObject({
+				code: 'instance.state',
+				message: expect.stringMatching(/its memory belongs to the hardware/),
+			});
+			// Nor when a crash kept the record from being told.
+			const {suspended: _suspended, ...unaware} = web.record;
+			const record = {...unaware, hardware: {...unaware.hardware, ...wanted}};
+			await expect(driver.resize!(record, web.place, wanted, web.work())).rejects.toMatchObject({
+				code: 'instance.state',
+			});
+			await web.start(driver);
+			expect(await web.power(driver)).toBe('running');
+			await web.stop(driver);
+		});
+
+		test('a disk grows, more than once if need be, and never shrinks', async () => {
+			const {web} = stage;
+			const before = web.record.hardware.disk;
+			await resize(wanted);
+			await resize(wanted);
+			await expect(resize({disk: before})).rejects.toMatchObject({
+				code: 'instance.invalid',
+				message: 'The disk has 1.0G, and cannot shrink to 512M.',
+			});
+			await expect(resize({cpus: 256})).rejects.toMatchObject({code: 'instance.invalid'});
+			expect(web.record.hardware).toMatchObject(wanted);
+		});
+
+		test('the guest finds it at its next start', async () => {
+			const {driver, web} = stage;
+			await web.start(driver);
+			await web.answer(driver);
+			expect(await web.ssh(driver, 'nproc')).toBe('2');
+			const total = Number(/^MemTotal:\s+(\d+) kB/.exec(await web.ssh(driver, 'cat', '/proc/meminfo'))?.[1]);
+			expect(total).toBeGreaterThan(260 * 1024);
+			const blocks = Number((await web.ssh(driver, 'df', '-P', '/')).split('\n')[1]?.split(/\s+/)[1]);
+			expect(blocks).toBeGreaterThan(800 * 1024);
+		});
+	});
+}
