@@ -82,6 +82,7 @@ export function viewOf(
 		...(observation?.member === undefined ? {} : {member: observation.member}),
 		...(record.lxd === undefined ? {} : {kind: record.lxd.type}),
 		...(record.mounts === undefined || record.mounts.length === 0 ? {} : {mounts: record.mounts}),
+		...(record.forwards === undefined || record.forwards.length === 0 ? {} : {forwards: record.forwards}),
 		...(work
 			? {
 					operation: {
