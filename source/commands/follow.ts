@@ -110,6 +110,7 @@ const doing: Readonly<Record<OperationKind, string>> = {
 	mount: 'Mounting in',
 	umount: 'Unmounting from',
 	resize: 'Changing',
+	forward: 'Forwarding ports of',
 	adopt: 'Taking over',
 	download: 'Downloading',
 };

@@ -1,9 +1,11 @@
+import {forwardText} from '../model/forward.ts';
 import type {InstanceDetail} from '../model/instance.ts';
 import {idMapText} from '../model/mount.ts';
 import {humanSize} from '../model/sizes.ts';
 import {isUp} from '../model/state.ts';
 import {plainLine} from '../model/text.ts';
 import {csvLine, wrap} from './formats.ts';
+import {forwardData} from './forward-data.ts';
 import {imageTitle} from './image-title.ts';
 
 /** There are none yet: drivers that can have snapshots say how many, as in Multipass. */
@@ -89,6 +91,7 @@ function own(detail: InstanceDetail) {
 		...(detail.nics === undefined || detail.nics.length === 0
 			? {}
 			: {nics: detail.nics.map(({network, mac, mode}) => ({network: plainLine(network), mac, mode}))}),
+		...(detail.forwards === undefined ? {} : {forwards: detail.forwards.map(forwardData)}),
 		...(detail.notes === undefined || detail.notes.length === 0 ? {} : {notes: detail.notes.map(plainLine)}),
 	};
 }
@@ -189,6 +192,7 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 			'Networks:',
 			(detail.nics ?? []).map(({network, mac, mode}) => `${plainLine(network)} (${mac}, ${mode})`),
 		),
+		...present('Forwards:', (detail.forwards ?? []).map(forwardText)),
 		...present(
 			'SSH:',
 			detail.ssh === undefined ? [] : [plainLine(`${detail.ssh.user}@${detail.ssh.host} port ${detail.ssh.port}`)],

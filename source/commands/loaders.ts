@@ -21,6 +21,7 @@ export const loaders: Readonly<Record<string, () => Promise<{readonly run: Comma
 	transfer: () => import('./transfer.ts'),
 	mount: () => import('./mount.ts'),
 	umount: () => import('./umount.ts'),
+	forward: () => import('./forward.ts'),
 	networks: () => import('./networks.ts'),
 	console: () => import('./console.ts'),
 	events: () => import('./events.ts'),

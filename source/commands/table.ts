@@ -320,6 +320,26 @@ export const commandTable: readonly CommandSpec[] = [
 		],
 	},
 	{
+		name: 'forward',
+		usage: '[options] <name> [[<address>:]<port>:<port>[/udp] ...]',
+		summary: 'Forward ports of the host to an instance',
+		description:
+			'Have ports of the host lead into an instance, from now on and after each of its starts. They listen on 127.0.0.1 unless an address is given. Without ports, those that are forwarded are listed.',
+		options: [
+			{
+				long: 'remove',
+				value: '<port>[/udp]',
+				repeatable: true,
+				help: 'No longer forward this port of the host',
+			},
+			anyFormat,
+		],
+		arguments: [
+			instance,
+			{name: 'port', help: 'Port of the host, and after a colon the port of the instance that it leads to'},
+		],
+	},
+	{
 		name: 'networks',
 		usage: '[options]',
 		summary: 'List the networks that instances can be connected to',

@@ -1,5 +1,6 @@
 import type {ImageForm} from '../images/image.ts';
 import type {DriverName} from '../model/driver-name.ts';
+import type {Forward} from '../model/forward.ts';
 import type {DirectAccess} from '../model/guest-access.ts';
 import type {GuestFacts, InstanceRecord, Observation, RecordChange, SuspendStamp} from '../model/instance.ts';
 import type {Metrics} from '../model/metrics.ts';
@@ -82,6 +83,9 @@ export type Adoptable = {
 
 /** Something happened to an instance that was not asked for through this driver object: look again. */
 export type DriverEvent = {readonly id: string; readonly what: string};
+
+/** A port that could not be forwarded, and why, in words without a full stop. */
+export type ForwardFailure = {readonly forward: Forward; readonly reason: string};
 
 /** What can be changed of an instance's hardware. Memory and disk in bytes. */
 export type Resources = {readonly cpus?: number; readonly memory?: number; readonly disk?: number};
@@ -197,6 +201,14 @@ export type Driver = {
 	resize?(record: InstanceRecord, place: InstancePlace, hardware: Resources, work: WorkContext): Promise<void>;
 	/** Which of them, and whether interfaces, can be changed while it runs. */
 	readonly resizesLive?: ReadonlySet<LiveChange>;
+
+	/**
+	 * Makes the ports of the host that lead into an instance those of its record, now if it runs; `start` does it too.
+	 * @returns those that could not be made
+	 */
+	forwards?(record: InstanceRecord, place: InstancePlace, work: WorkContext): Promise<readonly ForwardFailure[]>;
+	/** Why a port could not lead into an instance, in words without a full stop. Looks only. */
+	forwardProblem?(record: InstanceRecord, place: InstancePlace, forward: Forward): Promise<string | undefined>;
 
 	/** One sample of what it uses, without asking the guest. At most 1 s. `undefined`: not running. */
 	metrics?(record: InstanceRecord, place: InstancePlace): Promise<Metrics | undefined>;

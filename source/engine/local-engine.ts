@@ -19,12 +19,14 @@ import type {
 	AddNetworkRequest,
 	Engine,
 	EngineEvent,
+	ForwardRequest,
 	LaunchRequest,
 	MountRequest,
 	Notice,
 	Overview,
 	ResizeRequest,
 	SwitchRequest,
+	UnforwardRequest,
 	UnmountRequest,
 } from './engine.ts';
 import {consoleText, guestDetail} from './guest-detail.ts';
@@ -204,6 +206,16 @@ export class LocalEngine implements Engine {
 	async addNetwork(request: AddNetworkRequest) {
 		this.#demandNoSwitch();
 		return this.#scene.changes.addNetwork(request);
+	}
+
+	async forward(request: ForwardRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.changes.forward(request);
+	}
+
+	async unforward(request: UnforwardRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.changes.unforward(request);
 	}
 
 	async metrics({names}: {names: readonly string[]}) {

@@ -92,6 +92,7 @@ export function viewOf(
 						return problem === undefined ? mount : {...mount, problem};
 					}),
 				}),
+		...(record.forwards === undefined || record.forwards.length === 0 ? {} : {forwards: record.forwards}),
 		...(work
 			? {
 					operation: {

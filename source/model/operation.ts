@@ -13,6 +13,7 @@ export type OperationKind =
 	| 'mount'
 	| 'umount'
 	| 'resize'
+	| 'forward'
 	| 'adopt'
 	| 'download';
 

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import {driverNames, scopeNames} from '../model/driver-name.ts';
+import {forwardProtocols, isIpv4} from '../model/forward.ts';
 import {type InstanceRecord, restorePolicies} from '../model/instance.ts';
 import {nameProblem} from '../model/names.ts';
 
@@ -32,6 +33,13 @@ const mount = v.object({
 	gidMap: v.array(idMap),
 });
 const mounts = v.pipe(v.array(mount), v.maxLength(256));
+const port = v.pipe(positive, v.maxValue(65_535));
+const forward = v.object({
+	protocol: v.picklist(forwardProtocols),
+	address: v.pipe(v.string(), v.check(isIpv4, 'is not an IPv4 address')),
+	host: port,
+	guest: port,
+});
 const nic = v.object({network: line, mac, mode: v.picklist(['auto', 'manual'])});
 const cpus = v.pipe(positive, v.maxValue(1024));
 
@@ -114,6 +122,7 @@ const schema = v.object({
 	),
 	restore: v.optional(v.picklist(restorePolicies)),
 	mounts: v.optional(mounts),
+	forwards: v.optional(v.pipe(v.array(forward), v.maxLength(64))),
 	target: v.optional(serverName),
 	lxd: v.optional(
 		v.object({

@@ -1,3 +1,4 @@
+import {forwardText} from '../../model/forward.ts';
 import type {InstanceView} from '../../model/instance.ts';
 import type {MountView} from '../../model/mount.ts';
 import {formatSize} from '../../model/sizes.ts';
@@ -92,6 +93,9 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 		...(instance.kind ? fact('Type', kinds[instance.kind], width) : []),
 		...(instance.member ? fact('Member', plainLine(instance.member), width) : []),
 		...(instance.mounts ?? []).flatMap((mount, index) => fact(index === 0 ? 'Mounts' : '', mountText(mount), width)),
+		...(instance.forwards ?? []).flatMap((forward, index) =>
+			fact(index === 0 ? 'Forwards' : '', forwardText(forward), width),
+		),
 		...fact('Created', `${moment(instance.createdAt)} by ${plainLine(instance.createdBy)}`, width),
 		...(detail
 			? [
