@@ -169,6 +169,9 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 		['Stops at:', detail.shutdownAt],
 		['Guest:', detail.guestError?.message],
 		['Directory:', detail.state === 'Broken' ? detail.directory : undefined],
+		...(detail.mounts ?? []).flatMap(({target, problem}) =>
+			problem === undefined ? [] : [['Mount:', `${target}: ${problem}`] as const],
+		),
 		...(detail.notes ?? []).map(note => ['Note:', note] as const),
 	];
 	const rows: Array<readonly [string, readonly string[]]> = [

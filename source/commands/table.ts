@@ -296,7 +296,7 @@ export const commandTable: readonly CommandSpec[] = [
 				long: 'type',
 				short: 't',
 				value: '<type>',
-				help: "How to mount: native is the driver's own way, classic goes over SSH and is not in this version. Default: native where the driver has it.",
+				help: "How to mount: native is the driver's own way, classic goes over SSH and works under every driver. Default: native where the driver can do it while the instance runs, else classic.",
 			},
 		],
 		arguments: [

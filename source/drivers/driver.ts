@@ -45,6 +45,14 @@ export type InstancePlace = {
 	readonly sockets: string;
 };
 
+/** How a native mount that is plugged in is mounted inside the guest: what its `mount` is told. */
+export type GuestMount = {
+	readonly fileSystem: 'virtiofs' | '9p';
+	/** What it is known by in the guest. */
+	readonly tag: string;
+	readonly options: string;
+};
+
 /** What is needed to make an instance's files. */
 export type CreateInput = {
 	/** A verified image in the cache, read-only, never written to. */
@@ -168,6 +176,18 @@ export type Driver = {
 	mount?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
 	/** Ends a native mount; one that is not there is no error. */
 	unmount?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
+
+	/**
+	 * Plugs a native mount into an instance that runs, for the guest to mount; what is plugged in already stays. For
+	 * drivers whose native mounts come and go with the guest's running: they must be out before its memory is saved.
+	 */
+	plug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<GuestMount>;
+	/** Takes it out when the guest has unmounted it; one that is not there is no error. */
+	unplug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
+	/** Why what is plugged in does not work any more: a sentence without a full stop. Looks only. */
+	plugProblem?(record: InstanceRecord, place: InstancePlace, mount: Mount): Promise<string | undefined>;
+	/** Whether an instance could have this native mount. @throws DroverError `driver.incapable`, `instance.state` */
+	checkPlug?(record: InstanceRecord, mount: Mount, power: Observation['power'] | undefined): Promise<void>;
 
 	/** Networks of the host that instances can be given a further interface on. */
 	networks?(): Promise<readonly HostNetwork[]>;

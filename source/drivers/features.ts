@@ -1,7 +1,16 @@
 import type {Driver, LiveChange} from './driver.ts';
 
 /** Parts of the contract that a driver may have or not, by the methods they are. */
-export const driverFeatures = ['mount', 'networks', 'resize', 'metrics', 'forwards', 'direct', 'members'] as const;
+export const driverFeatures = [
+	'mount',
+	'plug',
+	'networks',
+	'resize',
+	'metrics',
+	'forwards',
+	'direct',
+	'members',
+] as const;
 export type DriverFeature = (typeof driverFeatures)[number];
 
 export type Features = {

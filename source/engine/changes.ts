@@ -32,21 +32,23 @@ export class Changes {
 		const {driver, instances, host, shop} = this.#parts;
 		const entry = instances.get(name);
 		demandMounts(driver, host.platform, shop.setting, [mount]);
-		await checkSource(mount.source);
-		plannedMount(this.#parts, entry, mount);
+		const source = await checkSource(mount.source);
+		const {target} = plannedMount(this.#parts.instances, entry, mount);
 		await demandUsable(driver);
+		const scene = {driver, instances, mounts: shop.mounts};
 		return this.#begin('mount', by, entry, (item, each) =>
-			instances.exclusive(each, 'mount', item, work => mountOne(this.#parts, each, mount, by, work)),
+			instances.exclusive(each, 'mount', item, work => mountOne(scene, each, {...mount, source, target}, by, work)),
 		);
 	}
 
 	/** @throws DroverError `instance.missing` */
 	async unmount({name, target, by}: UnmountRequest): Promise<OperationView> {
-		const {instances} = this.#parts;
+		const {driver, instances, shop} = this.#parts;
 		const entry = instances.get(name);
-		mountsOn(this.#parts, entry, target);
+		mountsOn(instances, entry, target);
+		const scene = {driver, instances, mounts: shop.mounts};
 		return this.#begin('umount', by, entry, (item, each) =>
-			instances.exclusive(each, 'umount', item, work => unmountSome(this.#parts, each, target, by, work)),
+			instances.exclusive(each, 'umount', item, work => unmountSome(scene, each, target, by, work)),
 		);
 	}
 

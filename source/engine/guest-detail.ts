@@ -1,8 +1,11 @@
 import {open} from 'node:fs/promises';
 import path from 'node:path';
+import type {Driver} from '../drivers/driver.ts';
+import {driverTitles} from '../model/driver-name.ts';
 import {errorData} from '../model/errors.ts';
 import type {InstanceDetail} from '../model/instance.ts';
 import type {Entry, Instances} from './instances.ts';
+import {mountNotes} from './mount-plan.ts';
 
 /** Milliseconds a guest may take to answer questions about itself; `list` never asks. */
 const guestTimeoutMs = 3000;
@@ -14,12 +17,16 @@ export async function guestDetail(instances: Instances, entry: Entry, runtime: b
 	const {record} = stored;
 	const place = instances.place(entry);
 	const isAlive = entry.observation?.power === 'running';
-	const facts = isAlive ? await instances.driver.inspect(record, place).catch(() => ({})) : {};
+	const facts: Awaited<ReturnType<Driver['inspect']>> = isAlive
+		? await instances.driver.inspect(record, place).catch(() => ({}))
+		: {};
+	const notes = [...(facts.notes ?? []), ...mountNotes(record, instances.driver, driverTitles[instances.driver.name])];
 	const detail: InstanceDetail = {
 		...view,
 		directory: place.directory,
 		mac: record.hardware.mac,
 		...facts,
+		...(notes.length === 0 ? {} : {notes}),
 		...(record.suspended ? {suspended: record.suspended} : {}),
 		...(record.hardware.nics === undefined ? {} : {nics: record.hardware.nics}),
 	};

@@ -112,7 +112,7 @@ export class LocalEngine implements Engine {
 
 	/** Whether the daemon may end: nothing is under way and nothing is due. */
 	isIdle(): boolean {
-		return !this.#parts.operations.isBusy && !this.#scene.hasDelayedStops;
+		return !this.#parts.operations.isBusy && !this.#scene.isNeeded;
 	}
 
 	async overview(): Promise<Overview> {

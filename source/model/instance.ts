@@ -1,7 +1,7 @@
 import type {DriverName, ScopeName} from './driver-name.ts';
 import type {ErrorData} from './errors.ts';
 import type {Forward} from './forward.ts';
-import type {Mount} from './mount.ts';
+import type {Mount, MountView} from './mount.ts';
 import type {Nic} from './network.ts';
 import type {InstanceState} from './state.ts';
 
@@ -206,7 +206,7 @@ export type InstanceView = {
 	readonly member?: string;
 	/** `container` where it is not a virtual machine. */
 	readonly kind?: 'container' | 'virtual-machine';
-	readonly mounts?: readonly Mount[];
+	readonly mounts?: readonly MountView[];
 	readonly forwards?: readonly Forward[];
 	/** The operation at work on it. */
 	readonly operation?: {readonly id: string; readonly kind: string; readonly stage: string; readonly percent?: number};

@@ -63,7 +63,7 @@ export function fakeDriver(name: DriverName = 'qemu', more: Partial<DriverInfo> 
 			checkedAt: 0,
 		},
 		capabilities: capabilities(name, 'linux'),
-		features: name === 'lxd' ? driverFeatures : [],
+		features: name === 'lxd' ? driverFeatures.filter(feature => feature !== 'plug') : [],
 		resizesLive: name === 'lxd' ? ['cpus', 'memory'] : [],
 		scope: scopeOf(name),
 		instances: 0,

@@ -1,6 +1,6 @@
 import {forwardText} from '../../model/forward.ts';
 import type {InstanceView} from '../../model/instance.ts';
-import type {Mount} from '../../model/mount.ts';
+import type {MountView} from '../../model/mount.ts';
 import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
 import {bar} from '../pieces/box.ts';
@@ -125,8 +125,8 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 const kinds = {container: 'container', 'virtual-machine': 'virtual machine'} as const;
 
 /** `/srv/data -> /data  native`. */
-export function mountText({source, target, type}: Mount): string {
-	return plainLine(`${source} -> ${target}  ${type}`);
+export function mountText({source, target, type, problem}: MountView): string {
+	return plainLine(`${source} -> ${target}  ${type}${problem === undefined ? '' : `: ${problem}`}`);
 }
 
 function guestLines(
