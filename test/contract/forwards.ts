@@ -56,6 +56,10 @@ export function forwards(stage: Pick<Stage, 'driver' | 'web'>, rest: 'suspend' |
 			expect(await greeting(one.host)).toBe('');
 			expect(await answers(two.host)).toBe(true);
 			await web.answer(driver);
+			if (rest === 'stop') return;
+			// The host is 10.0.2.2 to guests of QEMU's: so they reach each other.
+			const words = await web.ssh(driver, 'sh', '-c', `sleep 2 | nc 10.0.2.2 ${two.host} | head -c 4`);
+			expect(words).toBe('SSH-');
 		});
 
 		test(`stay over a ${rest}, though one is lost to another program meanwhile`, async () => {
