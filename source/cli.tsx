@@ -15,6 +15,10 @@ async function main(argv: readonly string[]): Promise<number> {
 		await runDaemon(paths);
 		return 0;
 	}
+	if (argv[0] === 'serve-mount') {
+		const {serveMount} = await import('./guest/mount/serve-mount.ts');
+		return serveMount();
+	}
 	const isBare = argv.every(argument => /^-v+$|^--verbose$/.test(argument));
 	if (isBare && isScreen()) return dashboard(paths);
 	return command(paths, argv);

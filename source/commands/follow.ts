@@ -114,6 +114,7 @@ const doing: Readonly<Record<OperationKind, string>> = {
 	restore: 'Restoring',
 	'delete-snapshots': 'Deleting snapshot',
 	clone: 'Cloning',
+	forward: 'Forwarding ports of',
 	adopt: 'Taking over',
 	download: 'Downloading',
 };

@@ -1,5 +1,5 @@
 import {homedir} from 'node:os';
-import {featureProblem} from '../engine/availability.ts';
+import {defaultMountType} from '../engine/availability.ts';
 import type {Engine} from '../engine/engine.ts';
 import {DroverError} from '../model/errors.ts';
 import {plainLine} from '../model/text.ts';
@@ -14,15 +14,19 @@ const target = 'Home';
 export async function mountHome(name: string, engine: Engine, context: CommandContext): Promise<void> {
 	const skipped = (why: string) =>
 		context.stdout.write(`Your home directory was not mounted: ${plainLine(why).replace(/\.$/, '')}.\n`);
-	const problem = await homeProblem(engine);
-	if (problem !== undefined) {
-		skipped(problem);
+	const {driver, settings} = await engine.overview();
+	if (settings['local.privileged-mounts'] === 'false') {
+		skipped('the setting local.privileged-mounts is false');
 		return;
 	}
 	try {
 		const source = await mountSource(context.env['HOME'] || homedir(), context);
 		await follow(context, engine, () =>
-			engine.mount({name, mount: {source, target, type: 'native', uidMap: [], gidMap: []}, by: context.user}),
+			engine.mount({
+				name,
+				mount: {source, target, type: defaultMountType(driver), uidMap: [], gidMap: []},
+				by: context.user,
+			}),
 		);
 		context.stdout.write(`Mounted '${plainLine(source)}' into '${plainLine(name)}:${target}'\n`);
 	} catch (error) {
@@ -30,12 +34,4 @@ export async function mountHome(name: string, engine: Engine, context: CommandCo
 		if (!(error instanceof DroverError)) throw error;
 		skipped(error.message);
 	}
-}
-
-async function homeProblem(engine: Engine): Promise<string | undefined> {
-	const {driver, settings} = await engine.overview();
-	if (settings['local.privileged-mounts'] === 'false') return 'the setting local.privileged-mounts is false';
-	const {nativeMounts} = driver.capabilities;
-	if (nativeMounts.can === 'no') return `native mounts are ${nativeMounts.reason}`;
-	return featureProblem('mounts', driver);
 }

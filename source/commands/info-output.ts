@@ -1,8 +1,10 @@
+import {forwardText} from '../model/forward.ts';
 import type {InstanceDetail} from '../model/instance.ts';
 import {humanSize} from '../model/sizes.ts';
 import {isUp} from '../model/state.ts';
 import {plainLine} from '../model/text.ts';
 import {csvLine, wrap} from './formats.ts';
+import {forwardData} from './forward-data.ts';
 import {imageTitle} from './image-title.ts';
 import {mountEntries, mountField, mountLines} from './mount-output.ts';
 
@@ -63,6 +65,7 @@ function own(detail: InstanceDetail) {
 		...(detail.nics === undefined || detail.nics.length === 0
 			? {}
 			: {nics: detail.nics.map(({network, mac, mode}) => ({network: plainLine(network), mac, mode}))}),
+		...(detail.forwards === undefined ? {} : {forwards: detail.forwards.map(forwardData)}),
 		...(detail.notes === undefined || detail.notes.length === 0 ? {} : {notes: detail.notes.map(plainLine)}),
 	};
 }
@@ -140,6 +143,9 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 		['Stops at:', detail.shutdownAt],
 		['Guest:', detail.guestError?.message],
 		['Directory:', detail.state === 'Broken' ? detail.directory : undefined],
+		...(detail.mounts ?? []).flatMap(({target, problem}) =>
+			problem === undefined ? [] : [['Mount:', `${target}: ${problem}`] as const],
+		),
 		...(detail.notes ?? []).map(note => ['Note:', note] as const),
 	];
 	const rows: Array<readonly [string, readonly string[]]> = [
@@ -160,6 +166,7 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 			'Networks:',
 			(detail.nics ?? []).map(({network, mac, mode}) => `${plainLine(network)} (${mac}, ${mode})`),
 		),
+		...present('Forwards:', (detail.forwards ?? []).map(forwardText)),
 		...present(
 			'SSH:',
 			detail.ssh === undefined ? [] : [plainLine(`${detail.ssh.user}@${detail.ssh.host} port ${detail.ssh.port}`)],

@@ -71,7 +71,8 @@ function sizeOf(text: string | undefined, what: string): number | undefined {
 /** Directories to mount, in the way the current driver does it best. */
 async function mountsOf(texts: readonly string[], context: CommandContext): Promise<readonly Mount[]> {
 	if (texts.length === 0) return [];
-	const {defaultMountType, mountSource, splitMount} = await import('./mount-spec.ts');
+	const {mountSource, splitMount} = await import('./mount-spec.ts');
+	const {defaultMountType} = await import('../engine/availability.ts');
 	const found: Array<Pick<Mount, 'source' | 'target'>> = [];
 	for (const text of texts) {
 		const {source, target} = splitMount(text);

@@ -24,6 +24,7 @@ export const loaders: Readonly<Record<string, () => Promise<{readonly run: Comma
 	snapshot: () => import('./snapshot.ts'),
 	restore: () => import('./restore.ts'),
 	clone: () => import('./clone.ts'),
+	forward: () => import('./forward.ts'),
 	networks: () => import('./networks.ts'),
 	console: () => import('./console.ts'),
 	events: () => import('./events.ts'),

@@ -1,8 +1,6 @@
 import {constants} from 'node:fs';
 import {access, stat} from 'node:fs/promises';
 import path from 'node:path';
-import type {DriverInfo} from '../engine/engine.ts';
-import type {Mount} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandContext} from './command.ts';
 import {usageError} from './parse.ts';
@@ -37,9 +35,4 @@ export function instanceAndPath(text: string): {name: string; path?: string} {
 		);
 	}
 	return at < 0 ? {name} : {name, path: text.slice(at + 1)};
-}
-
-/** How a driver mounts when nothing is said: its own way where it has one. */
-export function defaultMountType(driver: DriverInfo): Mount['type'] {
-	return driver.capabilities.nativeMounts.can === 'yes' ? 'native' : 'classic';
 }

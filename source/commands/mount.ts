@@ -1,9 +1,10 @@
+import {defaultMountType} from '../engine/availability.ts';
 import {type IdMap, type Mount, parseIdMap} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
 import {eachInTurn} from './each.ts';
 import {follow} from './follow.ts';
-import {defaultMountType, instanceAndPath, mountSource} from './mount-spec.ts';
+import {instanceAndPath, mountSource} from './mount-spec.ts';
 import {usageError} from './parse.ts';
 
 export async function run(args: CommandArguments, context: CommandContext): Promise<number> {

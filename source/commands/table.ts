@@ -302,7 +302,7 @@ export const commandTable: readonly CommandSpec[] = [
 				long: 'type',
 				short: 't',
 				value: '<type>',
-				help: "How to mount: native is the driver's own way, classic goes over SSH and is not in this version. Default: native where the driver has it.",
+				help: "How to mount: native is the driver's own way, classic goes over SSH and works under every driver. Default: native where the driver can do it while the instance runs, else classic.",
 			},
 		],
 		arguments: [
@@ -378,6 +378,26 @@ export const commandTable: readonly CommandSpec[] = [
 			},
 		],
 		arguments: [{name: 'source', help: 'The instance to clone'}],
+	},
+	{
+		name: 'forward',
+		usage: '[options] <name> [[<address>:]<port>:<port>[/udp] ...]',
+		summary: 'Forward ports of the host to an instance',
+		description:
+			'Have ports of the host lead into an instance, from now on and after each of its starts. They listen on 127.0.0.1 unless an address is given. Without ports, those that are forwarded are listed.',
+		options: [
+			{
+				long: 'remove',
+				value: '<port>[/udp]',
+				repeatable: true,
+				help: 'No longer forward this port of the host',
+			},
+			anyFormat,
+		],
+		arguments: [
+			instance,
+			{name: 'port', help: 'Port of the host, and after a colon the port of the instance that it leads to'},
+		],
 	},
 	{
 		name: 'networks',

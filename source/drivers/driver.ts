@@ -1,5 +1,6 @@
 import type {ImageForm} from '../images/image.ts';
 import type {DriverName} from '../model/driver-name.ts';
+import type {Forward} from '../model/forward.ts';
 import type {DirectAccess} from '../model/guest-access.ts';
 import type {GuestFacts, InstanceRecord, Observation, RecordChange, SuspendStamp} from '../model/instance.ts';
 import type {Metrics} from '../model/metrics.ts';
@@ -44,6 +45,14 @@ export type InstancePlace = {
 	readonly sockets: string;
 };
 
+/** How a native mount that is plugged in is mounted inside the guest: what its `mount` is told. */
+export type GuestMount = {
+	readonly fileSystem: 'virtiofs' | '9p';
+	/** What it is known by in the guest. */
+	readonly tag: string;
+	readonly options: string;
+};
+
 /** What is needed to make an instance's files. */
 export type CreateInput = {
 	/** A verified image in the cache, read-only, never written to. */
@@ -74,6 +83,9 @@ export type Adoptable = {
 
 /** Something happened to an instance that was not asked for through this driver object: look again. */
 export type DriverEvent = {readonly id: string; readonly what: string};
+
+/** A port that could not be forwarded, and why, in words without a full stop. */
+export type ForwardFailure = {readonly forward: Forward; readonly reason: string};
 
 /** What can be changed of an instance's hardware. Memory and disk in bytes. */
 export type Resources = {readonly cpus?: number; readonly memory?: number; readonly disk?: number};
@@ -192,6 +204,18 @@ export type Driver = {
 	/** Ends a native mount; one that is not there is no error. */
 	unmount?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
 
+	/**
+	 * Plugs a native mount into an instance that runs, for the guest to mount; what is plugged in already stays. For
+	 * drivers whose native mounts come and go with the guest's running: they must be out before its memory is saved.
+	 */
+	plug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<GuestMount>;
+	/** Takes it out when the guest has unmounted it; one that is not there is no error. */
+	unplug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
+	/** Why what is plugged in does not work any more: a sentence without a full stop. Looks only. */
+	plugProblem?(record: InstanceRecord, place: InstancePlace, mount: Mount): Promise<string | undefined>;
+	/** Whether an instance could have this native mount. @throws DroverError `driver.incapable`, `instance.state` */
+	checkPlug?(record: InstanceRecord, mount: Mount, power: Observation['power'] | undefined): Promise<void>;
+
 	/** Networks of the host that instances can be given a further interface on. */
 	networks?(): Promise<readonly HostNetwork[]>;
 	/** Gives an instance a further interface; `create` does it for those its record has already. */
@@ -219,6 +243,14 @@ export type Driver = {
 		seed: CreateInput['seed'],
 		work: WorkContext,
 	): Promise<void>;
+
+	/**
+	 * Makes the ports of the host that lead into an instance those of its record, now if it runs; `start` does it too.
+	 * @returns those that could not be made
+	 */
+	forwards?(record: InstanceRecord, place: InstancePlace, work: WorkContext): Promise<readonly ForwardFailure[]>;
+	/** Why a port could not lead into an instance, in words without a full stop. Looks only. */
+	forwardProblem?(record: InstanceRecord, place: InstancePlace, forward: Forward): Promise<string | undefined>;
 
 	/** One sample of what it uses, without asking the guest. At most 1 s. `undefined`: not running. */
 	metrics?(record: InstanceRecord, place: InstancePlace): Promise<Metrics | undefined>;

@@ -3,9 +3,11 @@ import type {Driver, LiveChange} from './driver.ts';
 /** Parts of the contract that a driver may have or not, by the methods they are. */
 export const driverFeatures = [
 	'mount',
+	'plug',
 	'networks',
 	'resize',
 	'metrics',
+	'forwards',
 	'direct',
 	'members',
 	'snapshots',

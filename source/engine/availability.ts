@@ -2,6 +2,7 @@ import {type CapabilityName, capabilityTitles} from '../drivers/capabilities.ts'
 import type {DriverFeature} from '../drivers/features.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import type {InstanceView} from '../model/instance.ts';
+import type {Mount} from '../model/mount.ts';
 import {decideSnapshot} from '../model/snapshot-transitions.ts';
 import {isInBetween, isUp} from '../model/state.ts';
 import {type Decision, decide} from '../model/transitions.ts';
@@ -44,29 +45,25 @@ export type Availability =
 const needs: Partial<Record<InstanceAction, CapabilityName>> = {
 	suspend: 'suspend',
 	snapshot: 'snapshots',
-	mounts: 'nativeMounts',
 	networks: 'extraNetworks',
 };
 
 /** What this version of drover does for some drivers, and not for others. */
 const parts = {
-	mounts: {feature: 'mount', what: 'mounts are'},
-	networks: {feature: 'networks', what: 'extra networks are'},
-	edit: {feature: 'resize', what: 'changing cpu, memory and disk is'},
-	snapshot: {feature: 'snapshots', what: 'snapshots are'},
-	duplicate: {feature: 'clone', what: 'cloning is'},
-} as const satisfies Partial<Record<InstanceAction, {feature: DriverFeature; what: string}>>;
+	networks: {features: ['networks'], what: 'extra networks are'},
+	edit: {features: ['resize'], what: 'changing cpu, memory and disk is'},
+	/** Those of type native; the others go over SSH, under every driver. */
+	nativeMounts: {features: ['mount', 'plug'], what: 'native mounts are'},
+	snapshot: {features: ['snapshots'], what: 'snapshots are'},
+	duplicate: {features: ['clone'], what: 'cloning is'},
+} as const satisfies Record<string, {features: readonly DriverFeature[]; what: string}>;
 
 /** Asks the layers in order (driver's table, host, drover itself, the instance's state); the first no is the answer. */
 export function availability(action: InstanceAction, instance: InstanceView, driver: DriverInfo): Availability {
 	const capability = needs[action];
 	if (capability !== undefined) {
 		const answer = driver.capabilities[capability];
-		if (answer.can === 'no') {
-			// Other mounts may come; the rest is called what its action is called.
-			const reason = action === 'mounts' ? `${capabilityTitles[capability]} are ${answer.reason}` : answer.reason;
-			return {can: false, kind: 'not-here', reason, drivers: answer.drivers};
-		}
+		if (answer.can === 'no') return {can: false, kind: 'not-here', reason: answer.reason, drivers: answer.drivers};
 	}
 	if (!driver.health.usable && action !== 'recover' && action !== 'delete') {
 		return {
@@ -75,7 +72,8 @@ export function availability(action: InstanceAction, instance: InstanceView, dri
 			reason: `${driverTitles[driver.name]} cannot be used: ${driver.health.summary}`,
 		};
 	}
-	if (isPart(action)) {
+	if (action === 'mounts') return nowChanged(action, instance, driver);
+	if (action === 'networks' || action === 'edit' || action === 'snapshot' || action === 'duplicate') {
 		const problem = featureProblem(action, driver);
 		if (problem !== undefined) return {can: false, kind: 'not-yet', reason: problem};
 		if (action !== 'snapshot' && action !== 'duplicate') return nowChanged(action, instance, driver);
@@ -87,23 +85,28 @@ export function availability(action: InstanceAction, instance: InstanceView, dri
 
 export type DriverPart = keyof typeof parts;
 
-function isPart(action: InstanceAction): action is DriverPart {
-	return Object.hasOwn(parts, action);
+/** Why there are no native mounts under a driver; `undefined` where there are. Without a full stop. */
+export function nativeMountProblem(driver: Pick<DriverInfo, 'name' | 'features' | 'capabilities'>): string | undefined {
+	const {nativeMounts} = driver.capabilities;
+	if (nativeMounts.can === 'no') return `${capabilityTitles.nativeMounts} are ${nativeMounts.reason}`;
+	return featureProblem('nativeMounts', driver);
+}
+
+/** How a directory is mounted when nothing is said: natively where that can be done while an instance runs. */
+export function defaultMountType(driver: Pick<DriverInfo, 'features' | 'capabilities'>): Mount['type'] {
+	const isHot = driver.capabilities.nativeMounts.can === 'yes' && driver.features.includes('mount');
+	return isHot ? 'native' : 'classic';
 }
 
 /** Why this version of drover cannot do it under a driver: without a full stop, for menus and sentences alike. */
 export function featureProblem(part: DriverPart, driver: Pick<DriverInfo, 'name' | 'features'>): string | undefined {
-	const {feature, what} = parts[part];
-	if (driver.features.includes(feature)) return undefined;
+	const {features, what} = parts[part];
+	if (features.some(feature => driver.features.includes(feature))) return undefined;
 	return `${what} not in this version of drover for ${driverTitles[driver.name]}`;
 }
 
 /** What an instance consists of can be changed while it rests, and some of it while it runs. */
-function nowChanged(
-	part: Exclude<DriverPart, 'snapshot' | 'duplicate'>,
-	{state}: InstanceView,
-	driver: DriverInfo,
-): Availability {
+function nowChanged(part: 'mounts' | 'networks' | 'edit', {state}: InstanceView, driver: DriverInfo): Availability {
 	const no = (reason: string, first?: InstanceAction): Availability => ({
 		can: false,
 		kind: 'not-now',

@@ -3,7 +3,15 @@ import type {HostNetwork} from '../model/network.ts';
 import type {OperationKind, OperationView} from '../model/operation.ts';
 import {featureProblem} from './availability.ts';
 import {demandCapability, demandFeature, demandUsable} from './demands.ts';
-import type {AddNetworkRequest, MountRequest, ResizeRequest, UnmountRequest} from './engine.ts';
+import type {
+	AddNetworkRequest,
+	ForwardRequest,
+	MountRequest,
+	ResizeRequest,
+	UnforwardRequest,
+	UnmountRequest,
+} from './engine.ts';
+import {demandForward, demandForwards, forwardOf, forwardPort, unforwardPort} from './forwarding.ts';
 import type {Entry} from './instances.ts';
 import {checkSource, demandMounts, mountOne, mountsOn, plannedMount, unmountSome} from './mounting.ts';
 import {demandNetworks, MacAddresses, mostNics, networkSpecs, tooManyNics} from './networking.ts';
@@ -24,21 +32,23 @@ export class Changes {
 		const {driver, instances, host, shop} = this.#parts;
 		const entry = instances.get(name);
 		demandMounts(driver, host.platform, shop.setting, [mount]);
-		await checkSource(mount.source);
-		plannedMount(this.#parts, entry, mount);
+		const source = await checkSource(mount.source);
+		const {target} = plannedMount(this.#parts.instances, entry, mount);
 		await demandUsable(driver);
+		const scene = {driver, instances, mounts: shop.mounts};
 		return this.#begin('mount', by, entry, (item, each) =>
-			instances.exclusive(each, 'mount', item, work => mountOne(this.#parts, each, mount, by, work)),
+			instances.exclusive(each, 'mount', item, work => mountOne(scene, each, {...mount, source, target}, by, work)),
 		);
 	}
 
 	/** @throws DroverError `instance.missing` */
 	async unmount({name, target, by}: UnmountRequest): Promise<OperationView> {
-		const {instances} = this.#parts;
+		const {driver, instances, shop} = this.#parts;
 		const entry = instances.get(name);
-		mountsOn(this.#parts, entry, target);
+		mountsOn(instances, entry, target);
+		const scene = {driver, instances, mounts: shop.mounts};
 		return this.#begin('umount', by, entry, (item, each) =>
-			instances.exclusive(each, 'umount', item, work => unmountSome(this.#parts, each, target, by, work)),
+			instances.exclusive(each, 'umount', item, work => unmountSome(scene, each, target, by, work)),
 		);
 	}
 
@@ -79,6 +89,30 @@ export class Changes {
 		const nic = new MacAddresses(instances, shop.random, specs).nic(specs[0]!);
 		demandChangeable(instances, entry, {nic});
 		return this.#change(entry, {nic}, by);
+	}
+
+	/** @throws DroverError when the port cannot lead into it; nothing is touched then */
+	async forward({name, forward, by}: ForwardRequest): Promise<OperationView> {
+		const {driver, instances} = this.#parts;
+		const entry = instances.get(name);
+		demandForwards(driver);
+		await demandUsable(driver);
+		await demandForward(this.#parts, entry, forward);
+		return this.#begin('forward', by, entry, (item, each) =>
+			instances.exclusive(each, 'forward', item, work => forwardPort(this.#parts, each, forward, by, work)),
+		);
+	}
+
+	/** @throws DroverError `instance.missing` */
+	async unforward({name, key, by}: UnforwardRequest): Promise<OperationView> {
+		const {driver, instances} = this.#parts;
+		const entry = instances.get(name);
+		demandForwards(driver);
+		forwardOf(instances, entry, key);
+		await demandUsable(driver);
+		return this.#begin('forward', by, entry, (item, each) =>
+			instances.exclusive(each, 'forward', item, work => unforwardPort(this.#parts, each, key, by, work)),
+		);
 	}
 
 	#changeable(name: string, part: 'edit' | 'networks'): Entry {

@@ -5,6 +5,7 @@ import {platformOf} from '../drivers/platforms.ts';
 import {loadDriver} from '../drivers/registry.ts';
 import {readBanner, waitForSsh} from '../guest/answer.ts';
 import {clientKey, generateHostKey} from '../guest/keys.ts';
+import type {OpenClassic} from '../guest/mount/classic.ts';
 import {type SshHost, writeSshConfig} from '../guest/ssh-config.ts';
 import type {ImageStore} from '../images/image.ts';
 import {version} from '../model/build.ts';
@@ -17,6 +18,9 @@ import {openSettings} from '../state/settings.ts';
 import {DriverPool} from './driver-pool.ts';
 import {Instances} from './instances.ts';
 import {LocalEngine} from './local-engine.ts';
+import {MountKeeper} from './mount-keeper.ts';
+import {mountOpener} from './mount-opener.ts';
+import type {pauseAfter} from './mount-plan.ts';
 import {Operations} from './operations.ts';
 import {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
@@ -32,6 +36,11 @@ export type EngineOptions = {
 	readonly version?: string;
 	readonly lookEveryMs?: number;
 	readonly bootId?: string;
+	/** Instead of real mounts over SSH. */
+	readonly openClassic?: OpenClassic;
+	/** What Node runs to become the process that serves a mount. Default: this very program. */
+	readonly mountProgram?: readonly string[];
+	readonly mountPause?: typeof pauseAfter;
 };
 
 /** Puts the engine together over the directories of one user and opens it. Only one may be open over them at a time. */
@@ -58,17 +67,30 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 				void writeSshConfig(paths, reachable(instances), () => !engine.isClosed).catch(() => {});
 			},
 		});
+		const setting = (key: string) => settings.get(key).value;
 		const shop: Workshop = {
 			paths,
 			instances,
 			images,
+			mounts: new MountKeeper({
+				instances,
+				...(options.mountPause === undefined ? {} : {pause: options.mountPause}),
+				open: mountOpener({
+					paths,
+					instances,
+					setting,
+					openClassic:
+						options.openClassic ?? (async input => (await import('../guest/mount/classic.ts')).openClassic(input)),
+					program: options.mountProgram ?? [process.argv[1] ?? '', 'serve-mount'],
+				}),
+			}),
 			waitForAnswer: waitForSsh,
 			tryAnswer: ssh =>
 				readBanner({...ssh, timeoutMs: 500, signal: new AbortController().signal}).catch(() => undefined),
 			directAfterMs: 15_000,
 			clientKey: () => clientKey(paths),
 			hostKey: generateHostKey,
-			setting: key => settings.get(key).value,
+			setting,
 			now: () => new Date(),
 			random: Math.random,
 			uuid: randomUUID,

@@ -2,6 +2,7 @@ import type {Capabilities} from '../drivers/capabilities.ts';
 import type {Adoptable, DriverHealth} from '../drivers/driver.ts';
 import type {Features} from '../drivers/features.ts';
 import type {DriverName, ScopeName} from '../model/driver-name.ts';
+import type {Forward, ForwardKey} from '../model/forward.ts';
 import type {GuestAccess} from '../model/guest-access.ts';
 import type {FindRequest, FoundImages, ImageReport, PruneReport} from '../model/image-info.ts';
 import type {ActionOptions, InstanceDetail, InstanceEvent, InstanceView} from '../model/instance.ts';
@@ -165,6 +166,9 @@ export type CloneRequest = {
 	readonly by: string;
 };
 
+export type ForwardRequest = {readonly name: string; readonly forward: Forward; readonly by: string};
+export type UnforwardRequest = {readonly name: string; readonly key: ForwardKey; readonly by: string};
+
 export type DoctorCheck = {
 	readonly title: string;
 	readonly verdict: 'ok' | 'warning' | 'problem';
@@ -239,6 +243,10 @@ export type Engine = {
 	snapshots(request: {names: readonly string[]}): Promise<readonly InstanceSnapshots[]>;
 	/** Begins making a clone of a stopped instance; the operation's kind is `clone`, and its item is called as the clone. */
 	clone(request: CloneRequest): Promise<OperationView>;
+	/** Begins having a port of the host lead into an instance, also while it runs; the operation's kind is `forward`. */
+	forward(request: ForwardRequest): Promise<OperationView>;
+	/** Begins ending that; the operation's kind is `forward`. */
+	unforward(request: UnforwardRequest): Promise<OperationView>;
 	/** A sample for each of these instances that runs and can be asked cheaply, by name. Others are left out. */
 	metrics(request: {names: readonly string[]}): Promise<Readonly<Record<string, Metrics>>>;
 	/** Members of the cluster that launches can be placed on; empty where there is none. */
@@ -309,6 +317,8 @@ export const engineMethods = [
 	'deleteSnapshots',
 	'snapshots',
 	'clone',
+	'forward',
+	'unforward',
 	'metrics',
 	'members',
 	'adoptables',

@@ -1,9 +1,12 @@
 import {open} from 'node:fs/promises';
 import path from 'node:path';
+import type {Driver} from '../drivers/driver.ts';
+import {driverTitles} from '../model/driver-name.ts';
 import {errorData} from '../model/errors.ts';
 import type {InstanceDetail} from '../model/instance.ts';
 import {snapshotViews} from '../model/snapshot.ts';
 import type {Entry, Instances} from './instances.ts';
+import {mountNotes} from './mount-plan.ts';
 
 /** Milliseconds a guest may take to answer questions about itself; `list` never asks. */
 const guestTimeoutMs = 3000;
@@ -15,12 +18,13 @@ export async function guestDetail(instances: Instances, entry: Entry, runtime: b
 	const {record} = stored;
 	const place = instances.place(entry);
 	const isAlive = entry.observation?.power === 'running';
-	const facts: Awaited<ReturnType<typeof instances.driver.inspect>> = isAlive
+	const facts: Awaited<ReturnType<Driver['inspect']>> = isAlive
 		? await instances.driver.inspect(record, place).catch(() => ({}))
 		: {};
 	const {snapshots} = entry;
 	const notes = [
 		...(facts.notes ?? []),
+		...mountNotes(record, instances.driver, driverTitles[instances.driver.name]),
 		...(snapshots?.kind === 'damaged'
 			? [`Its snapshots cannot be used: ${snapshots.reason} (${snapshots.file}).`]
 			: []),

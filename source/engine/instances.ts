@@ -43,6 +43,9 @@ export class Instances {
 	readonly #onChange: Listener;
 	/** Somebody inside or outside the guest changed something drover had no hand in. */
 	onSurprise: (entry: Entry, before: Observation | undefined, what: string) => void = () => {};
+	/** What an instance looks like has been looked at again. */
+	onView: (entry: Entry) => void = () => {};
+	mountProblem: (id: string, target: string) => string | undefined = () => undefined;
 	readonly #entries = new Map<string, Entry>();
 	#changed = new Map<string, InstanceView>();
 	#removed = new Set<string>();
@@ -265,11 +268,16 @@ export class Instances {
 
 	#viewOf(stored: StoredRecord, entry?: Entry): InstanceView {
 		if (stored.kind === 'broken') return brokenView(stored, this.driver.name);
-		return viewOf(stored.record, this.driver.name, entry?.observation, entry?.work[0], entry?.snapshots);
+		const {record} = stored;
+		return viewOf(record, this.driver.name, entry?.observation, entry?.work[0], {
+			mountProblem: target => this.mountProblem(record.id, target),
+			snapshots: entry?.snapshots,
+		});
 	}
 
 	refreshView(entry: Entry): void {
 		const view = this.#viewOf(entry.stored, entry);
+		this.onView(entry);
 		if (looksSame(view, entry.view)) return;
 		entry.view = view;
 		if (entry.isGone) return;

@@ -121,7 +121,7 @@ export async function launch(
 	// From here on it is an instance like any other: what goes wrong leaves it running.
 	let problem: DroverError | undefined;
 	try {
-		problem = await mountAll(instances, entry, intent, work);
+		problem = await mountAll(shop, entry, intent, work);
 	} finally {
 		if (work.signal.reason !== abandoned) await work.update({intent: undefined});
 	}
@@ -174,7 +174,7 @@ async function makeAndStart(
 
 /** Makes the mounts that a launch was asked for. @returns what is to be told when some could not be made */
 async function mountAll(
-	instances: Instances,
+	{instances, mounts}: Workshop,
 	entry: Entry,
 	intent: Intent | undefined,
 	work: WorkContext,
@@ -184,7 +184,7 @@ async function mountAll(
 		// Taken up after a crash: this one was made already.
 		if (instances.record(entry).mounts?.some(made => made.target === mount.target)) continue;
 		try {
-			await mountOne({driver: instances.driver, instances}, entry, mount, intent!.by, work);
+			await mountOne({driver: instances.driver, instances, mounts}, entry, mount, intent!.by, work);
 		} catch (error) {
 			if (work.signal.aborted) throw work.signal.reason;
 			work.log(`${mount.source} could not be mounted: ${errorData(error).message}`);

@@ -55,6 +55,7 @@ export const start: Step = async (shop, entry, options, by, work, because = '') 
 		awake?.catch(() => {});
 		await awaitAnswer(shop, entry, work, options.answerTimeout);
 		await awake;
+		await shop.mounts.makeAll(entry, work);
 		await instances.tell(entry, `${isResume ? 'resumed' : 'started'}${because}, ${seconds(began)}`, by);
 	} finally {
 		await clearIntent(work);
@@ -68,9 +69,11 @@ export const stop: Step = async (shop, entry, options, by, work, because = '') =
 	const record = await work.update({intent: intent(shop, 'stop', options, by)});
 	try {
 		if (options.force) {
+			shop.mounts.killAll(entry);
 			work.progress('cutting the power');
 			await instances.driver.powerOff(record, place, work);
 		} else {
+			await shop.mounts.endAll(entry, work);
 			work.progress('waiting for the guest to power off');
 			await instances.driver.stop(record, place, {timeoutMs: stopTimeoutMs}, work);
 		}
@@ -97,6 +100,8 @@ export async function saveMemory(
 	const began = Date.now();
 	const record = await work.update({intent: intent(shop, 'suspend', options, by)});
 	try {
+		// The connections do not outlive it, and who waited for one in the guest would wait for long.
+		await shop.mounts.endAll(entry, work);
 		work.progress('saving memory');
 		await instances.driver.suspend(record, instances.place(entry), {by: whose}, work);
 		// What a switch parks is still wanted as it was: a stop that was put off comes due when it is back.
@@ -112,9 +117,11 @@ export const restart: Step = async (shop, entry, options, by, work) => {
 	const began = Date.now();
 	const record = await work.update({intent: intent(shop, 'restart', options, by), shutdownAt: undefined});
 	try {
+		await shop.mounts.endAll(entry, work);
 		work.progress('restarting');
 		await instances.driver.reboot(record, instances.place(entry), work);
 		await awaitAnswer(shop, entry, work, options.answerTimeout);
+		await shop.mounts.makeAll(entry, work);
 		await instances.tell(entry, `restarted, ${seconds(began)}`, by);
 	} finally {
 		await clearIntent(work);
@@ -133,6 +140,7 @@ export const remove: Step = async (shop, entry, options, by, work) => {
 	try {
 		const seen = await instances.observe(entry);
 		if (seen !== undefined && !['off', 'suspended', 'unusable'].includes(seen.power)) {
+			await shop.mounts.endAll(entry, work);
 			work.progress('stopping');
 			await instances.driver.stop(record, place, {timeoutMs: stopTimeoutMs}, work);
 			record = instances.record(entry);
@@ -163,6 +171,7 @@ export const purge: Step = async (shop, entry, options, by, work) => {
 export async function erase(shop: Workshop, entry: Entry, work: WorkContext): Promise<void> {
 	work.progress('removing');
 	const {instances} = shop;
+	shop.mounts.killAll(entry);
 	await instances.driver.destroy(instances.record(entry), instances.place(entry), work);
 	await instances.remove(entry);
 	if (instances.elsewhere(entry.name) === undefined) await forgetInstance(shop.paths, entry.name).catch(() => {});

@@ -21,6 +21,7 @@ import type {
 	DeleteSnapshotsRequest,
 	Engine,
 	EngineEvent,
+	ForwardRequest,
 	LaunchRequest,
 	MountRequest,
 	Notice,
@@ -29,6 +30,7 @@ import type {
 	RestoreRequest,
 	SnapshotRequest,
 	SwitchRequest,
+	UnforwardRequest,
 	UnmountRequest,
 } from './engine.ts';
 import {consoleText, guestDetail} from './guest-detail.ts';
@@ -115,7 +117,7 @@ export class LocalEngine implements Engine {
 
 	/** Whether the daemon may end: nothing is under way and nothing is due. */
 	isIdle(): boolean {
-		return !this.#parts.operations.isBusy && !this.#scene.hasDelayedStops;
+		return !this.#parts.operations.isBusy && !this.#scene.isNeeded;
 	}
 
 	async overview(): Promise<Overview> {
@@ -233,6 +235,16 @@ export class LocalEngine implements Engine {
 	async clone(request: CloneRequest) {
 		this.#demandNoSwitch();
 		return this.#scene.clones.clone(request);
+	}
+
+	async forward(request: ForwardRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.changes.forward(request);
+	}
+
+	async unforward(request: UnforwardRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.changes.unforward(request);
 	}
 
 	async metrics({names}: {names: readonly string[]}) {

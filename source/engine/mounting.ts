@@ -1,4 +1,4 @@
-import {stat} from 'node:fs/promises';
+import {realpath, stat} from 'node:fs/promises';
 import type {Driver, SettingReader, WorkContext} from '../drivers/driver.ts';
 import type {Platform} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
@@ -6,12 +6,18 @@ import {checkTarget, type Mount, mountTarget} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
 import {demandCapability, demandFeature} from './demands.ts';
 import type {Entry, Instances} from './instances.ts';
+import type {MountKeeper} from './mount-keeper.ts';
+import {demandAllowed, wayOf} from './mount-plan.ts';
 
-/** Where instances are mounted into: the current driver with its instances. */
-type Scene = {readonly driver: Driver; readonly instances: Instances};
+/** Where instances are mounted into: the current driver with its instances, and who keeps their mounts alive. */
+type Scene = {readonly driver: Driver; readonly instances: Instances; readonly mounts: MountKeeper};
 
-/** Checks that a directory of this host can be given to guests. @throws DroverError `instance.invalid` */
-export async function checkSource(source: string): Promise<void> {
+/**
+ * Checks that a directory of this host can be given to guests.
+ * @returns its path without links: what a link leads to may be changed by a guest that sees the directory it is in
+ * @throws DroverError `instance.invalid`
+ */
+export async function checkSource(source: string): Promise<string> {
 	const shown = JSON.stringify(plainLine(source).slice(0, 200));
 	// A record is one line a field; a path is handed on to hypervisors that have their own ideas about the rest.
 	if (/[\u0000-\u001F\u007F]/.test(source)) {
@@ -20,7 +26,7 @@ export async function checkSource(source: string): Promise<void> {
 		});
 	}
 	const found = source.startsWith('/') ? await stat(source).catch(() => undefined) : undefined;
-	if (found?.isDirectory()) return;
+	if (found?.isDirectory()) return realpath(source);
 	throw new DroverError(
 		'instance.invalid',
 		found === undefined
@@ -34,8 +40,8 @@ export async function checkSource(source: string): Promise<void> {
  * What a request for a mount comes to, with its target written out.
  * @throws DroverError `instance.invalid`, `instance.exists` (already mounted), `instance.deleted`
  */
-export function plannedMount(scene: Scene, entry: Entry, mount: Mount): Mount {
-	const record = scene.instances.record(entry);
+export function plannedMount(instances: Instances, entry: Entry, mount: Mount): Mount {
+	const record = instances.record(entry);
 	if (record.deleted) {
 		throw new DroverError('instance.deleted', `instance "${entry.name}" is deleted`, {
 			next: `drover recover ${entry.name} brings it back.`,
@@ -83,13 +89,13 @@ export async function plannedMounts(mounts: readonly Mount[], user: string): Pro
 	const planned: Mount[] = [];
 	if (mounts.length > mostMounts) throw tooMany();
 	for (const mount of mounts) {
-		await checkSource(mount.source);
+		const source = await checkSource(mount.source);
 		const target = mountTarget(mount.target, mount.source, user);
 		checkTarget(target, user);
 		if (planned.some(other => other.target === target)) {
 			throw new DroverError('instance.exists', `Two mounts have the target ${JSON.stringify(target.slice(0, 200))}.`);
 		}
-		planned.push({...withMaps(mount), target});
+		planned.push({...withMaps(mount), source, target});
 	}
 	return planned;
 }
@@ -102,28 +108,22 @@ export function demandMounts(
 	mounts: readonly Mount[],
 ): void {
 	if (mounts.length === 0) return;
-	if (setting('local.privileged-mounts') !== 'true') {
-		throw new DroverError('driver.incapable', 'Mounts are disabled: the setting local.privileged-mounts is false.', {
-			next: 'drover set local.privileged-mounts=true allows them.',
-		});
-	}
-	if (mounts.some(mount => mount.type === 'classic')) {
-		throw new DroverError('driver.incapable', 'Mounts of type classic are not in this version of drover.', {
-			next: 'Native mounts (--type native) are for the drivers that "drover drivers" lists with them.',
-		});
-	}
+	demandAllowed(setting('local.privileged-mounts'));
+	// Those of type classic work under every driver.
+	if (mounts.every(mount => mount.type === 'classic')) return;
 	demandCapability(driver, platform, 'nativeMounts');
-	demandFeature(driver, 'mounts');
+	demandFeature(driver, 'nativeMounts');
 }
 
 /** Mounts and remembers. What cannot be mounted is not remembered. */
 export async function mountOne(scene: Scene, entry: Entry, mount: Mount, by: string, work: WorkContext): Promise<void> {
-	const {instances, driver} = scene;
+	const {instances, driver, mounts} = scene;
 	const record = instances.record(entry);
 	// Asked again in the lane: another may have been made meanwhile.
-	const planned = plannedMount(scene, entry, mount);
+	const planned = plannedMount(instances, entry, mount);
 	work.progress(`mounting ${planned.target}`);
-	await driver.mount!(record, instances.place(entry), planned, work);
+	if (wayOf(planned, driver) === 'own') await driver.mount!(record, instances.place(entry), planned, work);
+	else if (entry.observation?.power === 'running') await mounts.make(entry, planned, work);
 	await work.update({mounts: [...(instances.record(entry).mounts ?? []), planned]});
 	await instances.tell(entry, `${planned.source} mounted on ${planned.target} (${planned.type})`, by);
 }
@@ -136,10 +136,11 @@ export async function unmountSome(
 	by: string,
 	work: WorkContext,
 ): Promise<void> {
-	const {instances, driver} = scene;
-	for (const mount of mountsOn(scene, entry, target)) {
+	const {instances, driver, mounts} = scene;
+	for (const mount of mountsOn(instances, entry, target)) {
 		work.progress(`unmounting ${mount.target}`);
-		await driver.unmount?.(instances.record(entry), instances.place(entry), mount, work);
+		await mounts.end(entry, mount.target);
+		if (mount.type === 'native') await driver.unmount?.(instances.record(entry), instances.place(entry), mount, work);
 		const left = (instances.record(entry).mounts ?? []).filter(other => other.target !== mount.target);
 		await work.update({mounts: left.length === 0 ? undefined : left});
 		await instances.tell(entry, `${mount.target} unmounted`, by);
@@ -147,8 +148,8 @@ export async function unmountSome(
 }
 
 /** @throws DroverError `instance.missing` */
-export function mountsOn(scene: Scene, entry: Entry, target: string | undefined): readonly Mount[] {
-	const record = scene.instances.record(entry);
+export function mountsOn(instances: Instances, entry: Entry, target: string | undefined): readonly Mount[] {
+	const record = instances.record(entry);
 	const all = record.mounts ?? [];
 	if (target === undefined) return all;
 	const wanted = mountTarget(target, '', record.ssh.user);

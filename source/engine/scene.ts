@@ -54,6 +54,7 @@ export class Scene {
 		for (const entry of entries) this.#delayed.follow(entry);
 		this.actions.takeUp(entries);
 		this.clones.takeUp(entries);
+		this.shop.mounts.open();
 	}
 
 	/** After a reboot of the host: what ran runs again, as far as each instance's restore policy has it. */
@@ -68,8 +69,9 @@ export class Scene {
 		if (wanted.length > 0) this.actions.startAll(wanted, 'host reboot');
 	}
 
-	get hasDelayedStops(): boolean {
-		return !this.#delayed.isEmpty;
+	/** Whether something is due, or lives only as long as this process. */
+	get isNeeded(): boolean {
+		return !this.#delayed.isEmpty || this.shop.mounts.isBusy;
 	}
 
 	async refresh(): Promise<void> {
@@ -83,6 +85,7 @@ export class Scene {
 		this.#isClosed = true;
 		this.#delayed.close();
 		await Promise.all(this.instances.all().map(entry => this.instances.settled(entry)));
+		await this.shop.mounts.close();
 		this.instances.close();
 	}
 

@@ -1,5 +1,6 @@
 import type {DriverName} from '../model/driver-name.ts';
 import type {InstanceRecord, InstanceView, Observation} from '../model/instance.ts';
+import type {MountView} from '../model/mount.ts';
 import type {InstanceState} from '../model/state.ts';
 import type {StoredRecord} from '../state/records.ts';
 import type {StoredSnapshots} from '../state/snapshots.ts';
@@ -62,7 +63,14 @@ export function viewOf(
 	driver: DriverName,
 	observation: Observation | undefined,
 	work: WorkInHand | undefined,
-	snapshots?: StoredSnapshots,
+	{
+		mountProblem = () => undefined,
+		snapshots,
+	}: {
+		/** What is wrong with the mount on a target. */
+		readonly mountProblem?: (target: string) => string | undefined;
+		readonly snapshots?: StoredSnapshots | undefined;
+	} = {},
 ): InstanceView {
 	const {state, reason} = deriveState(record, observation, work);
 	const isAlive = observation?.power === 'running';
@@ -87,7 +95,15 @@ export function viewOf(
 		...(record.shutdownAt === undefined ? {} : {shutdownAt: record.shutdownAt}),
 		...(observation?.member === undefined ? {} : {member: observation.member}),
 		...(record.lxd === undefined ? {} : {kind: record.lxd.type}),
-		...(record.mounts === undefined || record.mounts.length === 0 ? {} : {mounts: record.mounts}),
+		...(record.mounts === undefined || record.mounts.length === 0
+			? {}
+			: {
+					mounts: record.mounts.map((mount): MountView => {
+						const problem = isAlive ? mountProblem(mount.target) : undefined;
+						return problem === undefined ? mount : {...mount, problem};
+					}),
+				}),
+		...(record.forwards === undefined || record.forwards.length === 0 ? {} : {forwards: record.forwards}),
 		...(snapshots?.kind === 'tree' ? {snapshotCount: snapshots.tree.snapshots.length} : {}),
 		...(work
 			? {

@@ -2,12 +2,14 @@ import type {SettingReader} from '../drivers/driver.ts';
 import type {ImageStore} from '../images/image.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Instances} from './instances.ts';
+import type {MountKeeper} from './mount-keeper.ts';
 
 /** What the pieces of work share. */
 export type Workshop = {
 	readonly paths: Paths;
 	readonly instances: Instances;
 	readonly images: ImageStore;
+	readonly mounts: MountKeeper;
 	/** Resolves with the SSH banner. @throws DroverError `guest.unanswered` */
 	readonly waitForAnswer: (request: {
 		host: string;

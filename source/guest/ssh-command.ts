@@ -12,6 +12,8 @@ export type SshCommand = {
 	readonly subsystem?: 'sftp';
 	/** Default 10. */
 	readonly connectTimeoutSeconds?: number;
+	/** A guest that is cut off ends the session after four times this. Default 15. */
+	readonly aliveSeconds?: number;
 };
 
 /**
@@ -21,7 +23,7 @@ export type SshCommand = {
  * @throws DroverError `usage.invalid` when an argument holds a NUL, which no program can be given
  */
 export function sshArguments(access: SshAccess, options: SshCommand = {}): string[] {
-	const {command, workingDirectory, tty, subsystem, connectTimeoutSeconds = 10} = options;
+	const {command, workingDirectory, tty, subsystem, connectTimeoutSeconds = 10, aliveSeconds = 15} = options;
 	const settings: Readonly<Record<string, string>> = {
 		IdentityFile: configPath(access.identityFile),
 		IdentitiesOnly: 'yes',
@@ -35,7 +37,7 @@ export function sshArguments(access: SshAccess, options: SshCommand = {}): strin
 		PreferredAuthentications: 'publickey',
 		ConnectTimeout: String(connectTimeoutSeconds),
 		// A guest that is cut off ends the session within a minute instead of never.
-		ServerAliveInterval: '15',
+		ServerAliveInterval: String(aliveSeconds),
 		ServerAliveCountMax: '4',
 		LogLevel: 'ERROR',
 	};

@@ -1,6 +1,7 @@
 import type {DriverName, ScopeName} from './driver-name.ts';
 import type {ErrorData} from './errors.ts';
-import type {Mount} from './mount.ts';
+import type {Forward} from './forward.ts';
+import type {Mount, MountView} from './mount.ts';
 import type {Nic} from './network.ts';
 import type {PlannedSnapshot, SnapshotView} from './snapshot.ts';
 import type {InstanceState} from './state.ts';
@@ -38,6 +39,8 @@ export type InstanceRecord = {
 	readonly restore?: RestorePolicy;
 	/** Directories of the host that it sees; made anew at each start where the driver does not keep them itself. */
 	readonly mounts?: readonly Mount[];
+	/** Ports of the host that lead into it while it runs; made anew at each start. */
+	readonly forwards?: readonly Forward[];
 	/** The member of a cluster that it was asked to be placed on; where it is now, is observed. */
 	readonly target?: string;
 	/** Where it is on an LXD or Incus server. */
@@ -228,7 +231,8 @@ export type InstanceView = {
 	readonly member?: string;
 	/** `container` where it is not a virtual machine. */
 	readonly kind?: 'container' | 'virtual-machine';
-	readonly mounts?: readonly Mount[];
+	readonly mounts?: readonly MountView[];
+	readonly forwards?: readonly Forward[];
 	/** How many snapshots it has; absent where the driver has none, or they cannot be told. */
 	readonly snapshotCount?: number;
 	/** The operation at work on it. */

@@ -17,6 +17,12 @@ export type Mount = {
 	readonly gidMap: readonly IdMap[];
 };
 
+/** A mount as it is shown. */
+export type MountView = Mount & {
+	/** Why the guest does not see the directory as it should, while it runs: without a full stop. */
+	readonly problem?: string;
+};
+
 /** Below these a guest's own file systems are; mounting over them breaks it. Source: Multipass 1.16. */
 const ownTrees = ['/dev', '/proc', '/sys'];
 

@@ -17,6 +17,7 @@ export type OperationKind =
 	| 'restore'
 	| 'delete-snapshots'
 	| 'clone'
+	| 'forward'
 	| 'adopt'
 	| 'download';
 

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import {type Engine, type EngineMethod, engineActions} from '../engine/engine.ts';
 import {driverNames} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
+import {forwardProtocols} from '../model/forward.ts';
 import {isRecord} from './messages.ts';
 
 /*
@@ -36,6 +37,9 @@ const mount = v.strictObject({
 	uidMap: idMaps,
 	gidMap: idMaps,
 });
+
+const forwardKey = v.strictObject({protocol: v.picklist(forwardProtocols), host: number});
+const forward = v.strictObject({protocol: v.picklist(forwardProtocols), address: text, host: number, guest: number});
 
 const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Request<Method>>} = {
 	overview: nothing,
@@ -73,6 +77,8 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 	deleteSnapshots: v.strictObject({name: text, snapshots: names, by: text}),
 	snapshots: v.strictObject({names}),
 	clone: v.strictObject({name: text, as: key(text), by: text}),
+	forward: v.strictObject({name: text, forward, by: text}),
+	unforward: v.strictObject({name: text, key: forwardKey, by: text}),
 	metrics: v.strictObject({names}),
 	members: nothing,
 	adoptables: nothing,

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import {driverNames, scopeNames} from '../model/driver-name.ts';
+import {forwardProtocols, isIpv4} from '../model/forward.ts';
 import {type InstanceRecord, intentActions, restorePolicies} from '../model/instance.ts';
 import {nameProblem} from '../model/names.ts';
 import {count, cpus, line, mac, mounts, nic, nics, positive, time} from './schema-parts.ts';
@@ -17,6 +18,13 @@ const instanceName = v.pipe(
 	v.string(),
 	v.check(text => nameProblem(text) === undefined, 'is not an instance name'),
 );
+const port = v.pipe(positive, v.maxValue(65_535));
+const forward = v.object({
+	protocol: v.picklist(forwardProtocols),
+	address: v.pipe(v.string(), v.check(isIpv4, 'is not an IPv4 address')),
+	host: port,
+	guest: port,
+});
 
 const options = v.object({
 	force: v.optional(v.boolean()),
@@ -97,6 +105,7 @@ const schema = v.object({
 	),
 	restore: v.optional(v.picklist(restorePolicies)),
 	mounts: v.optional(mounts),
+	forwards: v.optional(v.pipe(v.array(forward), v.maxLength(64))),
 	target: v.optional(serverName),
 	clones: v.optional(count),
 	lxd: v.optional(

@@ -37,9 +37,6 @@ test('what is said', async () => {
 	expect((await drover(['launch'])).out).toBe(
 		'No image was named: launching micro.\nLaunching amber-otter: working\nLaunched: amber-otter\n',
 	);
-	expect((await drover(['launch', 'micro', '-n', 'primary'])).out).toMatch(
-		/Launched: primary\n.*mounts are not in this version of drover for QEMU\.\n$/,
-	);
 	expect((await drover(['launch', 'micro', '-n', 'web'], {isTTY: true})).out).toBe(
 		'\rLaunching web: working\u001B[K\r\u001B[KLaunched: web\n',
 	);
@@ -173,12 +170,13 @@ describe('mounts', () => {
 		expect(await launchPrimary(disabled)).toBe(
 			'Your home directory was not mounted: the setting local.privileged-mounts is false.',
 		);
-		expect(await launchPrimary(new FakeEngine())).toBe(
-			'Your home directory was not mounted: mounts are not in this version of drover for QEMU.',
-		);
-		expect(await launchPrimary(new FakeEngine({driver: fakeDriver('libvirt')}))).toMatch(
-			/^Your home directory was not mounted: native mounts are not supported by libvirt; /,
-		);
+		for (const name of ['qemu', 'libvirt'] as const) {
+			const other = new FakeEngine({driver: fakeDriver(name)});
+			expect(await launchPrimary(other)).toBe(`Mounted '${home}' into 'primary:Home'`);
+			expect(other.calls.filter(call => call.method === 'mount')).toMatchObject([
+				{request: {mount: {type: 'classic'}}},
+			]);
+		}
 		const failing = lxd();
 		failing.mount = async () => {
 			throw new DroverError('instance.invalid', 'It is in use.');

@@ -33,7 +33,6 @@ async function modelOf(
 
 const model = await modelOf();
 const cluster = await modelOf(fakeDriver('lxd'));
-const libvirt = await modelOf(fakeDriver('libvirt'));
 const withoutMounts = await modelOf(fakeDriver('lxd'), {'local.privileged-mounts': 'false'});
 
 function filled(values: Readonly<Record<string, string>>, more: Partial<FormLayer> = {}): FormLayer {
@@ -99,8 +98,6 @@ describe('problems', () => {
 
 describe('what a driver has not', () => {
 	test.each<[string, Model, RegExp]>([
-		['mount', model, /mounts are not in this version of drover for QEMU/],
-		['mount', libvirt, /native mounts are not supported by libvirt; supported by QEMU/],
 		['mount', withoutMounts, /mounts are disabled/],
 		['network', model, /extra: not supported by QEMU on Linux; supported by QEMU on macOS, LXD/],
 	])('has its line, with the reason: %s', (name, of, reason) => {
@@ -119,7 +116,8 @@ describe('what a driver has not', () => {
 
 	test('cannot have the keys', () => {
 		const form = focusBy({...newLaunchForm(), focus: 'disk'}, rowsOf(model, newLaunchForm()), 1);
-		expect(form.focus).toBe('submit');
+		expect(form.focus).toBe('mount');
+		expect(focusBy(form, rowsOf(model, form), 1).focus).toBe('submit');
 	});
 
 	test('is no choice of members without a cluster', () => {

@@ -64,11 +64,11 @@ describe('mounts', () => {
 		expect(driven.model.toast?.text).toMatch(/gone/);
 	});
 
-	test('of a driver without them are the reason and no screen', async () => {
-		const driven = await Driven.with([web()], {driver: fakeDriver('libvirt')});
-		driven.press('m');
-		expect(driven.top).toBeUndefined();
-		expect(driven.model.toast?.text).toMatch(/native mounts are not supported by libvirt/);
+	test('that are not as they should be say why', async () => {
+		const broken = {...mount('/srv/data', '/data'), problem: '/srv/data on this host is gone'};
+		const {screen} = await openWith([web(broken)], {driver: lxd()});
+		await screen.press('m');
+		await screen.waitFor('Not as it should be: /srv/data on this host is gone.');
 	});
 
 	test('that are switched off say how they are switched on', async () => {
@@ -91,7 +91,7 @@ describe('a new mount', () => {
 		const {engine, screen} = await openWith([web()], {driver: lxd()});
 		await screen.press('m', 'n');
 		await screen.waitFor('Mount a directory in web');
-		expect(screen.text()).toMatch(/\(x\) native {2}\(-\) classic {2}classic: not in this version of drover/);
+		expect(screen.text()).toMatch(/\(x\) native {2}\( \) classic/);
 		await screen.press(...'~/src', keys.tab, ...'/data');
 		await screen.waitFor('drover mount ~/src web:/data');
 		await screen.press(keys.tab, keys.enter, keys.enter);
@@ -101,6 +101,23 @@ describe('a new mount', () => {
 			mount: mount(`${homedir()}/src`, '/data'),
 			by: 'kim',
 		});
+	});
+
+	test('is classic where native is nothing for an instance that runs, with the reason', async () => {
+		const {screen} = await openWith([web()], {driver: fakeDriver('qemu', {features: ['plug']})});
+		await screen.press('m', 'n');
+		await screen.waitFor(/\(x\) classic {2}\(-\) native {2}native: only while it is stopped/);
+		await screen.press(...'~/src');
+		await screen.waitFor('drover mount ~/src web');
+	});
+
+	test('is classic under a driver that has no way of its own', async () => {
+		const {engine, screen} = await openWith([web()], {driver: fakeDriver('libvirt')});
+		await screen.press('m', 'n', ...'/srv', keys.tab, ...'/data', keys.tab);
+		await screen.waitFor(/native: not supported by libvirt/);
+		await screen.press(keys.enter, keys.enter);
+		await screen.waitFor(/> \/srv +-> \/data +classic/);
+		expect(engine.calls.find(call => call.method === 'mount')?.request).toMatchObject({mount: {type: 'classic'}});
 	});
 
 	test('that is refused stays in the form, with the reason', async () => {

@@ -1,6 +1,7 @@
 import {rename} from 'node:fs/promises';
 import path from 'node:path';
 import type {Driver} from '../../source/drivers/driver.ts';
+import {forwards} from './forwards.ts';
 import {metrics} from './metrics.ts';
 import {resources} from './resources.ts';
 import type {ContractSetup} from './setup.ts';
@@ -42,5 +43,6 @@ export const machineSetup: Pick<
 	more(stage) {
 		resources(stage);
 		metrics(stage);
+		forwards(stage, 'suspend');
 	},
 };

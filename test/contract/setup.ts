@@ -28,7 +28,7 @@ export type ContractSetup = {
 	readonly keepsProcess: boolean;
 	/** Whether the driver limits a disk and tells how full it is. */
 	readonly limitsDisk: boolean;
-	/** What only drivers of this kind have; the guest is off when it begins. */
+	/** What only drivers of this kind have; the guest is off when it begins, and when it ends. */
 	more?(stage: Stage): void;
 };
 

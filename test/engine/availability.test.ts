@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import {describe, expect, test} from 'vitest';
 import {capabilities} from '../../source/drivers/capabilities.ts';
 import {driversOn} from '../../source/drivers/platforms.ts';
-import {type Availability, availability, instanceActions} from '../../source/engine/availability.ts';
+import {
+	type Availability,
+	availability,
+	defaultMountType,
+	instanceActions,
+	nativeMountProblem,
+} from '../../source/engine/availability.ts';
 import {driverNames, type Platform} from '../../source/model/driver-name.ts';
 import {type InstanceState, instanceStates} from '../../source/model/state.ts';
 import {decide, type TransitionAction} from '../../source/model/transitions.ts';
@@ -69,18 +75,10 @@ describe('availability', () => {
 
 	test('mounts, networks and resources: what the driver could but this version does not is said for that driver', () => {
 		const web = fakeInstance('web', 'Stopped');
-		expect(refusal(availability('mounts', web, qemu))).toMatchObject({
-			kind: 'not-yet',
-			reason: 'mounts are not in this version of drover for QEMU',
-		});
 		expect(refusal(availability('edit', web, qemu)).reason).toMatch(/not in this version of drover for QEMU$/);
 		expect(refusal(availability('networks', web, fakeDriver('virtualbox')))).toMatchObject({
 			kind: 'not-yet',
 			reason: 'extra networks are not in this version of drover for VirtualBox',
-		});
-		expect(refusal(availability('mounts', web, fakeDriver('libvirt')))).toMatchObject({
-			kind: 'not-here',
-			reason: 'native mounts are not supported by libvirt; supported by QEMU, LXD, Hyper-V',
 		});
 		for (const action of ['mounts', 'networks', 'edit'] as const) {
 			expect(availability(action, web, fakeDriver('lxd'))).toEqual({can: true});
@@ -102,6 +100,25 @@ describe('availability', () => {
 		});
 		expect(refusal(availability('duplicate', fakeInstance('web', 'Running'), able)).first).toBe('stop');
 		expect(availability('duplicate', fakeInstance('web', 'Stopped'), fakeDriver('lxd'))).toEqual({can: true});
+	});
+
+	test('mounts are there under every driver; those of type native where driver and version have them', () => {
+		const web = fakeInstance('web', 'Stopped');
+		for (const driver of [qemu, fakeDriver('libvirt'), fakeDriver('lxd')]) {
+			expect(availability('mounts', web, driver)).toEqual({can: true});
+		}
+		expect(nativeMountProblem(qemu)).toBe('native mounts are not in this version of drover for QEMU');
+		expect(nativeMountProblem(fakeDriver('libvirt'))).toBe(
+			'native mounts are not supported by libvirt; supported by QEMU, LXD, Hyper-V',
+		);
+		const plugging = fakeDriver('qemu', {features: ['plug']});
+		expect(nativeMountProblem(plugging)).toBeUndefined();
+		expect([qemu, plugging, fakeDriver('libvirt'), fakeDriver('lxd')].map(defaultMountType)).toEqual([
+			'classic',
+			'classic',
+			'classic',
+			'native',
+		]);
 	});
 
 	test('mounts go on at any time; hardware is changed at rest, or while it runs where the driver can', () => {

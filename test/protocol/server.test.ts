@@ -127,6 +127,8 @@ const examples: {readonly [Method in EngineMethod]: Parameters<Engine[Method]>} 
 	networks: [],
 	resize: [{name: 'db', cpus: 2, memory: 2 ** 30, disk: 2 ** 33, by: 'kim'}],
 	addNetwork: [{name: 'db', network: 'br0', by: 'kim'}],
+	forward: [{name: 'db', forward: {protocol: 'udp', address: '127.0.0.1', host: 5353, guest: 53}, by: 'kim'}],
+	unforward: [{name: 'db', key: {protocol: 'tcp', host: 8080}, by: 'kim'}],
 	metrics: [{names: ['web']}],
 	members: [],
 	adoptables: [],

@@ -8,6 +8,7 @@ import {DroverError} from '../../source/model/errors.ts';
 import {mebibyte} from '../../source/model/sizes.ts';
 import {makePrivate, type Paths} from '../../source/state/paths.ts';
 import {SimulatedHypervisor} from './simulated-driver.ts';
+import {SimulatedMounts} from './simulated-mounts.ts';
 
 /** An image store with one image; `beforeFetch` lets a test hold or fail the download. */
 export function simulatedImages(
@@ -51,10 +52,16 @@ export async function simulatedEngine(
 	paths: Paths,
 	{
 		hypervisor = new SimulatedHypervisor(),
+		mounts = new SimulatedMounts(),
 		answers = () => true,
 		driver = 'qemu',
 		...options
-	}: EngineOptions & {hypervisor?: SimulatedHypervisor; answers?: () => boolean; driver?: 'qemu' | 'lxd'} = {},
+	}: EngineOptions & {
+		hypervisor?: SimulatedHypervisor;
+		mounts?: SimulatedMounts;
+		answers?: () => boolean;
+		driver?: 'qemu' | 'lxd';
+	} = {},
 ): Promise<{engine: LocalEngine; hypervisor: SimulatedHypervisor}> {
 	const engine = await createEngine(paths, {
 		loadDriver: async name => (name === driver ? hypervisor.driver(name) : undefined),
@@ -62,6 +69,8 @@ export async function simulatedEngine(
 		// What is the default there: nothing needs to be set.
 		host: {platform: 'linux', architecture: driver === 'lxd' ? 'arm64' : 'x64'},
 		version: 'test',
+		openClassic: mounts.open,
+		mountPause: () => 5,
 		...options,
 		workshop: {
 			async waitForAnswer({signal, timeoutMs}) {

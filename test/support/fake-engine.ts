@@ -5,6 +5,7 @@ import type {DriverInfo, Engine, EngineEvent, Overview} from '../../source/engin
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {scopeOf} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
+import {isSameKey} from '../../source/model/forward.ts';
 import type {GuestAccess} from '../../source/model/guest-access.ts';
 import type {
 	FindRequest,
@@ -63,7 +64,7 @@ export function fakeDriver(name: DriverName = 'qemu', more: Partial<DriverInfo> 
 			checkedAt: 0,
 		},
 		capabilities: capabilities(name, 'linux'),
-		features: name === 'lxd' ? driverFeatures : [],
+		features: name === 'lxd' ? driverFeatures.filter(feature => feature !== 'plug') : [],
 		snapshotsLive: false,
 		resizesLive: name === 'lxd' ? ['cpus', 'memory'] : [],
 		scope: scopeOf(name),
@@ -347,6 +348,20 @@ export class FakeEngine implements Engine {
 		const {name, as = `${name}-clone1`, by} = request;
 		this.put({...this.#get(name), id: `id-${as}`, name: as});
 		return this.#begin('clone', [as], by);
+	}
+
+	async forward(request: Parameters<Engine['forward']>[0]): Promise<OperationView> {
+		this.#note('forward', request);
+		const instance = this.#get(request.name);
+		this.put({...instance, forwards: [...(instance.forwards ?? []), request.forward]});
+		return this.#begin('forward', [request.name], request.by);
+	}
+
+	async unforward(request: Parameters<Engine['unforward']>[0]): Promise<OperationView> {
+		this.#note('unforward', request);
+		const {forwards = [], ...instance} = this.#get(request.name);
+		this.put({...instance, forwards: forwards.filter(each => !isSameKey(each, request.key))});
+		return this.#begin('forward', [request.name], request.by);
 	}
 
 	async metrics({names}: {names: readonly string[]}): Promise<Readonly<Record<string, Metrics>>> {

@@ -2,6 +2,7 @@ import {readFile, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import type {Adoptable, Driver, InstancePlace, Resources} from '../../source/drivers/driver.ts';
 import {DroverError} from '../../source/model/errors.ts';
+import type {Forward} from '../../source/model/forward.ts';
 import type {InstanceRecord} from '../../source/model/instance.ts';
 import type {Metrics} from '../../source/model/metrics.ts';
 import type {Mount} from '../../source/model/mount.ts';
@@ -15,6 +16,8 @@ export const optionalMethods = [
 	'addNic',
 	'resize',
 	'metrics',
+	'forwards',
+	'forwardProblem',
 	'direct',
 	'answers',
 	'consoleText',
@@ -57,6 +60,9 @@ export class SimulatedParts {
 	adopt: (name: string) => InstanceRecord = () => {
 		throw new DroverError('instance.invalid', 'there is nothing to adopt');
 	};
+	/** By instance id, as they are in force; `taken` has ports that another program has. */
+	readonly forwards = new Map<string, readonly Forward[]>();
+	readonly taken = new Set<number>();
 	samples = new Map<string, Metrics>();
 	/** What a guest says when it is asked by way of the hypervisor; `undefined`: nothing. */
 	answers: (record: InstanceRecord) => string | undefined = () => undefined;
@@ -87,6 +93,19 @@ export class SimulatedParts {
 				await step('resize', record, work);
 				this.hardware.set(record.id, {...this.hardware.get(record.id), ...hardware});
 			},
+			forwards: async (record, _place, work) => {
+				await step('forwards', record, work);
+				const wanted = record.forwards ?? [];
+				this.forwards.set(
+					record.id,
+					wanted.filter(forward => !this.taken.has(forward.host)),
+				);
+				return wanted.flatMap(forward =>
+					this.taken.has(forward.host) ? [{forward, reason: 'another program has the port'}] : [],
+				);
+			},
+			forwardProblem: async (_record, _place, forward) =>
+				this.taken.has(forward.host) ? 'another program has the port' : undefined,
 			metrics: async record => this.samples.get(record.name),
 			direct: async record => ({
 				name: record.name,

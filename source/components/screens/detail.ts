@@ -1,5 +1,6 @@
+import {forwardText} from '../../model/forward.ts';
 import type {InstanceView} from '../../model/instance.ts';
-import type {Mount} from '../../model/mount.ts';
+import type {MountView} from '../../model/mount.ts';
 import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
 import {bar} from '../pieces/box.ts';
@@ -92,6 +93,9 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 		...(instance.kind ? fact('Type', kinds[instance.kind], width) : []),
 		...(instance.member ? fact('Member', plainLine(instance.member), width) : []),
 		...(instance.mounts ?? []).flatMap((mount, index) => fact(index === 0 ? 'Mounts' : '', mountText(mount), width)),
+		...(instance.forwards ?? []).flatMap((forward, index) =>
+			fact(index === 0 ? 'Forwards' : '', forwardText(forward), width),
+		),
 		...fact('Created', `${moment(instance.createdAt)} by ${plainLine(instance.createdBy)}`, width),
 		...(detail
 			? [
@@ -121,8 +125,8 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 const kinds = {container: 'container', 'virtual-machine': 'virtual machine'} as const;
 
 /** `/srv/data -> /data  native`. */
-export function mountText({source, target, type}: Mount): string {
-	return plainLine(`${source} -> ${target}  ${type}`);
+export function mountText({source, target, type, problem}: MountView): string {
+	return plainLine(`${source} -> ${target}  ${type}${problem === undefined ? '' : `: ${problem}`}`);
 }
 
 function guestLines(

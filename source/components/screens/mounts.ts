@@ -33,13 +33,22 @@ export function mountsLines(model: Model, layer: MountsLayer, width: number, hei
 			span(fitText(plainLine(mount.source), cell)),
 			span(' -> ', 'dim'),
 			span(fitText(plainLine(mount.target), cell)),
-			span(` ${mount.type}`),
+			span(` ${mount.type}`, mount.problem === undefined ? undefined : 'problem'),
 		];
 	});
-	const foot = [[], ...say('Unmounted on the command line (y copies):', umountCommand(instance.name, chosen), width)];
+	const foot = [
+		...(chosen.problem === undefined ? [] : [[], ...trouble(chosen.problem, width)]),
+		[],
+		...say('Unmounted on the command line (y copies):', umountCommand(instance.name, chosen), width),
+	];
 	const title: Line = [span(`   ${fitText('ON THIS HOST', cell)}    ${fitText('IN THE GUEST', cell)} TYPE`, 'title')];
 	const room = Math.max(1, height - head.length - 1 - foot.length);
 	return fill([...head, title, ...rowsAround(rows, mounts.indexOf(chosen), room), ...foot], height);
+}
+
+/** Why the guest does not see it as it should. */
+function trouble(problem: string, width: number): readonly Line[] {
+	return wrap(`Not as it should be: ${plainLine(problem)}.`, width - 2).map(part => line(` ${part}`, 'problem'));
 }
 
 function say(what: string, command: string, width: number): readonly Line[] {

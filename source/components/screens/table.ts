@@ -142,7 +142,11 @@ function paneLines(model: Model): readonly Line[] {
 
 /** The first few; the page of the instance has them all. */
 function mountFacts({mounts = []}: InstanceView): readonly Line[] {
-	const shown = mounts.slice(0, 3).map(({source, target}) => plainLine(`${source} -> ${target}`));
+	const shown = mounts
+		.slice(0, 3)
+		.map(({source, target, problem}) =>
+			plainLine(`${source} -> ${target}${problem === undefined ? '' : `: ${problem}`}`),
+		);
 	const more = mounts.length > shown.length ? [`${mounts.length - shown.length} more (m)`] : [];
 	return [...shown, ...more].map((text, index) => fact(index === 0 ? 'MOUNTS' : '', text));
 }

@@ -1,29 +1,32 @@
-import {featureProblem} from '../../engine/availability.ts';
+import {defaultMountType, featureProblem, nativeMountProblem} from '../../engine/availability.ts';
 import type {DriverInfo} from '../../engine/engine.ts';
+import type {InstanceView} from '../../model/instance.ts';
 import type {FormOption} from './form.ts';
 import type {Facts} from './model.ts';
 
-/** Why there are no mounts, or no further networks, whatever the instance: the table first, then this version. */
-export function whyNoMounts({driver, settings}: Pick<Facts, 'driver' | 'settings'>): string | undefined {
-	const {nativeMounts} = driver.capabilities;
-	if (nativeMounts.can === 'no') return `native mounts are ${nativeMounts.reason}`;
-	if (settings['local.privileged-mounts'] === 'false') {
-		return 'mounts are disabled: drover set local.privileged-mounts=true allows them';
-	}
-	return featureProblem('mounts', driver);
+/** Why there are no mounts, whatever the instance. */
+export function whyNoMounts({settings}: Pick<Facts, 'settings'>): string | undefined {
+	if (settings['local.privileged-mounts'] !== 'false') return undefined;
+	return 'mounts are disabled: drover set local.privileged-mounts=true allows them';
 }
 
+/** Why there are no further networks, whatever the instance: the table first, then this version. */
 export function whyNoNetworks(driver: DriverInfo): string | undefined {
 	const {extraNetworks} = driver.capabilities;
 	if (extraNetworks.can === 'no') return `extra: ${extraNetworks.reason}`;
 	return featureProblem('networks', driver);
 }
 
-/** Both ways to mount; the one that cannot be taken says why. */
-export function mountTypes(facts: Facts): readonly FormOption[] {
-	const reason = whyNoMounts(facts);
-	return [
-		{value: 'native', label: 'native', ...(reason === undefined ? {} : {reason})},
-		{value: 'classic', label: 'classic', reason: 'not in this version of drover'},
-	];
+/**
+ * Both ways to mount, the usual one first; one that cannot be taken says why.
+ * @param state of the instance; absent for one that is to be launched
+ */
+export function mountTypes({driver}: Facts, state?: InstanceView['state']): readonly FormOption[] {
+	const usual = defaultMountType(driver);
+	const atRest = usual === 'classic' && state !== 'Stopped' ? 'only while it is stopped' : undefined;
+	const {nativeMounts} = driver.capabilities;
+	const reason = nativeMounts.can === 'no' ? nativeMounts.reason : (nativeMountProblem(driver) ?? atRest);
+	const native = {value: 'native', label: 'native', ...(reason === undefined ? {} : {reason})};
+	const classic = {value: 'classic', label: 'classic'};
+	return usual === 'native' ? [native, classic] : [classic, native];
 }

@@ -148,7 +148,7 @@ export function launchRequest({facts}: Model, form: FormLayer): Omit<LaunchReque
 		...(text('cpus') === '' ? {} : {cpus: Number(text('cpus'))}),
 		...(memory === undefined ? {} : {memory}),
 		...(disk === undefined ? {} : {disk}),
-		...(source === '' || !facts ? {} : {mounts: [mountOf(form, source, target, facts)]}),
+		...(source === '' || !facts ? {} : {mounts: [mountOf(form, {source, target}, facts)]}),
 		...(networks.length === 0 ? {} : {networks}),
 		...(member === '' ? {} : {target: member}),
 	};

@@ -1,5 +1,5 @@
 import type {InstanceView} from '../../model/instance.ts';
-import type {Mount} from '../../model/mount.ts';
+import type {Mount, MountView} from '../../model/mount.ts';
 import {plainLine} from '../../model/text.ts';
 import {copyText} from './copying.ts';
 import {whyNoMounts} from './driver-parts.ts';
@@ -15,7 +15,7 @@ export function openMounts(model: Model, instance: InstanceView): Step {
 }
 
 /** The mount under the cursor; when the last one has gone, the one that is last now. */
-export function mountAt({roster}: Model, {id, index}: MountsLayer): Mount | undefined {
+export function mountAt({roster}: Model, {id, index}: MountsLayer): MountView | undefined {
 	const mounts = roster.byId.get(id)?.mounts ?? [];
 	return mounts[Math.min(index, mounts.length - 1)];
 }

@@ -2,6 +2,8 @@ import {rm} from 'node:fs/promises';
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
+import {forwardsAfterStart} from '../forward-words.ts';
+import {hostPortProblem} from '../host-port.ts';
 import type {ProbeHost} from '../machine/accelerator.ts';
 import {clone} from '../machine/clone.ts';
 import {machineJob} from '../machine/context.ts';
@@ -19,6 +21,7 @@ import {guestAgent} from './agent.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
 import {Domains} from './domains.ts';
 import {Events} from './events.ts';
+import {forwards, notesOf} from './forwards.ts';
 import {LibvirtHostProbe} from './host.ts';
 import {metrics} from './metrics.ts';
 import {Beliefs, observe} from './observe.ts';
@@ -40,6 +43,11 @@ export type LibvirtDriverOptions = {
 	/** The host's files that tell about acceleration; default: the real ones. */
 	readonly host?: ProbeHost;
 };
+
+async function startForwarded(job: Job): Promise<void> {
+	await start(job);
+	await forwardsAfterStart(job.record, job.work, () => forwards(job));
+}
 
 /**
  * Runs instances by way of libvirt, from the same files as the QEMU driver. libvirt is asked through `virsh`, its own
@@ -81,7 +89,7 @@ export function createLibvirtDriver({paths, uri, program, emulator, host}: Libvi
 			shared.lanes.run(record.id, work.signal, signal =>
 				create(machineJob(shared, record, place, work, signal), input),
 			),
-		start: (record, place, work) => inLane(record, place, work, start),
+		start: (record, place, work) => inLane(record, place, work, startForwarded),
 		awake: (record, _place, work) => awake(work, async (_signal, act) => act(await agent(record))),
 		stop: (record, place, {timeoutMs}, work) => inLane(record, place, work, job => stop(job, timeoutMs)),
 		powerOff: takingOver,
@@ -103,10 +111,14 @@ export function createLibvirtDriver({paths, uri, program, emulator, host}: Libvi
 			shared.lanes.run(record.id, work.signal, signal =>
 				resize(machineJob(shared, record, place, work, signal), hardware),
 			),
+		forwards: (record, place, work) => inLane(record, place, work, forwards),
+		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
 		metrics: (record, place) => metrics(shared, record, place),
 		async inspect(record, place) {
 			const found = await findProcess(record.id, filesOf(place));
-			return found ? {pid: found.pid, accelerator: acceleratorOf(found)} : {};
+			if (!found) return {};
+			const notes = await notesOf(shared, record).catch(() => []);
+			return {pid: found.pid, accelerator: acceleratorOf(found), ...(notes.length === 0 ? {} : {notes})};
 		},
 		guestFacts: (record, _place, signal) => guestFacts(signal, async (_limit, act) => act(await agent(record))),
 		watch: (record, place, listener) => watch(shared, record, place, listener),

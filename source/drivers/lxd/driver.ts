@@ -5,12 +5,14 @@ import type {DirectAccess} from '../../model/guest-access.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, SettingReader, WorkContext} from '../driver.ts';
+import {forwardsAfterStart} from '../forward-words.ts';
 import {asObject} from '../machine/json.ts';
 import {Lanes} from '../machine/lanes.ts';
 import {adopt, adoptables} from './adopt.ts';
 import {type Job, jobOf, projectOf, type Shared, telling} from './context.ts';
 import {create} from './create.ts';
 import {Events} from './events.ts';
+import {forwardNotes, forwardProblem, forwards, forwardsBeforeStart} from './forwards.ts';
 import {answers, consoleText, guestFacts, metrics} from './guest.ts';
 import {addressesOf} from './instance-state.ts';
 import {Listing} from './listing.ts';
@@ -97,7 +99,12 @@ export function createLxdDriver({
 		imageForm: async record => ((await chooseType(desk, record, setting)) === 'container' ? 'rootfs' : 'disk'),
 		create: (record, place, input, work) =>
 			inLane('making the instance', record, place, work, job => create(job, input)),
-		start: (record, place, work) => inLane('starting the instance', record, place, work, start),
+		start: (record, place, work) =>
+			inLane('starting the instance', record, place, work, async job => {
+				await forwardsBeforeStart(job);
+				await start(job);
+				await forwardsAfterStart(job.record, job.work, () => forwards(job));
+			}),
 		awake: async () => {},
 		stop: (record, place, {timeoutMs}, work) =>
 			inLane('stopping the instance', record, place, work, job => stop(job, timeoutMs)),
@@ -118,6 +125,7 @@ export function createLxdDriver({
 				const isContainer = record.lxd?.type === 'container';
 				const {facts, loose} = job.server;
 				const notes = [
+					...(await forwardNotes(job).catch(() => [])),
 					...(isContainer && loose.length > 0
 						? [`The server’s host has no control groups for ${loose.join(' and ')}: no limits of these are enforced.`]
 						: []),
@@ -149,6 +157,9 @@ export function createLxdDriver({
 		addNic: (record, place, nic, work) => inLane('adding the network', record, place, work, job => addNic(job, nic)),
 		resize: (record, place, hardware, work) =>
 			inLane('changing the instance', record, place, work, job => resize(job, hardware)),
+		forwards: (record, place, work) => inLane('forwarding ports', record, place, work, forwards),
+		forwardProblem: (record, place, forward) =>
+			asking('looking at the instance', record, place, job => forwardProblem(job, forward)),
 		metrics: (record, place) => asking('sampling', record, place, metrics),
 		async direct(record): Promise<DirectAccess | undefined> {
 			const {client, only} = await desk.require();

@@ -90,8 +90,8 @@ export async function unmount(job: Job, {target}: Mount): Promise<void> {
 	await removeDevice(job, mountDevice(target));
 }
 
-/** Takes a device out. The whole description is sent back, as one device alone cannot be removed by a change. */
-async function removeDevice(job: Job, device: string): Promise<void> {
+/** Takes a device out; one that is not there is no error. The whole description is sent back, as one device alone cannot be removed by a change. */
+export async function removeDevice(job: Job, device: string): Promise<void> {
 	const {server, path, project} = job;
 	for (let attempt = 1; ; attempt++) {
 		const {metadata, etag} = await server.client.ask('GET', path, {query: {project}});

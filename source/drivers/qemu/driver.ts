@@ -2,6 +2,8 @@ import {rm} from 'node:fs/promises';
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
+import {forwardsAfterStart} from '../forward-words.ts';
+import {hostPortProblem} from '../host-port.ts';
 import type {ProbeHost} from '../machine/accelerator.ts';
 import {clone} from '../machine/clone.ts';
 import {create} from '../machine/create.ts';
@@ -15,6 +17,7 @@ import {acceleratorOf, findProcess} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
+import {forwards, notesOf} from './forwards.ts';
 import {withAgent} from './guest.ts';
 import {metrics} from './metrics.ts';
 import {Monitors} from './monitors.ts';
@@ -36,6 +39,11 @@ export type QemuDriverOptions = {
 	readonly host?: ProbeHost;
 };
 
+async function startForwarded(job: Job): Promise<void> {
+	await start(job);
+	await forwardsAfterStart(job.record, job.work, () => forwards(job));
+}
+
 /**
  * Runs instances with QEMU alone: one detached process each, reached over its monitors. Nothing about a running
  * instance is kept in memory, so that the next daemon finds everything again.
@@ -56,7 +64,7 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 		name: 'qemu',
 		health: ({again = false} = {}) => shared.host.health(again),
 		create: (record, place, input, work) => inLane(record, place, work, job => create(job, input)),
-		start: (record, place, work) => inLane(record, place, work, start),
+		start: (record, place, work) => inLane(record, place, work, startForwarded),
 		awake: (_record, place, work) =>
 			awake(work, (signal, act) => withAgent(filesOf(place), {timeoutMs: 3000, signal}, act)),
 		stop: (record, place, {timeoutMs}, work) => inLane(record, place, work, job => stop(job, timeoutMs)),
@@ -76,10 +84,14 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 		},
 		observe: (record, place) => observe(shared, record, place),
 		resize: (record, place, hardware, work) => inLane(record, place, work, job => resize(job, hardware)),
+		forwards: (record, place, work) => inLane(record, place, work, forwards),
+		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
 		metrics: (record, place) => metrics(shared, record, place),
 		async inspect(record, place) {
 			const found = await findProcess(record.id, filesOf(place));
-			return found ? {pid: found.pid, accelerator: acceleratorOf(found)} : {};
+			if (!found) return {};
+			const notes = await notesOf(shared, record, place).catch(() => []);
+			return {pid: found.pid, accelerator: acceleratorOf(found), ...(notes.length === 0 ? {} : {notes})};
 		},
 		guestFacts: (_record, place, signal) =>
 			guestFacts(signal, (limit, act) => withAgent(filesOf(place), {timeoutMs: 1500, signal: limit}, act)),

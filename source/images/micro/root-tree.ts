@@ -20,6 +20,8 @@ const programs: Readonly<Record<string, string>> = {
 	'lib/dropbear/dropbearconvert': 'usr/bin/dropbearconvert',
 	'lib/openssh/sftp-server': 'usr/lib/openssh/sftp-server',
 	'bin/sshfs': 'usr/bin/sshfs',
+	// Asked for only while it runs: without it sshfs aborts when it ends.
+	'lib/x86_64-linux-gnu/libgcc_s.so.1': 'lib/libgcc_s.so.1',
 };
 
 /** What only a machine needs. */

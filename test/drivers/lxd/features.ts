@@ -10,8 +10,10 @@ import {createLxdDriver} from '../../../source/drivers/lxd/driver.ts';
 import {pullPath, pushPath} from '../../../source/drivers/lxd/files.ts';
 import {perform} from '../../../source/drivers/lxd/operation.ts';
 import {type DirectOptions, runDirect} from '../../../source/drivers/lxd/session.ts';
+import {parseForward} from '../../../source/model/forward.ts';
 import type {Mount} from '../../../source/model/mount.ts';
 import type {Paths} from '../../../source/state/paths.ts';
+import {forwards} from '../../contract/forwards.ts';
 import {eventually, makeHome, removeHome, Subject} from '../../contract/subject.ts';
 import {microRoot} from '../../support/micro-image.ts';
 import type {OwnServer} from '../../support/own-server.ts';
@@ -303,6 +305,32 @@ export function featuresSuite(title: OwnServer['title'], server: OwnServer | str
 			await Promise.all(Array.from({length: 50}, () => web.observe(driver)));
 			expect(driver.traffic().listings - before).toBe(1);
 		});
+
+		const stage = {
+			get driver() {
+				return driver;
+			},
+			get web() {
+				return web;
+			},
+		};
+		if (own.title === 'LXD') forwards(stage, 'stop');
+		else {
+			// It listens in a network of its own here, in which nobody of this one can knock.
+			test('ports that lead into an instance are devices of the server’s, and go with the wish', async () => {
+				const devices = async () => {
+					const found = await client.get('/1.0/instances/web', {project: 'drover'});
+					const all = Object.entries((found as {devices: Record<string, {type: string; listen?: string}>}).devices);
+					return all.flatMap(([, device]) => (device.type === 'proxy' ? [device.listen] : []));
+				};
+				web.record = {...web.record, forwards: [parseForward('18080:22'), parseForward('15353:53/udp')]};
+				expect(await driver.forwards!(web.record, web.place, web.work())).toEqual([]);
+				expect((await devices()).sort()).toEqual(['tcp:127.0.0.1:18080', 'udp:127.0.0.1:15353']);
+				web.record = {...web.record, forwards: []};
+				expect(await driver.forwards!(web.record, web.place, web.work())).toEqual([]);
+				expect(await devices()).toEqual([]);
+			});
+		}
 
 		test('instances of Multipass are seen, and one is taken over only when asked for', async () => {
 			await client.ask('POST', '/1.0/projects', {body: {name: 'multipass', config: {'features.images': 'false'}}});

@@ -120,7 +120,7 @@ describe('a server from afar', () => {
 		expect(received()).toBe('');
 		// It would have been seen, had anything been sent.
 		void driverFor(`${url}#${server.fingerprint}`).health();
-		await expect.poll(received).toMatch(/^GET \/1\.0 /);
+		await expect.poll(received, {timeout: 10_000}).toMatch(/^GET \/1\.0 /);
 	});
 
 	test.each([

@@ -1,0 +1,123 @@
+/**
+ * Writes the README's table of what each driver can: `node scripts/capability-table.ts`. It is made from what the program
+ * itself goes by (the capability table, the platforms, the methods of the drivers), and a test holds the README to it.
+ */
+import {readFileSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import {fileURLToPath} from 'node:url';
+import {type CapabilityName, capabilityProfile, capabilityTitles} from '../source/drivers/capabilities.ts';
+import {type Features, featuresOf} from '../source/drivers/features.ts';
+import {defaultDriver, driversOn} from '../source/drivers/platforms.ts';
+import {isBuilt, loadDriver} from '../source/drivers/registry.ts';
+import {type DriverName, driverNames, type Platform, platformTitles} from '../source/model/driver-name.ts';
+import {locate} from '../source/state/paths.ts';
+
+const readme = fileURLToPath(new URL('../README.md', import.meta.url));
+const marks = [
+	'<!-- what drivers can: made by scripts/capability-table.ts -->',
+	'<!-- end of what drivers can -->',
+] as const;
+
+const platforms: readonly Platform[] = ['linux', 'darwin', 'win32'];
+
+type Row = readonly [title: string, cell: (driver: DriverName, features: Features) => string];
+
+/** The words under the table: nothing else stands in its cells. */
+const legend =
+	'yes: in this version. later: the driver could, and this version of drover does not yet. no: the driver cannot, and drover says so with the ones that can.';
+
+/** What the capability table governs, and the features of which one is what this version does of it. */
+const capabilityRows: ReadonlyArray<readonly [CapabilityName, readonly string[]]> = [
+	['suspend', []],
+	['snapshots', ['snapshots']],
+	['nativeMounts', ['mount', 'plug']],
+	['extraNetworks', ['networks']],
+];
+
+/** What it does not: each driver could. */
+const otherRows: ReadonlyArray<readonly [string, string]> = [
+	['clones', 'clone'],
+	['forwarding ports', 'forwards'],
+	['figures of use', 'metrics'],
+	['a way in without SSH', 'direct'],
+];
+
+const rows: readonly Row[] = [
+	['platforms', driver => titles(platforms.filter(platform => driversOn(platform).includes(driver)))],
+	['default on', driver => defaultOn(driver)],
+	...capabilityRows.map(
+		([name, needed]): Row => [
+			capabilityTitles[name],
+			(driver, features) => capabilityCell(driver, name, isBuilt(driver) && hasOne(features, needed)),
+		],
+	),
+	['mounts over SSH', driver => (isBuilt(driver) ? 'yes' : 'later')],
+	['changing cpus, memory, disk', (_driver, features) => resizing(features)],
+	...otherRows.map(
+		([title, feature]): Row => [title, (_driver, features) => (hasOne(features, [feature]) ? 'yes' : 'later')],
+	),
+	['clusters', (_driver, features) => (hasOne(features, ['members']) ? 'yes' : 'no')],
+];
+
+function hasOne({features}: Features, needed: readonly string[]): boolean {
+	return needed.length === 0 || needed.some(name => (features as readonly string[]).includes(name));
+}
+
+function titles(names: readonly Platform[]): string {
+	return names.map(name => platformTitles[name]).join(', ');
+}
+
+function defaultOn(driver: DriverName): string {
+	const places = platforms
+		.filter(platform => defaultDriver(platform, 'x64') === driver)
+		.map(name => platformTitles[name]);
+	const isElsewhere = defaultDriver('linux', 'x64') !== driver && defaultDriver('linux', 'arm64') === driver;
+	return [...places, ...(isElsewhere ? ['Linux but for amd64'] : [])].join(', ');
+}
+
+function capabilityCell(driver: DriverName, name: CapabilityName, isDone: boolean): string {
+	const entry: boolean | readonly Platform[] = capabilityProfile.table[driver][name];
+	if (entry === false) return 'no';
+	const what = isDone ? 'yes' : 'later';
+	return entry === true ? what : `no; on ${titles(entry)} ${what}`;
+}
+
+function resizing(features: Features): string {
+	if (!hasOne(features, ['resize'])) return 'later';
+	const isLive = (name: string) => (features.resizesLive as readonly string[]).includes(name);
+	const all = ['cpus', 'memory', 'disk'];
+	const [live, resting] = [all.filter(isLive), all.filter(name => !isLive(name))];
+	if (live.length === 0) return 'at rest';
+	const rest = resting.length === 0 ? '' : `; ${resting.join(', ')} at rest`;
+	return `${live.join(', ')} while it runs${rest}`;
+}
+
+/** The table in Markdown, one column a driver. */
+export async function capabilityTable(): Promise<string> {
+	const all = await Promise.all(
+		driverNames.map(async name => {
+			const driver = await loadDriver(name, locate({DROVER_HOME: '/nowhere'}, 'linux'), () => '');
+			const features = featuresOf(driver);
+			driver?.close?.();
+			return {name, features};
+		}),
+	);
+	const lines = [
+		['', ...all.map(({name}) => `\`${name}\``)],
+		['---', ...all.map(() => '---')],
+		...rows.map(([title, cell]) => [title, ...all.map(({name, features}) => cell(name, features))]),
+	];
+	return `${lines.map(cells => `| ${cells.join(' | ')} |`).join('\n')}\n\n${legend}\n`;
+}
+
+/** A text with the table between its marks. @throws Error when they are not there */
+export function withTable(text: string, table: string): string {
+	const [from, to] = [text.indexOf(marks[0]), text.indexOf(marks[1])];
+	if (from < 0 || to < from) throw new Error(`The README has no place for the table: ${marks.join(' ')}`);
+	return `${text.slice(0, from + marks[0].length)}\n\n${table}\n${text.slice(to)}`;
+}
+
+if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+	writeFileSync(readme, withTable(readFileSync(readme, 'utf8'), await capabilityTable()));
+}

@@ -1,0 +1,47 @@
+import type {OpenClassic} from '../guest/mount/classic.ts';
+import {sshAccess} from '../guest/ssh-config.ts';
+import {DroverError} from '../model/errors.ts';
+import type {SshAccess} from '../model/ssh-access.ts';
+import type {Paths} from '../state/paths.ts';
+import type {Entry, Instances} from './instances.ts';
+import type {OpenMount} from './mount-keeper.ts';
+import {demandAllowed} from './mount-plan.ts';
+import {checkSource} from './mounting.ts';
+
+export type OpenerParts = {
+	readonly paths: Paths;
+	readonly instances: Instances;
+	readonly setting: (key: string) => string;
+	readonly openClassic: OpenClassic;
+	/** What Node runs to become the process that serves a mount. */
+	readonly program: readonly string[];
+};
+
+/** How a mount of an instance that runs is made. */
+export function mountOpener({paths, instances, setting, openClassic, program}: OpenerParts): OpenMount {
+	return async (entry, mount, {signal, progress, onProblem}) => {
+		demandAllowed(setting('local.privileged-mounts'));
+		// It was without links when it was named. A guest that can write around it could make it lead elsewhere since.
+		const source = await checkSource(mount.source);
+		if (source !== mount.source) {
+			throw new DroverError('instance.invalid', `${mount.source} leads to another directory now.`, {
+				next: `drover umount ${entry.name}:${mount.target} ends it; mount it again if that is what you want.`,
+			});
+		}
+		const access = await mountAccess(paths, instances, entry);
+		return openClassic({program, access, mount, signal, progress, onProblem});
+	};
+}
+
+/** How to reach a guest that runs, whatever its state is called at the moment. @throws DroverError `guest.unanswered` */
+async function mountAccess(paths: Paths, instances: Instances, entry: Entry): Promise<SshAccess> {
+	const {name, id, ssh} = instances.record(entry);
+	const at = entry.observation?.ssh;
+	if (at === undefined || ssh.hostKey === '') {
+		throw new DroverError(
+			'guest.unanswered',
+			`mounts of type classic go over SSH, and ${name} cannot be reached with it: ${at === undefined ? 'it has no address that leads there' : 'its host key is not known'}`,
+		);
+	}
+	return sshAccess(paths, {name, id, host: at.host, port: at.port, user: ssh.user, hostKey: ssh.hostKey});
+}
