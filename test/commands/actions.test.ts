@@ -128,7 +128,7 @@ describe('the primary instance', () => {
 		expect(requests(engine, 'launch')).toEqual([{image: 'micro', name: 'primary', by: 'kim'}]);
 		expect(requests(engine, 'act')).toEqual([]);
 		expect(out).toMatch(/^Launched: primary$/m);
-		expect(out).toMatch(/mounts are not in this version/);
+		expect(out).toMatch(/^Mounted '.+' into 'primary:Home'$/m);
 		expect(code).toBe(0);
 	});
 
