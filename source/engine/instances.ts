@@ -20,6 +20,8 @@ export type Entry = {
 	view: InstanceView;
 	/** Work begun or queued on it, oldest first; the first is in hand. */
 	readonly work: WorkInHand[];
+	/** Work that only asks its guest and is in nobody's way: see `beside`. */
+	aside?: {readonly hand: WorkInHand; readonly ended: Promise<void>};
 	/** Ends when all work begun so far has ended. */
 	queue: Promise<void>;
 	/** Ends when all changes of the record made so far are on disk, or have failed. */
@@ -116,10 +118,11 @@ export class Instances {
 		return this.put(record.name, record.scope, {kind: 'record', record});
 	}
 
-	/** One after another, so that no change is lost to another that was under way. */
-	update(entry: Entry, change: RecordChange): Promise<InstanceRecord> {
+	/** One after another, so that no change is lost to another that was under way; one may depend on those before it. */
+	update(entry: Entry, change: RecordChange | ((record: InstanceRecord) => RecordChange)): Promise<InstanceRecord> {
 		const save = async () => {
-			const record = changeRecord(this.record(entry), change);
+			const before = this.record(entry);
+			const record = changeRecord(before, typeof change === 'function' ? change(before) : change);
 			await this.records.save(record);
 			entry.stored = {kind: 'record', record};
 			this.refreshView(entry);
@@ -224,7 +227,7 @@ export class Instances {
 		}
 	}
 
-	/** Waits until all work begun so far on an instance has ended, however it ended. */
+	/** Waits until all work begun so far on an instance has ended, however it ended; what only asks is none. */
 	async settled(entry: Entry): Promise<void> {
 		await entry.queue;
 	}
@@ -259,7 +262,7 @@ export class Instances {
 
 	#viewOf(stored: StoredRecord, entry?: Entry): InstanceView {
 		if (stored.kind === 'broken') return brokenView(stored, this.driver.name);
-		return viewOf(stored.record, this.driver.name, entry?.observation, entry?.work[0]);
+		return viewOf(stored.record, this.driver.name, entry?.observation, entry?.work[0], entry?.aside?.hand);
 	}
 
 	refreshView(entry: Entry): void {

@@ -21,7 +21,8 @@ export function deriveState(
 ): {state: InstanceState; reason?: string} {
 	if (record.deleted) return {state: 'Deleted'};
 	const kind = work?.isQueued === false ? work.kind : undefined;
-	if (kind === 'launch' || kind === 'start') return {state: 'Starting'};
+	// Once its guest has answered the rest of a launch is in nobody's way.
+	if (kind === 'start' || (kind === 'launch' && record.phase === 'creating')) return {state: 'Starting'};
 	if (kind === 'restart') return {state: 'Restarting'};
 	if (kind === 'suspend') return {state: 'Suspending'};
 	if (record.phase === 'creating') return {state: 'Unknown', reason: 'its launch was cut short and is being taken up'};
@@ -57,7 +58,10 @@ export function viewOf(
 	driver: DriverName,
 	observation: Observation | undefined,
 	work: WorkInHand | undefined,
+	/** Work that is in nobody's way: it makes no difference to the state. */
+	aside?: WorkInHand,
 ): InstanceView {
+	const shown = work ?? aside;
 	const {state, reason} = deriveState(record, observation, work);
 	const isAlive = observation?.power === 'running';
 	return {
@@ -82,13 +86,13 @@ export function viewOf(
 		...(observation?.member === undefined ? {} : {member: observation.member}),
 		...(record.lxd === undefined ? {} : {kind: record.lxd.type}),
 		...(record.mounts === undefined || record.mounts.length === 0 ? {} : {mounts: record.mounts}),
-		...(work
+		...(shown
 			? {
 					operation: {
-						id: work.id,
-						kind: work.kind,
-						stage: work.stage,
-						...(work.percent === undefined ? {} : {percent: work.percent}),
+						id: shown.id,
+						kind: shown.kind,
+						stage: shown.stage,
+						...(shown.percent === undefined ? {} : {percent: shown.percent}),
 					},
 				}
 			: {}),

@@ -24,6 +24,7 @@ export async function create(job: MachineJob, input: CreateInput): Promise<void>
 	}
 	checkCancelled(job.signal);
 	if (!(await exists(files.seed))) {
+		work.progress('configuring');
 		const {nocloudIso} = await import('../../guest/iso.ts');
 		await writeAtomic(files.seed, nocloudIso(input.seed));
 	}
