@@ -98,6 +98,14 @@ export class Subject {
 		);
 	}
 
+	/** Makes it out of another, which must be off. */
+	cloneOf(driver: Driver, source: Subject) {
+		const {lxd} = source.record;
+		this.record = {...this.record, ...(lxd === undefined ? {} : {lxd})};
+		const from = {record: source.record, place: source.place};
+		return driver.clone!(from, this.record, this.place, this.#seed, this.work());
+	}
+
 	start(driver: Driver) {
 		return driver.start(this.record, this.place, this.work());
 	}

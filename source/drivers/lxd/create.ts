@@ -58,7 +58,7 @@ export async function create(job: Job, input: CreateInput): Promise<void> {
 	}
 }
 
-function taken({record, project}: Job): DroverError {
+export function taken({record, project}: Job): DroverError {
 	return new DroverError(
 		'instance.exists',
 		`the server has an instance "${record.name}" in the project ${project} that is not this drover's`,
@@ -92,6 +92,17 @@ async function memberFor(server: Server, wanted: string | undefined): Promise<st
 	);
 }
 
+/** What the guest is told, as configuration. */
+export function seedConfig({facts}: Server, seed: CreateInput['seed']): Record<string, string> {
+	// Servers from before 5.0 read these under the older names.
+	const prefix = facts.extensions.has('cloud_init') ? 'cloud-init' : 'user';
+	return {
+		[`${prefix}.user-data`]: seed['user-data'] ?? '',
+		[`${prefix}.vendor-data`]: seed['vendor-data'] ?? '',
+		[`${prefix}.network-config`]: seed['network-config'] ?? '',
+	};
+}
+
 /** Configuration and devices of a new instance. */
 async function description(
 	job: Job,
@@ -101,8 +112,6 @@ async function description(
 ): Promise<{config: Record<string, string>; devices: Record<string, Record<string, string>>}> {
 	const {record, server, shared} = job;
 	const {hardware} = record;
-	// Servers from before 5.0 read these under the older names.
-	const prefix = server.facts.extensions.has('cloud_init') ? 'cloud-init' : 'user';
 	const isMachine = type === 'virtual-machine';
 	return {
 		config: {
@@ -119,9 +128,7 @@ async function description(
 							: {}),
 					}
 				: {}),
-			[`${prefix}.user-data`]: seed['user-data'] ?? '',
-			[`${prefix}.vendor-data`]: seed['vendor-data'] ?? '',
-			[`${prefix}.network-config`]: seed['network-config'] ?? '',
+			...seedConfig(server, seed),
 			[keys.id]: record.id,
 			[keys.owner]: shared.owner,
 			[keys.image]: imageHash,

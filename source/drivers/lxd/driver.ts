@@ -9,6 +9,7 @@ import {forwardsAfterStart} from '../forward-words.ts';
 import {asObject} from '../machine/json.ts';
 import {Lanes} from '../machine/lanes.ts';
 import {adopt, adoptables} from './adopt.ts';
+import {clone} from './clone.ts';
 import {type Job, jobOf, projectOf, type Shared, telling} from './context.ts';
 import {create} from './create.ts';
 import {Events} from './events.ts';
@@ -160,6 +161,8 @@ export function createLxdDriver({
 		forwards: (record, place, work) => inLane('forwarding ports', record, place, work, forwards),
 		forwardProblem: (record, place, forward) =>
 			asking('looking at the instance', record, place, job => forwardProblem(job, forward)),
+		clone: (source, record, place, seed, work) =>
+			inLane('cloning the instance', record, place, work, job => clone(job, source, seed)),
 		metrics: (record, place) => asking('sampling', record, place, metrics),
 		async direct(record): Promise<DirectAccess | undefined> {
 			const {client, only} = await desk.require();

@@ -384,6 +384,39 @@ export function featuresSuite(title: OwnServer['title'], server: OwnServer | str
 			await driver.destroy(record, web.place, web.work());
 		});
 
+		test('a clone has what the other had, an address and a key of its own, and no snapshots or forwarded ports', async () => {
+			web.record = {...web.record, forwards: [parseForward('18081:22')]};
+			await web.start(driver);
+			await web.answer(driver);
+			await driver.forwards!(web.record, web.place, web.work());
+			await web.ssh(driver, 'sh', '-c', 'echo shared > /root/note');
+			const twin = await Subject.make(paths, web.image, 'twin', 'lxd');
+			await expect(twin.cloneOf(driver, web)).rejects.toMatchObject({code: 'instance.state'});
+			await web.stop(driver);
+			await perform(client, 'POST', '/1.0/instances/web/snapshots', {query: {project: 'drover'}, body: {name: 's'}});
+			// Once more is no error: a daemon may die right after.
+			for (let round = 0; round < 2; round++) await twin.cloneOf(driver, web);
+			expect(await client.get('/1.0/instances/twin/snapshots', {project: 'drover'})).toEqual([]);
+			const {devices} = (await client.get('/1.0/instances/twin', {project: 'drover'})) as {
+				devices: Record<string, {type: string; hwaddr?: string}>;
+			};
+			expect(devices['eth0']!.hwaddr).toBe(twin.record.hardware.mac);
+			expect(Object.values(devices).filter(({type}) => type === 'proxy')).toEqual([]);
+			for (const each of [web, twin]) {
+				await each.start(driver);
+				await each.answer(driver);
+			}
+			// Each shows the key that was made for it, or there would be no connection.
+			expect(await twin.ssh(driver, 'sh', '-c', 'hostname; cat /root/note')).toBe('twin\nshared');
+			expect(await web.ssh(driver, 'hostname')).toBe('web');
+			await driver.destroy(twin.record, twin.place, twin.work());
+			web.record = {...web.record, forwards: []};
+			await driver.forwards!(web.record, web.place, web.work());
+			const stranger = await Subject.make(paths, web.image, 'theirs', 'lxd');
+			await web.stop(driver);
+			await expect(stranger.cloneOf(driver, web)).rejects.toMatchObject({code: 'instance.exists'});
+		});
+
 		test('a missing project gives no instances, and a pool that is not there is told', async () => {
 			settings['local.lxd.pool'] = 'nowhere';
 			settings['local.lxd.project'] = 'other';
