@@ -72,6 +72,14 @@ export class Effects {
 					dispatch({type: 'begun', operation: await link.engine.addNetwork({...effect.request, by: user}), at: now()});
 				});
 				break;
+			case 'snapshot':
+			case 'clone': {
+				const {type, name} = effect;
+				this.#ask(`${type} ${name}`, async () => {
+					dispatch({type: 'begun', operation: await link.engine[type]({name, by: user}), at: now()});
+				});
+				break;
+			}
 			case 'cancel':
 				this.#ask('cancel', async () => {
 					await link.engine.cancel({id: effect.id, by: user});

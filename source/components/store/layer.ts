@@ -13,6 +13,7 @@ export type Intention =
 	| {readonly kind: 'act'; readonly request: Omit<ActRequest, 'by'>; readonly ids: readonly string[]}
 	| {readonly kind: 'unmount'; readonly request: Omit<UnmountRequest, 'by'>; readonly ids: readonly string[]}
 	| {readonly kind: 'add-network'; readonly request: Omit<AddNetworkRequest, 'by'>; readonly ids: readonly string[]}
+	| {readonly kind: 'keep'; readonly what: 'snapshot' | 'clone'; readonly name: string; readonly ids: readonly string[]}
 	| {readonly kind: 'cancel'; readonly id: string}
 	| {readonly kind: 'switch'; readonly to: DriverName; readonly force: readonly string[]}
 	| {readonly kind: 'leave-form'}

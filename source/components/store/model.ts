@@ -136,6 +136,7 @@ export type Effect =
 	| {readonly type: 'unmount'; readonly request: Omit<UnmountRequest, 'by'>}
 	| {readonly type: 'resize'; readonly request: Omit<ResizeRequest, 'by'>}
 	| {readonly type: 'add-network'; readonly request: Omit<AddNetworkRequest, 'by'>}
+	| {readonly type: 'snapshot' | 'clone'; readonly name: string}
 	| {readonly type: 'cancel'; readonly id: string}
 	| {readonly type: 'load-detail'; readonly id: string; readonly name: string; readonly tab: number}
 	| {readonly type: 'load-log'; readonly id: string}
