@@ -3,6 +3,7 @@ import {DroverError} from '../model/errors.ts';
 import {isEnded, type OperationItem, type OperationKind, type OperationView} from '../model/operation.ts';
 import {plainLine} from '../model/text.ts';
 import {type CommandContext, EarlyExit, type Output} from './command.ts';
+import {launchLine} from './launch-progress.ts';
 
 export type FollowOptions = {
 	/** Seconds after which following ends; the operation goes on. */
@@ -125,6 +126,9 @@ export function progressText(operation: OperationView): string {
 	const {items} = operation;
 	const active = items.find(item => item.state === 'running') ?? items.find(item => item.state === 'queued');
 	const stage = active === undefined ? '' : stageText(active);
+	if (operation.kind === 'launch' && items.length === 1) {
+		return launchLine(active ?? items[0]!);
+	}
 	if (items.length <= 1) {
 		const head = `${verb} ${items[0]?.target ?? operation.title}`;
 		return plainLine(stage === '' ? head : `${head}: ${stage}`);
@@ -167,7 +171,7 @@ class ProgressLine {
 
 /** A log says what is being done; how far it is would be a line each time. */
 function withoutCount(text: string): string {
-	return text.replace(/ (?:\d+%|\d+ of \d+)$/, '');
+	return text.replace(/(?: \d+ of \d+)?(?:, [\d.]+[KMG]?i?B)?(?::? \d+%)?$/, '');
 }
 
 function isBusy({items}: OperationView): boolean {

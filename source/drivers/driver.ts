@@ -260,6 +260,17 @@ export type Driver = {
 	/** Whether the guest is up, asked by way of the hypervisor. @throws DroverError `guest.unanswered` */
 	answers?(record: InstanceRecord, place: InstancePlace, signal: AbortSignal): Promise<string>;
 
+	/**
+	 * Runs a command in the guest as root by way of the hypervisor, to its end; a command that is missing has code 127.
+	 * @throws DroverError `guest.unanswered` when it cannot be run there, or has not ended in time
+	 */
+	execute?(
+		record: InstanceRecord,
+		place: InstancePlace,
+		command: readonly string[],
+		options: {timeoutMs: number; signal: AbortSignal},
+	): Promise<{readonly code: number; readonly stdout: string}>;
+
 	/** What the guest wrote to its console last, where that is not in `console.log`; empty when there is nothing. */
 	consoleText?(record: InstanceRecord, place: InstancePlace): Promise<string>;
 

@@ -1,4 +1,4 @@
-import {sshAccess} from '../guest/ssh-config.ts';
+import {sshAccessOf} from '../guest/ssh-config.ts';
 import {DroverError} from '../model/errors.ts';
 import type {GuestAccess} from '../model/guest-access.ts';
 import type {SshAccess} from '../model/ssh-access.ts';
@@ -35,14 +35,7 @@ export async function sshTo(scene: Scene, name: string): Promise<SshAccess> {
 			},
 		);
 	}
-	return sshAccess(scene.shop.paths, {
-		name,
-		id: record.id,
-		host: ssh.host,
-		port: ssh.port,
-		user: record.ssh.user,
-		hostKey: record.ssh.hostKey,
-	});
+	return sshAccessOf(scene.shop.paths, record, ssh);
 }
 
 /** How to get into a guest: SSH where it answers, else by way of the hypervisor where that can. */

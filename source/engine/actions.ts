@@ -1,6 +1,7 @@
 import {availableParallelism} from 'node:os';
 import {sshArguments} from '../guest/ssh-command.ts';
-import {sshAccess} from '../guest/ssh-config.ts';
+import {sshAccessOf} from '../guest/ssh-config.ts';
+import type {ResolvedImage} from '../images/image.ts';
 import {DroverError, type ErrorCode} from '../model/errors.ts';
 import type {ActionOptions, Intent} from '../model/instance.ts';
 import type {OperationView} from '../model/operation.ts';
@@ -11,12 +12,14 @@ import {demandCapability, demandFeature, demandUsable} from './demands.ts';
 import type {ActRequest, EngineAction, LaunchRequest} from './engine.ts';
 import type {Entry} from './instances.ts';
 import {checkRequest, defaultImage, launch, prepareLaunch} from './launch.ts';
+import {LaunchClock} from './launch-clock.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
 import {demandMounts, plannedMounts} from './mounting.ts';
 import {demandMember, demandNetworks, networkSpecs} from './networking.ts';
 import type {ItemPlan, ItemWork} from './operations.ts';
 import {resize} from './resizing.ts';
 import type {SceneParts} from './scene-parts.ts';
+import {settleIn} from './settling.ts';
 import {deleteSnapshots, restoreSnapshot, takeSnapshot} from './snapshot-steps.ts';
 
 const steps = {
@@ -47,7 +50,7 @@ export class Actions {
 
 	/** @throws DroverError what is wrong with the request; nothing exists then */
 	async launch(request: LaunchRequest): Promise<OperationView> {
-		const {shop, driver, instances, host} = this.#parts;
+		const {shop, driver, host} = this.#parts;
 		checkRequest(request);
 		const networks = networkSpecs(request, shop.setting('local.bridged-network'));
 		if (networks.length > 0) {
@@ -64,11 +67,17 @@ export class Actions {
 		const image = await shop.images.resolve(request.image ?? defaultImage);
 		const mounts = await plannedMounts(request.mounts ?? [], image.user);
 		const entry = await prepareLaunch(shop, request, image, {networks, mounts});
-		return this.#begin('launch', request.by, [entry], (item, each) =>
-			this.#boots.use(() =>
-				instances.exclusive(each, 'launch', item, work => launch(shop, each, async () => image, work)),
-			),
+		return this.#begin('launch', request.by, [entry], (item, each) => this.#bringUp(item, each, async () => image));
+	}
+
+	/** A guest that answers makes room for the next one's boot; the rest of its launch is its own matter. */
+	async #bringUp(item: ItemWork, entry: Entry, resolve: () => Promise<ResolvedImage>): Promise<void> {
+		const {shop, instances} = this.#parts;
+		const clock = new LaunchClock();
+		await this.#boots.use(() =>
+			instances.exclusive(entry, 'launch', item, work => launch(shop, entry, resolve, clock, work)),
 		);
+		await settleIn(shop, entry, item, clock);
 	}
 
 	/** @throws DroverError when a name or a state does not allow it, for all names together; nothing is touched then */
@@ -107,15 +116,7 @@ export class Actions {
 		const {shop, instances} = this.#parts;
 		if (entry.view.ssh === undefined) return;
 		const record = instances.record(entry);
-		const {host, port, user} = entry.view.ssh;
-		const access = await sshAccess(shop.paths, {
-			name: record.name,
-			id: record.id,
-			host,
-			port,
-			user,
-			hostKey: record.ssh.hostKey,
-		});
+		const access = await sshAccessOf(shop.paths, record, entry.view.ssh);
 		const text = `The system will be stopped in ${minutes} minute${minutes === 1 ? '' : 's'}.`;
 		warnGuest(sshArguments(access, {command: ['sudo', 'wall', text], tty: false}));
 	}
@@ -153,11 +154,7 @@ export class Actions {
 		if (action === 'launch') {
 			this.#begin('launch', by, [entry], async (item, each) => {
 				item.log('taken up after drover was ended in the middle of it');
-				await this.#boots.use(() =>
-					instances.exclusive(each, 'launch', item, work =>
-						launch(shop, each, () => shop.images.resolve(instances.record(each).image.query), work),
-					),
-				);
+				await this.#bringUp(item, each, () => shop.images.resolve(instances.record(each).image.query));
 			});
 			return;
 		}

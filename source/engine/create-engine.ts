@@ -4,6 +4,7 @@ import type {Driver} from '../drivers/driver.ts';
 import {platformOf} from '../drivers/platforms.ts';
 import {loadDriver} from '../drivers/registry.ts';
 import {readBanner, waitForSsh} from '../guest/answer.ts';
+import {followInit} from '../guest/follow-init.ts';
 import {clientKey, generateHostKey} from '../guest/keys.ts';
 import type {OpenClassic} from '../guest/mount/classic.ts';
 import {type SshHost, writeSshConfig} from '../guest/ssh-config.ts';
@@ -88,6 +89,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			tryAnswer: ssh =>
 				readBanner({...ssh, timeoutMs: 500, signal: new AbortController().signal}).catch(() => undefined),
 			directAfterMs: 15_000,
+			followInit,
 			clientKey: () => clientKey(paths),
 			hostKey: generateHostKey,
 			setting,

@@ -23,6 +23,8 @@ export type Entry = {
 	view: InstanceView;
 	/** Work begun or queued on it, oldest first; the first is in hand. */
 	readonly work: WorkInHand[];
+	/** Work that only asks its guest and is in nobody's way: see `beside`. */
+	aside?: {readonly hand: WorkInHand; readonly ended: Promise<void>};
 	/** Ends when all work begun so far has ended. */
 	queue: Promise<void>;
 	/** Ends when all changes of the record made so far are on disk, or have failed. */
@@ -125,10 +127,11 @@ export class Instances {
 		return entry;
 	}
 
-	/** One after another, so that no change is lost to another that was under way. */
-	update(entry: Entry, change: RecordChange): Promise<InstanceRecord> {
+	/** One after another, so that no change is lost to another that was under way; one may depend on those before it. */
+	update(entry: Entry, change: RecordChange | ((record: InstanceRecord) => RecordChange)): Promise<InstanceRecord> {
 		const save = async () => {
-			const record = changeRecord(this.record(entry), change);
+			const before = this.record(entry);
+			const record = changeRecord(before, typeof change === 'function' ? change(before) : change);
 			await this.records.save(record);
 			entry.stored = {kind: 'record', record};
 			this.refreshView(entry);
@@ -233,7 +236,7 @@ export class Instances {
 		}
 	}
 
-	/** Waits until all work begun so far on an instance has ended, however it ended. */
+	/** Waits until all work begun so far on an instance has ended, however it ended; what only asks is none. */
 	async settled(entry: Entry): Promise<void> {
 		await entry.queue;
 	}
@@ -272,6 +275,7 @@ export class Instances {
 		return viewOf(record, this.driver.name, entry?.observation, entry?.work[0], {
 			mountProblem: target => this.mountProblem(record.id, target),
 			snapshots: entry?.snapshots,
+			aside: entry?.aside?.hand,
 		});
 	}
 

@@ -5,16 +5,18 @@ import type {WorkContext} from '../drivers/driver.ts';
 import {checkCloudConfig, seedFiles} from '../guest/seed.ts';
 import type {CachedImage, ResolvedImage} from '../images/image.ts';
 import {scopeOf} from '../model/driver-name.ts';
-import {DroverError, errorData} from '../model/errors.ts';
+import {DroverError} from '../model/errors.ts';
 import type {ActionOptions, InstanceRecord, Intent} from '../model/instance.ts';
+import {usualTimes} from '../model/launch-times.ts';
 import type {Mount} from '../model/mount.ts';
 import {checkName, generateName} from '../model/names.ts';
 import type {NetworkSpec} from '../model/network-spec.ts';
 import {formatSize, limits} from '../model/sizes.ts';
+import {configKey, readLaunchTimes} from '../state/launch-times.ts';
 import {awaitAnswer} from './answering.ts';
 import type {LaunchRequest} from './engine.ts';
 import type {Entry, Instances} from './instances.ts';
-import {mountOne} from './mounting.ts';
+import type {LaunchClock} from './launch-clock.ts';
 import {MacAddresses} from './networking.ts';
 import {abandoned} from './operations.ts';
 import type {Workshop} from './workshop.ts';
@@ -107,25 +109,24 @@ export async function prepareLaunch(
 	return entry;
 }
 
-/** From a record to a guest that answers, and its mounts. Whatever fails before the guest runs undoes the launch. */
+/**
+ * From a record to a guest that answers; the rest is in `settleIn`. Whatever fails before the guest answers undoes the
+ * launch.
+ */
 export async function launch(
 	shop: Workshop,
 	entry: Entry,
 	resolve: () => Promise<ResolvedImage>,
+	clock: LaunchClock,
 	work: WorkContext,
 ): Promise<void> {
-	const {instances} = shop;
-	const {intent, phase} = instances.record(entry);
-	if (phase === 'creating') await makeAndStart(shop, entry, resolve, intent, work);
-	if (instances.record(entry).intent === undefined) return;
-	// From here on it is an instance like any other: what goes wrong leaves it running.
-	let problem: DroverError | undefined;
+	const {phase, intent} = shop.instances.record(entry);
 	try {
-		problem = await mountAll(shop, entry, intent, work);
+		if (phase === 'creating') await makeAndStart(shop, entry, resolve, intent, clock, work);
+		else await expectTimes(shop, entry, clock);
 	} finally {
-		if (work.signal.reason !== abandoned) await work.update({intent: undefined});
+		clock.stop();
 	}
-	if (problem !== undefined) throw problem;
 }
 
 async function makeAndStart(
@@ -133,74 +134,65 @@ async function makeAndStart(
 	entry: Entry,
 	resolve: () => Promise<ResolvedImage>,
 	intent: Intent | undefined,
+	clock: LaunchClock,
 	work: WorkContext,
 ): Promise<void> {
 	const {instances} = shop;
 	const place = instances.place(entry);
+	let timed = work;
+	work.progress('creating');
 	const image = await resolve();
 	try {
 		const form = await instances.driver.imageForm?.(instances.record(entry), work);
 		const cached = await shop.images.fetch(image, work, form);
 		await fitDisk(instances, entry, cached, work);
 		work.signal.throwIfAborted();
-		work.progress('creating');
-		await mkdir(place.sockets, {recursive: true, mode: 0o700});
 		const record = await work.update({image: {...instances.record(entry).image, hash: cached.hash}});
+		await expectTimes(shop, entry, clock);
+		clock.begin('create');
+		timed = clock.over(work);
+		timed.progress('preparing the image');
+		await mkdir(place.sockets, {recursive: true, mode: 0o700});
 		const seed = await readSeed(shop, record, place.directory, {isContainer: cached.format === 'rootfs'});
 		await instances.driver.create(
 			record,
 			place,
 			{imagePath: cached.path, imageFormat: cached.format, imageHash: cached.hash, seed},
-			work,
+			timed,
 		);
-		work.progress('starting');
-		await instances.driver.start(instances.record(entry), place, work);
+		clock.begin('boot');
+		timed.progress('starting');
+		await instances.driver.start(instances.record(entry), place, timed);
 	} catch (error) {
 		await undo(shop, entry, work, error);
 		throw error;
 	}
 	try {
-		await awaitAnswer(shop, entry, work, intent?.options.answerTimeout);
+		await awaitAnswer(shop, entry, timed, intent?.options.answerTimeout);
 	} catch (error) {
 		const isTimeout = error instanceof DroverError && error.code === 'guest.unanswered';
 		if (isTimeout) await work.update({phase: 'ready', intent: undefined});
 		else await undo(shop, entry, work, error);
 		throw error;
 	}
-	const hasMore = (intent?.options.mounts?.length ?? 0) > 0;
-	await work.update({phase: 'ready', ...(hasMore ? {} : {intent: undefined})});
+	// What was begun before intents were kept to the end goes on like all others.
+	const {createdBy: by, createdAt: at} = instances.record(entry);
+	await work.update({phase: 'ready', intent: intent ?? {action: 'launch', options: {}, by, at}});
 	await instances.tell(entry, `launched from ${instances.record(entry).image.query}`, intent?.by);
 }
 
-/** Makes the mounts that a launch was asked for. @returns what is to be told when some could not be made */
-async function mountAll(
-	{instances, mounts}: Workshop,
-	entry: Entry,
-	intent: Intent | undefined,
-	work: WorkContext,
-): Promise<DroverError | undefined> {
-	const failures: Array<{mount: Mount; error: unknown}> = [];
-	for (const mount of intent?.options.mounts ?? []) {
-		// Taken up after a crash: this one was made already.
-		if (instances.record(entry).mounts?.some(made => made.target === mount.target)) continue;
-		try {
-			await mountOne({driver: instances.driver, instances, mounts}, entry, mount, intent!.by, work);
-		} catch (error) {
-			if (work.signal.aborted) throw work.signal.reason;
-			work.log(`${mount.source} could not be mounted: ${errorData(error).message}`);
-			failures.push({mount, error});
-		}
-	}
-	const [first] = failures;
-	if (first === undefined) return undefined;
-	const {code, next} = errorData(first.error);
-	const sentences = failures.map(
-		({mount, error}) => `"${mount.source}" could not be mounted on "${mount.target}": ${errorData(error).message}`,
-	);
-	return new DroverError(code, `${entry.name} was launched and runs, but ${sentences.join('; ')}`, {
-		next,
-		cause: first.error,
-	});
+/** From now on it can be told how far the launch is, if it is not the first of its kind. */
+async function expectTimes({instances, paths}: Workshop, entry: Entry, clock: LaunchClock): Promise<void> {
+	const [times, cloudInit] = await Promise.all([
+		readLaunchTimes(paths, {driver: instances.driver.name, image: instances.record(entry).image.hash}),
+		cloudInitOf(instances.place(entry).directory),
+	]);
+	clock.expect(usualTimes(times, configKey(cloudInit)));
+}
+
+/** The user's cloud-config, as it was given. */
+export function cloudInitOf(directory: string): Promise<string | undefined> {
+	return readFile(path.join(directory, cloudInitName), 'utf8').catch(() => undefined);
 }
 
 async function fitDisk(instances: Instances, entry: Entry, image: CachedImage, work: WorkContext): Promise<void> {
@@ -224,7 +216,7 @@ export async function readSeed(
 ) {
 	const [hostKey, cloudInit] = await Promise.all([
 		readFile(path.join(directory, hostKeyName), 'utf8'),
-		readFile(path.join(directory, cloudInitName), 'utf8').catch(() => undefined),
+		cloudInitOf(directory),
 	]);
 	const {public: clientKey} = await shop.clientKey();
 	return seedFiles({

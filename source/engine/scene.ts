@@ -60,7 +60,7 @@ export class Scene {
 	/** After a reboot of the host: what ran runs again, as far as each instance's restore policy has it. */
 	restoreAfterReboot(): void {
 		const wanted = this.instances.all().filter(entry => {
-			if (entry.stored.kind !== 'record' || entry.work.length > 0) return false;
+			if (entry.stored.kind !== 'record' || entry.work.length > 0 || entry.aside !== undefined) return false;
 			const {record} = entry.stored;
 			const isResting = entry.view.state === 'Stopped' || entry.view.state === 'Suspended';
 			if (!isResting || record.restore === 'never') return false;
@@ -84,7 +84,9 @@ export class Scene {
 	async close(): Promise<void> {
 		this.#isClosed = true;
 		this.#delayed.close();
-		await Promise.all(this.instances.all().map(entry => this.instances.settled(entry)));
+		await Promise.all(
+			this.instances.all().map(entry => Promise.all([this.instances.settled(entry), entry.aside?.ended])),
+		);
 		await this.shop.mounts.close();
 		this.instances.close();
 	}

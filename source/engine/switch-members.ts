@@ -9,7 +9,7 @@ export async function membersOf(scene: Scene, loader: Scene | undefined): Promis
 	return Promise.all(
 		scene.instances.all().map(async entry => {
 			const {view, stored} = entry;
-			const busy = entry.work[0];
+			const busy = entry.work[0] ?? entry.aside?.hand;
 			const common = {
 				id: view.id,
 				name: view.name,

@@ -23,7 +23,8 @@ export function deriveState(
 ): {state: InstanceState; reason?: string} {
 	if (record.deleted) return {state: 'Deleted'};
 	const kind = work?.isQueued === false ? work.kind : undefined;
-	if (kind === 'launch' || kind === 'start') return {state: 'Starting'};
+	// Once its guest has answered the rest of a launch is in nobody's way.
+	if (kind === 'start' || (kind === 'launch' && record.phase === 'creating')) return {state: 'Starting'};
 	if (kind === 'restart') return {state: 'Restarting'};
 	if (kind === 'suspend') return {state: 'Suspending'};
 	if (record.phase === 'creating' && record.intent?.action === 'clone') {
@@ -66,12 +67,16 @@ export function viewOf(
 	{
 		mountProblem = () => undefined,
 		snapshots,
+		aside,
 	}: {
 		/** What is wrong with the mount on a target. */
 		readonly mountProblem?: (target: string) => string | undefined;
 		readonly snapshots?: StoredSnapshots | undefined;
+		/** Work that is in nobody's way: it makes no difference to the state. */
+		readonly aside?: WorkInHand | undefined;
 	} = {},
 ): InstanceView {
+	const shown = work ?? aside;
 	const {state, reason} = deriveState(record, observation, work);
 	const isAlive = observation?.power === 'running';
 	return {
@@ -105,13 +110,13 @@ export function viewOf(
 				}),
 		...(record.forwards === undefined || record.forwards.length === 0 ? {} : {forwards: record.forwards}),
 		...(snapshots?.kind === 'tree' ? {snapshotCount: snapshots.tree.snapshots.length} : {}),
-		...(work
+		...(shown
 			? {
 					operation: {
-						id: work.id,
-						kind: work.kind,
-						stage: work.stage,
-						...(work.percent === undefined ? {} : {percent: work.percent}),
+						id: shown.id,
+						kind: shown.kind,
+						stage: shown.stage,
+						...(shown.percent === undefined ? {} : {percent: shown.percent}),
 					},
 				}
 			: {}),

@@ -1,4 +1,5 @@
 import type {SettingReader} from '../drivers/driver.ts';
+import type {followInit} from '../guest/follow-init.ts';
 import type {ImageStore} from '../images/image.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Instances} from './instances.ts';
@@ -21,6 +22,8 @@ export type Workshop = {
 	readonly tryAnswer: (ssh: {host: string; port: number}) => Promise<string | undefined>;
 	/** Milliseconds after which a guest that is silent on SSH is asked by way of its hypervisor, where the driver can. */
 	readonly directAfterMs: number;
+	/** Asks a guest over SSH how far its initialization is. */
+	readonly followInit: typeof followInit;
 	/** The drover user's client key, made when first needed. */
 	readonly clientKey: () => Promise<{public: string}>;
 	readonly hostKey: () => Promise<{private: string; public: string}>;

@@ -2,6 +2,7 @@ import {readFile} from 'node:fs/promises';
 import {isIP} from 'node:net';
 import path from 'node:path';
 import {DroverError} from '../model/errors.ts';
+import type {InstanceRecord} from '../model/instance.ts';
 import {nameProblem} from '../model/names.ts';
 import type {SshAccess} from '../model/ssh-access.ts';
 import {writeAtomic} from '../state/atomic.ts';
@@ -145,6 +146,15 @@ export async function sshAccess(paths: Paths, host: SshHost): Promise<SshAccess>
 		knownHostsFile: file,
 		hostKeyAlias: hostKeyAlias(host.id),
 	};
+}
+
+/** How to reach an instance's guest, which listens there. @throws DroverError as {@link sshAccess} */
+export function sshAccessOf(
+	paths: Paths,
+	{name, id, ssh}: InstanceRecord,
+	at: {readonly host: string; readonly port: number},
+): Promise<SshAccess> {
+	return sshAccess(paths, {name, id, host: at.host, port: at.port, user: ssh.user, hostKey: ssh.hostKey});
 }
 
 async function writeWhenChanged(file: string, content: string): Promise<void> {

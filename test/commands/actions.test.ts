@@ -128,7 +128,7 @@ describe('the primary instance', () => {
 		expect(requests(engine, 'launch')).toEqual([{image: 'micro', name: 'primary', by: 'kim'}]);
 		expect(requests(engine, 'act')).toEqual([]);
 		expect(out).toMatch(/^Launched: primary$/m);
-		expect(out).toMatch(/mounts are not in this version/);
+		expect(out).toMatch(/^Mounted '.+' into 'primary:Home'$/m);
 		expect(code).toBe(0);
 	});
 
@@ -262,6 +262,29 @@ describe('following', () => {
 		}
 		const {out} = await drover(['launch', 'micro'], {engine: new Launching(stages)});
 		expect(out).toBe('Starting web: fetching\nStarting web: unpacking\nStarting web: waiting\nLaunched: web\n');
+	});
+
+	test.each<[stage: string, percent: number | undefined, line: string]>([
+		['creating', undefined, 'Creating web'],
+		['downloading the image', 45.9, 'Retrieving image: 45%'],
+		['downloading the image, 12.3MiB', undefined, 'Retrieving image, 12.3MiB'],
+		['fetching packages 3 of 9', 33, 'Retrieving image: fetching packages 3 of 9 33%'],
+		['checking the image', undefined, 'Verifying image'],
+		['unpacking the image', 7, 'Extracting image: 7%'],
+		['making the disk', undefined, 'Preparing image'],
+		['configuring', undefined, 'Configuring web'],
+		['starting QEMU (usually 8 s)', 12, 'Starting web (usually 8 s): 12%'],
+		['waiting for the guest to answer', undefined, 'Starting web'],
+		['waiting for initialization', undefined, 'Waiting for initialization to complete'],
+		[
+			'waiting for initialization: init (usually 9 s)',
+			80,
+			'Waiting for initialization to complete (init) (usually 9 s): 80%',
+		],
+		['queued after stop', undefined, 'Launching web: queued after stop'],
+	])('launch: %s', (stage, percent, line) => {
+		const item = {target: 'web', state: 'running', stage, ...(percent === undefined ? {} : {percent})} as const;
+		expect(progressText(view({kind: 'launch', items: [item]}))).toBe(line);
 	});
 
 	test('silent where no terminal is', async () => {

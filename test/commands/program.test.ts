@@ -38,7 +38,7 @@ describe.skipIf(!existsSync(program))('the built program', () => {
 		expect(run(['version'])).toEqual({code: 0, out: `drover   ${facts.version}\n`, err: ''});
 		expect(run(['list', '--format', 'xml'])).toMatchObject({code: 1, out: ''});
 		expect(run(['fly'])).toMatchObject({code: 1, err: ''});
-		expect(run(['wait-ready'])).toMatchObject({code: 2, out: ''});
+		expect(run(['authenticate'])).toMatchObject({code: 2, out: ''});
 		expect(run(['mount'])).toMatchObject({code: 1, out: ''});
 		expect(run(['help', 'keys'])).toMatchObject({code: 0, err: ''});
 		expect(readdirSync(home)).not.toContain('run');

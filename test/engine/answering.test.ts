@@ -11,7 +11,7 @@ const never = () => new Promise<void>(() => {});
 /** An engine whose guests answer at the addresses in `listening`; everything that was asked is in `asked`. */
 async function house({isDirect = true, directAfterMs = 60_000}: {isDirect?: boolean; directAfterMs?: number} = {}) {
 	const hypervisor = new SimulatedHypervisor();
-	if (isDirect) hypervisor.offers.set('lxd', ['answers', 'direct']);
+	if (isDirect) hypervisor.offers.set('lxd', ['answers', 'direct', 'execute']);
 	const listening = new Set<string>();
 	const asked: string[] = [];
 	const workshop: Partial<Workshop> = {

@@ -37,7 +37,10 @@ describe('launch', () => {
 			image: {hash: `sha256:${'0'.repeat(64)}`},
 		});
 		expect(record(paths, 'web').intent).toBeUndefined();
-		expect((await engine.instanceEvents({name: 'web'})).map(event => event.what)).toEqual(['launched from micro']);
+		expect((await engine.instanceEvents({name: 'web'})).map(event => event.what)).toEqual([
+			'launched from micro',
+			expect.stringMatching(/^initialized, /),
+		]);
 	});
 
 	test('two of one name at once: one wins, the other is told', async () => {
@@ -272,9 +275,9 @@ describe('actions', () => {
 		);
 		const events = await until(
 			() => engine.instanceEvents({name: 'web'}),
-			all => all.length === 2,
+			all => all.length === 3,
 		);
-		expect(events[1]?.what).toBe('the guest powered off');
+		expect(events[2]?.what).toBe('the guest powered off');
 	});
 
 	test('a driver that cannot be used refuses with its reason and remedy', async () => {

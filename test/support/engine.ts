@@ -3,6 +3,7 @@ import path from 'node:path';
 import {onTestFinished} from 'vitest';
 import {createEngine, type EngineOptions} from '../../source/engine/create-engine.ts';
 import type {LocalEngine} from '../../source/engine/local-engine.ts';
+import type {Workshop} from '../../source/engine/workshop.ts';
 import type {ImageStore} from '../../source/images/image.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import {mebibyte} from '../../source/model/sizes.ts';
@@ -47,6 +48,12 @@ function aborted(signal: AbortSignal): Promise<never> {
 	return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), {once: true}));
 }
 
+/** A guest that has initialized itself. */
+export const initialized: Workshop['followInit'] = async ({onLine}) => {
+	onLine('verdict {"status":"done"}');
+	return {complaint: ''};
+};
+
 /** The real engine over a simulated hypervisor. Guests answer at once unless `answers` says otherwise. */
 export async function simulatedEngine(
 	paths: Paths,
@@ -82,6 +89,7 @@ export async function simulatedEngine(
 				}
 				return 'SSH-2.0-simulated';
 			},
+			followInit: initialized,
 			tryAnswer: async () => (answers() ? 'SSH-2.0-simulated' : undefined),
 			...options.workshop,
 		},

@@ -20,6 +20,7 @@ export const optionalMethods = [
 	'forwardProblem',
 	'direct',
 	'answers',
+	'execute',
 	'consoleText',
 	'members',
 	'adoptables',
@@ -66,6 +67,8 @@ export class SimulatedParts {
 	samples = new Map<string, Metrics>();
 	/** What a guest says when it is asked by way of the hypervisor; `undefined`: nothing. */
 	answers: (record: InstanceRecord) => string | undefined = () => undefined;
+	/** What the guest's initialization says when it is asked by way of the hypervisor. */
+	initLine: (record: InstanceRecord) => string = () => 'verdict {"status":"done"}';
 	resizesLive: ReadonlySet<keyof Resources> = new Set();
 
 	/**
@@ -119,6 +122,10 @@ export class SimulatedParts {
 				const answer = this.answers(record);
 				if (answer === undefined) throw new DroverError('guest.unanswered', 'the guest is not up');
 				return answer;
+			},
+			execute: async (record, _place, _command, {signal}) => {
+				await step('execute', record, {signal});
+				return {code: 0, stdout: `${this.initLine(record)}\n`};
 			},
 			consoleText: async () => 'simulated console',
 			members: async () => this.members,

@@ -3,7 +3,7 @@ import {createEngine} from '../../source/engine/create-engine.ts';
 import type {LocalEngine} from '../../source/engine/local-engine.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import type {Paths} from '../../source/state/paths.ts';
-import {simulatedImages} from './engine.ts';
+import {initialized, simulatedImages} from './engine.ts';
 import {SimulatedHypervisor} from './simulated-driver.ts';
 
 /** A life of the daemon: everything that happens in it stands still once it is over, as after kill -9. */
@@ -50,6 +50,7 @@ export class World {
 				workshop: {
 					waitForAnswer: async () => 'SSH-2.0-simulated',
 					tryAnswer: async () => 'SSH-2.0-simulated',
+					followInit: initialized,
 				},
 			}),
 		);

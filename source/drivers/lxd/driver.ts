@@ -14,7 +14,7 @@ import {type Job, jobOf, projectOf, type Shared, telling} from './context.ts';
 import {create} from './create.ts';
 import {Events} from './events.ts';
 import {forwardNotes, forwardProblem, forwards, forwardsBeforeStart} from './forwards.ts';
-import {answers, consoleText, guestFacts, metrics} from './guest.ts';
+import {answers, consoleText, execute, guestFacts, metrics} from './guest.ts';
 import {addressesOf} from './instance-state.ts';
 import {Listing} from './listing.ts';
 import {mount, unmount, unshifted} from './mounts.ts';
@@ -175,6 +175,8 @@ export function createLxdDriver({
 			};
 		},
 		answers: (record, place, signal) => asking('asking the guest', record, place, job => answers(job, signal)),
+		execute: (record, place, command, options) =>
+			asking('running a command in the guest', record, place, job => execute(job, command, options)),
 		consoleText: (record, place) => asking('reading the console', record, place, consoleText),
 		members: () => telling('listing the members', async () => memberNames(await desk.require())),
 		adoptables: () =>

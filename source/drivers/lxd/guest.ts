@@ -114,6 +114,23 @@ export async function answers(job: Job, signal: AbortSignal): Promise<string> {
 	}
 }
 
+/** Runs a command as root, to its end. @throws DroverError `guest.unanswered` */
+export async function execute(
+	{server, path, project}: Job,
+	command: readonly string[],
+	options: {readonly timeoutMs: number; readonly signal: AbortSignal},
+): Promise<{readonly code: number; readonly stdout: string}> {
+	try {
+		return await exec({client: server.client, path, project}, command, options);
+	} catch (error) {
+		if (!(error instanceof LxdError)) throw error;
+		throw new DroverError('guest.unanswered', `The guest cannot be asked: ${error.message.replace(/\.$/, '')}.`, {
+			next: 'A virtual machine needs the LXD agent for it.',
+			cause: error,
+		});
+	}
+}
+
 /** What it wrote to its console, as far as the server keeps it; empty when there is nothing. */
 export async function consoleText({server, path, project}: Job): Promise<string> {
 	const {status, body, headers} = await server.client.raw('GET', `${path}/console`, {

@@ -24,6 +24,7 @@ export async function create(job: MachineJob, input: CreateInput): Promise<void>
 		await makeOverlay(job, imageProgram, input);
 	}
 	checkCancelled(job.signal);
+	work.progress('configuring');
 	await writeSeed(files, input.seed);
 }
 

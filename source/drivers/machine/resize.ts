@@ -2,8 +2,8 @@ import {DroverError} from '../../model/errors.ts';
 import {formatSize} from '../../model/sizes.ts';
 import type {Resources} from '../driver.ts';
 import type {MachineJob} from './context.ts';
+import {diskInformation} from './disk-information.ts';
 import {checkHardware} from './hardware.ts';
-import {asObject} from './json.ts';
 import {searchProcess} from './process.ts';
 import {lastLine, run} from './programs.ts';
 import {requireDisk} from './rest.ts';
@@ -29,7 +29,9 @@ export async function resize(job: MachineJob, {disk}: Resources): Promise<void> 
 	await requireDisk(job);
 	if (disk === undefined) return;
 	const {imageProgram} = await job.host.require();
-	const present = await virtualSize(imageProgram, files.disk);
+	const information = await diskInformation(imageProgram, files.disk, 'qcow2');
+	if (typeof information === 'string') throw refusal(information);
+	const present = information.size;
 	if (present === disk) return;
 	if (present > disk) {
 		throw new DroverError(
@@ -56,24 +58,6 @@ async function demandRest({files, record}: MachineJob): Promise<void> {
 	throw new DroverError('instance.state', 'The instance is suspended: its memory belongs to the hardware it has.', {
 		next: 'Start it and stop it first.',
 	});
-}
-
-/** Bytes the guest sees. @throws DroverError `instance.broken` */
-async function virtualSize(imageProgram: string, disk: string): Promise<number> {
-	const result = await run(imageProgram, ['info', '--output=json', '-f', 'qcow2', disk], {timeoutMs});
-	if (result.code !== 0) throw refusal(result.stderr);
-	const size = sizeIn(result.stdout);
-	if (size !== undefined) return size;
-	throw new DroverError('instance.broken', 'qemu-img does not tell the size of the disk.');
-}
-
-function sizeIn(text: string): number | undefined {
-	try {
-		const size = asObject(JSON.parse(text))['virtual-size'];
-		return typeof size === 'number' && Number.isSafeInteger(size) ? size : undefined;
-	} catch {
-		return undefined;
-	}
 }
 
 function refusal(stderr: string): DroverError {

@@ -8,6 +8,13 @@ import {mark, prepareScript} from './scripts.ts';
 /** What a guest that is ready for a mount over SSH tells of its user. */
 export type ReadyGuest = {readonly uid: number; readonly gid: number};
 
+/** What a guest lacks, and does not get by itself: trying again soon is of no use. */
+class Lacking extends DroverError {}
+
+export function isLasting(error: unknown): boolean {
+	return error instanceof Lacking;
+}
+
 /** Seconds a package manager of the guest may wait for another one, as there is at a first boot. */
 const packagePatience = 300;
 /** Milliseconds for all of it: what installs something takes its time. */
@@ -66,7 +73,7 @@ export function readAnswer(
 	const refusal = Object.hasOwn(refusals, word) ? refusals[word] : undefined;
 	if (refusal !== undefined) {
 		const {message, next} = refusal(name);
-		throw new DroverError('guest.failed', `${message}${words === '' ? '' : `: ${words}`}.`, {next});
+		throw new Lacking('guest.failed', `${message}${words === '' ? '' : `: ${words}`}.`, {next});
 	}
 	const ids = /^ids (\d{1,9}) (\d{1,9})$/.exec(told.find(line => line.startsWith('ids ')) ?? '');
 	if (word === 'ready' && ids !== null) return {uid: Number(ids[1]), gid: Number(ids[2])};
@@ -96,8 +103,3 @@ const refusals: Readonly<Record<string, (name: string) => {message: string; next
 		next: 'Choose another one.',
 	}),
 };
-
-/** Whether trying again soon is of no use: nothing changes there by itself. */
-export function isLasting(error: unknown): boolean {
-	return error instanceof DroverError && error.code === 'guest.failed' && /sshfs|root|\/dev\/fuse/.test(error.message);
-}

@@ -70,12 +70,14 @@ say ready
  * target; \`$2\`: sshfs's options. Says \`mounted\` on standard error. The mount goes with it, whoever has it in use.
  */
 export const sessionScript = `${search}
-target=$1
+target=$1; options=$2
+# Since 3.7.6 it refuses links with .. in them and absolute ones, for fear of the server: here that is the host.
+case $(sshfs -h 2>&1 </dev/null) in *no_contain_symlinks*) options=$options,no_contain_symlinks;; esac
 cd /
 place=$(cd -P -- "$target" && pwd) || exit 1
 listed=$(printf '%s' "$place" | ${escaped})
 exec 3<&0 4>&1 </dev/null >/dev/null
-sshfs ${deviceName} "$place" -f -o "$2" <&3 >&4 3<&- 4>&- &
+sshfs ${deviceName} "$place" -f -o "$options" <&3 >&4 3<&- 4>&- &
 pid=$!
 exec 3<&- 4>&-
 ours=
