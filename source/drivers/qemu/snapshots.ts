@@ -1,3 +1,4 @@
+import {setTimeout as sleep} from 'node:timers/promises';
 import {DroverError} from '../../model/errors.ts';
 import {notRunning} from '../machine/context.ts';
 import {type DiskInformation, diskInformation} from '../machine/disk-information.ts';
@@ -120,19 +121,41 @@ async function look(job: Job): Promise<DiskInformation> {
 	}
 	await requireDisk(job);
 	const {imageProgram} = await job.host.require();
-	const found = await diskInformation(imageProgram, job.files.disk, 'qcow2', job.signal);
-	checkCancelled(job.signal);
+	const found = await patiently(
+		job,
+		() => diskInformation(imageProgram, job.files.disk, 'qcow2', job.signal),
+		answer => typeof answer === 'string' && /another process/i.test(answer),
+	);
 	if (typeof found !== 'string') return found;
 	throw new DroverError('instance.broken', `The disk of the instance cannot be read: ${found}.`);
 }
 
+const locked = /failed to get (?:shared )?"write" lock/i;
+
+/** How long a disk that is in use is waited for. */
+const patienceMs = 5000;
+
+/** What a daemon that died had set going may still be at work on the disk. */
+async function patiently<Answer>(
+	job: Job,
+	attempt: () => Promise<Answer>,
+	isLocked: (answer: Answer) => boolean,
+): Promise<Answer> {
+	for (const deadline = Date.now() + patienceMs; ; await sleep(100)) {
+		const answer = await attempt();
+		checkCancelled(job.signal);
+		if (!isLocked(answer) || Date.now() > deadline) return answer;
+	}
+}
+
 async function change(job: Job, option: '-a' | '-c' | '-d', tag: string, doing: string): Promise<void> {
 	const {imageProgram} = await job.host.require();
-	const {code, stderr, timedOut} = await run(imageProgram, ['snapshot', '-q', option, tag, job.files.disk], {
-		timeoutMs: longestMs,
-		signal: job.signal,
-	});
-	checkCancelled(job.signal);
+	const args = ['snapshot', '-q', option, tag, job.files.disk];
+	const {code, stderr, timedOut} = await patiently(
+		job,
+		() => run(imageProgram, args, {timeoutMs: longestMs, signal: job.signal}),
+		result => result.code !== 0 && locked.test(result.stderr),
+	);
 	if (code === 0) return;
 	if (/no space left|quota exceeded/i.test(stderr)) {
 		throw new DroverError('host.disk-full', `There is no space left to ${doing}.`, {
@@ -140,7 +163,7 @@ async function change(job: Job, option: '-a' | '-c' | '-d', tag: string, doing: 
 			cause: stderr,
 		});
 	}
-	if (/failed to get "write" lock/i.test(stderr)) {
+	if (locked.test(stderr)) {
 		throw new DroverError('driver.failed', 'The disk is in use by another program.', {
 			next: 'End the program that has it open (another virtual machine, or qemu-img) and try again.',
 			cause: stderr,

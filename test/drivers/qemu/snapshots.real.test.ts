@@ -1,4 +1,5 @@
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {readdirSync, statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, test} from 'vitest';
@@ -86,18 +87,26 @@ describe('snapshots', () => {
 		expect(readdirSync(web.place.directory).filter(name => name.startsWith('state'))).toEqual([]);
 	});
 
-	test('a disk that another program has open is left alone', async () => {
+	test('a disk that another program has open is waited for a while, and left alone then', async () => {
+		write(1);
 		await take('drover-a');
-		const {spawn} = await import('node:child_process');
-		const holder = spawn('qemu-io', [disk()], {stdio: ['pipe', 'pipe', 'ignore']});
-		await new Promise(resolve => holder.stdout.once('data', resolve));
-		try {
-			await expect(restore('drover-a')).rejects.toMatchObject({
-				code: expect.stringMatching(/^(?:driver.failed|instance.broken)$/),
-			});
-		} finally {
-			holder.kill();
-		}
+		write(2);
+		const hold = async () => {
+			const holder = spawn('qemu-io', [disk()], {stdio: ['pipe', 'pipe', 'ignore']});
+			await once(holder.stdout, 'data');
+			return holder;
+		};
+		const long = await hold();
+		await expect(restore('drover-a')).rejects.toMatchObject({
+			code: expect.stringMatching(/^(?:driver.failed|instance.broken)$/),
+		});
+		long.kill();
+		await once(long, 'exit');
+		expect(reads(2)).toBe(true);
+		const short = await hold();
+		setTimeout(() => short.kill(), 500);
+		await restore('drover-a');
+		expect(reads(1)).toBe(true);
 	});
 });
 
