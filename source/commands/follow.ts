@@ -158,7 +158,7 @@ class ProgressLine {
 		if (!isTerminal && !this.#isTalkative) return;
 		const text = progressText(operation);
 		const line = isTerminal ? cut(text, (this.#output.columns ?? 80) - 1) : withoutCount(text);
-		if (line === this.#shown || (!isTerminal && !isBusy(operation))) return;
+		if (line === this.#shown || (!isTerminal && !isBusy(operation) && operation.kind !== 'launch')) return;
 		this.#shown = line;
 		this.#output.write(isTerminal ? `\r${line}\u001B[K` : `${line}\n`);
 	}

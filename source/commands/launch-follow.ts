@@ -1,11 +1,9 @@
-import type {LaunchRequest} from '../engine/engine.ts';
+import type {Engine, LaunchRequest} from '../engine/engine.ts';
+import type {Mount} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandContext} from './command.ts';
 import {follow} from './follow.ts';
 import {primaryName} from './targets.ts';
-
-/** What is launched when no image is named: it needs no catalogue, hence no internet. */
-const defaultImage = 'micro';
 
 /** Launches and follows; says which image was chosen, and at the end the name. */
 export async function followLaunch(
@@ -14,10 +12,14 @@ export async function followLaunch(
 	context: CommandContext,
 ): Promise<void> {
 	const engine = await context.engine();
+	// A profile may name one, which is for the engine to know.
+	const isUnnamed = request.image === undefined && request.profile === undefined;
 	const begin = async () => {
-		const operation = await engine.launch({...request, image: request.image ?? defaultImage});
+		if (!isUnnamed) return engine.launch(request);
+		const {value: image} = await engine.get({key: 'local.default-image'});
+		const operation = await engine.launch({...request, image});
 		// Said only now: a launch that is refused has used no image.
-		if (request.image === undefined) context.stdout.write(`No image was named: launching ${defaultImage}.\n`);
+		context.stdout.write(`No image was named: launching ${plainLine(image)}.\n`);
 		return operation;
 	};
 	const ended = await follow(context, engine, begin, {
@@ -27,7 +29,8 @@ export async function followLaunch(
 	});
 	const name = ended.items[0]?.target ?? request.name ?? '';
 	context.stdout.write(`Launched: ${plainLine(name)}\n`);
-	for (const {source, target} of request.mounts ?? []) {
+	const mounts = request.mounts ?? (request.profile === undefined ? [] : await mountsIn(name, engine));
+	for (const {source, target} of mounts) {
 		const where = target === '' ? '' : `:${target}`;
 		context.stdout.write(`Mounted '${plainLine(source)}' into '${plainLine(`${name}${where}`)}'\n`);
 	}
@@ -35,4 +38,9 @@ export async function followLaunch(
 		const {mountHome} = await import('./home-mount.ts');
 		await mountHome(name, engine, context);
 	}
+}
+
+/** What its profile had mounted in it. */
+async function mountsIn(name: string, engine: Engine): Promise<readonly Mount[]> {
+	return (await engine.list()).find(instance => instance.name === name)?.mounts ?? [];
 }

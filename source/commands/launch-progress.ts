@@ -9,7 +9,7 @@ const ofImages: ReadonlyArray<readonly [stage: RegExp, line: string]> = [
 	[/^(?:downloading|copying) the image/, 'Retrieving image'],
 ];
 const ofInstance: ReadonlyArray<readonly [stage: RegExp, line: (name: string) => string]> = [
-	[/^creating/, name => `Creating ${name}`],
+	[/^(?:creating|queued$)/, name => `Creating ${name}`],
 	[/^(?:configuring|making the instance)/, name => `Configuring ${name}`],
 	[/^(?:starting|waiting for the guest to answer)/, name => `Starting ${name}`],
 	[/^waiting for initialization/, () => 'Waiting for initialization to complete'],

@@ -1,6 +1,7 @@
 import type {LaunchRequest} from '../engine/engine.ts';
 import type {Mount} from '../model/mount.ts';
 import {parseNetworkSpec} from '../model/network-spec.ts';
+import {templateName} from '../model/profile.ts';
 import {parseSize} from '../model/sizes.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
@@ -19,9 +20,9 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	const timeout = timeoutOf(args);
 	const networks = args.values('network');
 	for (const spec of networks) parseNetworkSpec(spec);
-	const source = args.value('cloud-init');
-	const {readCloudInit} = source === undefined ? {readCloudInit: undefined} : await import('./cloud-init.ts');
-	const cloudInit = await readCloudInit?.(source!, context);
+	const cloudInit = await cloudInitOf(args.value('cloud-init'), context);
+	const profile = args.value('profile');
+	if (profile === '') throw usageError('The option --profile needs the name of a profile.');
 	const target = args.value('target');
 	if (target === '') throw usageError('The option --target needs the name of a member.');
 	const mounts = await mountsOf(args.values('mount'), context);
@@ -32,7 +33,8 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 		...(cpus === undefined ? {} : {cpus}),
 		...(memory === undefined ? {} : {memory}),
 		...(disk === undefined ? {} : {disk}),
-		...(cloudInit === undefined ? {} : {cloudInit}),
+		...cloudInit,
+		...(profile === undefined ? {} : {profile}),
 		...(networks.length === 0 ? {} : {networks}),
 		...(args.has('bridged') ? {bridged: true} : {}),
 		...(mounts.length === 0 ? {} : {mounts}),
@@ -41,6 +43,18 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	};
 	await followLaunch(request, timeout, context);
 	return 0;
+}
+
+/** Its text, read here; a template is the engine's to find. */
+async function cloudInitOf(
+	source: string | undefined,
+	context: CommandContext,
+): Promise<Pick<LaunchRequest, 'cloudInit' | 'template'>> {
+	if (source === undefined) return {};
+	const template = templateName(source);
+	if (template !== undefined) return {template};
+	const {readCloudInit} = await import('./cloud-init.ts');
+	return {cloudInit: await readCloudInit(source, context)};
 }
 
 /** `remote:image` has one colon; addresses are the engine's to judge. */

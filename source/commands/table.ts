@@ -50,7 +50,12 @@ export const commandTable: readonly CommandSpec[] = [
 			{
 				long: 'cloud-init',
 				value: '<file> | <url>',
-				help: "Path or URL to a user-data cloud-init configuration, or '-' for stdin",
+				help: 'Path or URL to a user-data cloud-init configuration, or \'-\' for stdin, or template:<name> for one that "drover templates" lists',
+			},
+			{
+				long: 'profile',
+				value: '<name>',
+				help: 'Profile with options for the launch, as "drover profiles" lists them. Options on the command line go first.',
 			},
 			{
 				long: 'network',
@@ -78,7 +83,7 @@ export const commandTable: readonly CommandSpec[] = [
 		arguments: [
 			{
 				name: 'image',
-				help: 'What to launch: a name from "drover find", or the address of a disk image (http://, https:// or file://). If omitted, micro is used.',
+				help: 'What to launch: a name from "drover find", or the address of a disk image (http://, https:// or file://). If omitted, what the setting local.default-image names: micro, unless it was set.',
 			},
 		],
 	},
@@ -479,6 +484,30 @@ export const commandTable: readonly CommandSpec[] = [
 				name: 'string',
 				help: 'Part of a name, an alias or a release, or the beginning of a hash; a remote before it, with a colon, limits the search to that',
 			},
+		],
+	},
+	{
+		name: 'profiles',
+		usage: '[options] [list | show <name>]',
+		summary: 'List profiles: named sets of options for launches',
+		description:
+			'Profiles are written by you, into profiles.yaml in the directory of the settings. "drover launch --profile <name>" uses one.',
+		options: [nestedFormat],
+		arguments: [
+			{name: 'list', help: 'Show all that can be used; what is wrong in the file is told, with its line'},
+			{name: 'show', help: 'Show one with all that is in it'},
+		],
+	},
+	{
+		name: 'templates',
+		usage: '[options] [list | show <name>]',
+		summary: 'List cloud-init templates',
+		description:
+			'Cloud-configs that can be chosen by name: those that come with drover, and files in the directory cloud-init beside the settings. "drover launch --cloud-init template:<name>" uses one.',
+		options: [nestedFormat],
+		arguments: [
+			{name: 'list', help: 'Show which there are'},
+			{name: 'show', help: 'Show the text of one'},
 		],
 	},
 	{

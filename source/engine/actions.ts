@@ -11,7 +11,7 @@ import {warnGuest} from './delayed-stops.ts';
 import {demandCapability, demandFeature, demandUsable} from './demands.ts';
 import type {ActRequest, EngineAction, LaunchRequest} from './engine.ts';
 import type {Entry} from './instances.ts';
-import {checkRequest, defaultImage, launch, prepareLaunch} from './launch.ts';
+import {checkRequest, launch, prepareLaunch} from './launch.ts';
 import {LaunchClock} from './launch-clock.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
 import {demandMounts, plannedMounts} from './mounting.ts';
@@ -21,6 +21,7 @@ import {resize} from './resizing.ts';
 import type {SceneParts} from './scene-parts.ts';
 import {settleIn} from './settling.ts';
 import {deleteSnapshots, restoreSnapshot, takeSnapshot} from './snapshot-steps.ts';
+import {cloudInitFor, wishesOf} from './wishes.ts';
 
 const steps = {
 	start,
@@ -49,24 +50,27 @@ export class Actions {
 	}
 
 	/** @throws DroverError what is wrong with the request; nothing exists then */
-	async launch(request: LaunchRequest): Promise<OperationView> {
+	async launch(asked: LaunchRequest): Promise<OperationView> {
 		const {shop, driver, host} = this.#parts;
+		const {paths, setting} = shop;
+		const request = await wishesOf({paths, setting, driver: driver.name, platform: host.platform}, asked);
 		checkRequest(request);
-		const networks = networkSpecs(request, shop.setting('local.bridged-network'));
+		const networks = networkSpecs(request, setting('local.bridged-network'));
 		if (networks.length > 0) {
 			demandCapability(driver, host.platform, 'extraNetworks');
 			demandFeature(driver, 'networks');
 		}
-		demandMounts(driver, host.platform, shop.setting, request.mounts ?? []);
+		demandMounts(driver, host.platform, setting, request.mounts ?? []);
 		await demandUsable(driver);
 		await demandNetworks(
 			driver,
 			networks.map(spec => spec.network),
 		);
 		if (request.target !== undefined) await demandMember(driver, request.target);
-		const image = await shop.images.resolve(request.image ?? defaultImage);
+		const image = await shop.images.resolve(request.image);
 		const mounts = await plannedMounts(request.mounts ?? [], image.user);
-		const entry = await prepareLaunch(shop, request, image, {networks, mounts});
+		const whole = {...request, ...(await cloudInitFor(paths, request, image.user))};
+		const entry = await prepareLaunch(shop, whole, image, {networks, mounts});
 		return this.#begin('launch', request.by, [entry], (item, each) => this.#bringUp(item, each, async () => image));
 	}
 

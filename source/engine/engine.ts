@@ -10,6 +10,7 @@ import type {Metrics} from '../model/metrics.ts';
 import type {Mount} from '../model/mount.ts';
 import type {HostNetwork} from '../model/network.ts';
 import type {LogLine, OperationView} from '../model/operation.ts';
+import type {CloudTemplate, Profiles} from '../model/profile.ts';
 import type {InstanceSnapshots} from '../model/snapshot.ts';
 import type {SshAccess} from '../model/ssh-access.ts';
 import type {SwitchPlan} from '../model/switch.ts';
@@ -62,7 +63,7 @@ export type HostFacts = {
 };
 
 export type LaunchRequest = {
-	/** `micro`, `file:///path`, `https://…`, a plain path is not accepted. Default: the setting's default image. */
+	/** `micro`, `file:///path`, `https://…`, a plain path is not accepted. Default: what `local.default-image` names. */
 	readonly image?: string;
 	readonly name?: string;
 	readonly cpus?: number;
@@ -72,6 +73,10 @@ export type LaunchRequest = {
 	readonly disk?: number;
 	/** The text of a cloud-config, already read from its file. */
 	readonly cloudInit?: string;
+	/** Instead: the name of a template of {@link Engine.templates}. */
+	readonly template?: string;
+	/** The name of a profile, which has a say in all that is not asked for here. */
+	readonly profile?: string;
 	/** As Multipass has them: `ID`, or `name=ID[,mode=auto|manual][,mac=…]`; `bridged` is the configured network. */
 	readonly networks?: readonly string[];
 	/** A further interface on the network that `local.bridged-network` names. */
@@ -80,7 +85,7 @@ export type LaunchRequest = {
 	readonly mounts?: readonly Mount[];
 	/** The member of a cluster it is to be placed on. */
 	readonly target?: string;
-	/** Seconds the guest may take to answer. Default 300. */
+	/** Seconds the guest may take to answer, and as many to initialize itself. Default 300. */
 	readonly answerTimeout?: number;
 	/** The host user who asks, for the records. */
 	readonly by: string;
@@ -260,6 +265,10 @@ export type Engine = {
 	doctor(request: {again: boolean}): Promise<DoctorReport>;
 	/** Images that can be launched by name; what a person should know about the catalogues is in the answer's notes. */
 	find(request: FindRequest): Promise<FoundImages>;
+	/** Named sets of wishes for launches, from the user's file. */
+	profiles(): Promise<Profiles>;
+	/** Cloud-configs that can be chosen by name: the user's own first. */
+	templates(): Promise<readonly CloudTemplate[]>;
 	/** What is in the cache of images. */
 	images(): Promise<ImageReport>;
 	/** Removes images that were not used for a fortnight, with `all` all of them; never what an instance needs. */
@@ -327,6 +336,8 @@ export const engineMethods = [
 	'drivers',
 	'doctor',
 	'find',
+	'profiles',
+	'templates',
 	'images',
 	'pruneImages',
 	'settings',

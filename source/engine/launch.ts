@@ -24,8 +24,6 @@ import type {Workshop} from './workshop.ts';
 export const cloudInitName = 'cloud-init.yaml';
 export const hostKeyName = 'ssh_host_ed25519_key';
 
-export const defaultImage = 'micro';
-
 /** Checks the sizes of a request. @throws DroverError `instance.invalid` */
 export function checkRequest(request: LaunchRequest): void {
 	const {cpus, memory, disk} = request;

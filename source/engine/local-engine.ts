@@ -38,12 +38,14 @@ import {hostFacts} from './host.ts';
 import {getRestore, restoreKey, setRestore} from './instance-settings.ts';
 import {sampleMetrics} from './metrics.ts';
 import type {Operations} from './operations.ts';
+import {listProfiles} from './profiles.ts';
 import type {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
 import type {Settings} from './settings-desk.ts';
 import {snapshotKey} from './snapshots.ts';
 import {Switcher} from './switcher.ts';
 import {othersInstances, takeOver} from './take-over.ts';
+import {cloudTemplates} from './templates.ts';
 import {inOrder} from './view.ts';
 
 export type EngineParts = {
@@ -289,6 +291,14 @@ export class LocalEngine implements Engine {
 
 	find(request: FindRequest) {
 		return this.#parts.images.find(request);
+	}
+
+	profiles() {
+		return listProfiles(this.#parts.paths);
+	}
+
+	templates() {
+		return cloudTemplates(this.#parts.paths);
 	}
 
 	images() {

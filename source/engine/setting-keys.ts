@@ -69,6 +69,19 @@ const settingKeys: readonly SettingKey[] = [
 		parse: value => plainLine(value),
 	},
 	{
+		key: 'local.default-image',
+		// Not the newest Ubuntu LTS, as in Multipass: what a name stands for must not depend on whether a server answers.
+		standard: () => 'micro',
+		parse(value) {
+			const image = value.trim();
+			if (image === '') return 'micro';
+			if (/[\s\u0000-\u001F\u007F]/.test(image) || image.length > 1000) {
+				throw invalid('local.default-image', value, 'it is not the name or the address of an image.');
+			}
+			return image;
+		},
+	},
+	{
 		key: 'local.driver',
 		standard: host => defaultDriver(host.platform, host.architecture),
 		parse(value, host) {

@@ -149,7 +149,7 @@ export type ActionOptions = {
 	readonly purge?: boolean;
 	/** start: throw the saved memory away and boot the disk. */
 	readonly discardMemory?: boolean;
-	/** launch, start, restart: how long the guest may take to answer, in seconds. Default 300. */
+	/** launch, start, restart: how long the guest may take to answer, in seconds. Default 300. launch: and to initialize. */
 	readonly answerTimeout?: number;
 	/** launch: mounted once the guest answers. */
 	readonly mounts?: readonly Mount[];

@@ -261,7 +261,9 @@ describe('following', () => {
 			}
 		}
 		const {out} = await drover(['launch', 'micro'], {engine: new Launching(stages)});
-		expect(out).toBe('Starting web: fetching\nStarting web: unpacking\nStarting web: waiting\nLaunched: web\n');
+		expect(out).toBe(
+			'Creating web\nStarting web: fetching\nStarting web: unpacking\nStarting web: waiting\nLaunched: web\n',
+		);
 	});
 
 	test.each<[stage: string, percent: number | undefined, line: string]>([

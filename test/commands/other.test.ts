@@ -159,7 +159,7 @@ describe('get and set', () => {
 	test('keys', async () => {
 		const engine = withWeb();
 		expect((await drover(['get', '--keys'], {engine})).out).toBe(
-			'client.primary-name\nlocal.bridged-network\nlocal.driver\nlocal.privileged-mounts\nlocal.web.bridged\nlocal.web.cpus\nlocal.web.disk\nlocal.web.memory\nlocal.web.restore\n',
+			'client.primary-name\nlocal.bridged-network\nlocal.default-image\nlocal.driver\nlocal.privileged-mounts\nlocal.web.bridged\nlocal.web.cpus\nlocal.web.disk\nlocal.web.memory\nlocal.web.restore\n',
 		);
 		expect((await drover(['get', '--keys', 'local.driver'], {engine})).out).toBe('local.driver\n');
 		expect((await drover(['get', '--keys', 'local.web.cpus'], {engine})).out).toBe('local.web.cpus\n');

@@ -19,6 +19,7 @@ import type {InstanceDetail, InstanceView} from '../../source/model/instance.ts'
 import type {Metrics} from '../../source/model/metrics.ts';
 import type {HostNetwork} from '../../source/model/network.ts';
 import {isEnded, type LogLine, type OperationKind, type OperationView} from '../../source/model/operation.ts';
+import type {CloudTemplate, Profile, Profiles} from '../../source/model/profile.ts';
 import {gibibyte} from '../../source/model/sizes.ts';
 import type {InstanceSnapshots} from '../../source/model/snapshot.ts';
 import type {InstanceState} from '../../source/model/state.ts';
@@ -116,12 +117,16 @@ export class FakeEngine implements Engine {
 		},
 	];
 	notes: readonly string[] = [];
+	knownProfiles: readonly Profile[] = [];
+	profileProblems: readonly string[] = [];
+	knownTemplates: readonly CloudTemplate[] = [];
 	stored: readonly StoredImage[] = [];
 	readonly #operations = new Map<string, OperationView>();
 	readonly #listeners = new Set<(event: EngineEvent) => void>();
 	readonly #settings = new Map([
 		['client.primary-name', 'primary'],
 		['local.bridged-network', ''],
+		['local.default-image', 'micro'],
 		['local.driver', 'qemu'],
 		['local.privileged-mounts', 'true'],
 	]);
@@ -414,6 +419,16 @@ export class FakeEngine implements Engine {
 	async find(request: FindRequest): Promise<FoundImages> {
 		this.#note('find', request);
 		return {images: this.known, notes: this.notes};
+	}
+
+	async profiles(): Promise<Profiles> {
+		this.#note('profiles');
+		return {profiles: this.knownProfiles, problems: this.profileProblems, directory: '/config'};
+	}
+
+	async templates(): Promise<readonly CloudTemplate[]> {
+		this.#note('templates');
+		return this.knownTemplates;
 	}
 
 	async images(): Promise<ImageReport> {

@@ -1,18 +1,13 @@
-import {readFile, stat} from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
-import type {Document, LineCounter} from 'yaml';
-import {causeText} from '../../model/errors.ts';
 import {parseSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
+import {parseUserList, readUserList, type UserList} from '../../state/user-list.ts';
 import {parseDigest} from '../digest.ts';
 import type {CatalogueEntry, ChecksumFile} from './entry.ts';
 
 /** The files in the config directory that are looked for; the first that is there is read. */
 export const userFileNames = ['images.yaml', 'images.yml', 'images.json'] as const;
-
-/** Bytes; a longer file is not read. */
-const longest = 2 ** 20;
 
 export type UserCatalogue = {
 	readonly entries: readonly CatalogueEntry[] /** Sentences. */;
@@ -87,55 +82,25 @@ const image = v.strictObject({
 
 /** The images a user has added. Nothing is there: none. One that is wrong is told and left out, the others stay. */
 export async function readUserFile(directory: string, architecture: string): Promise<UserCatalogue> {
-	for (const fileName of userFileNames) {
-		const found = await stat(path.join(directory, fileName)).catch(() => undefined);
-		if (found === undefined) continue;
-		if (found.size > longest) return {entries: [], problems: [`${fileName} is too long to be read.`]};
-		try {
-			const text = await readFile(path.join(directory, fileName), 'utf8');
-			return await parseUserFile(text, fileName, architecture);
-		} catch (error) {
-			return {entries: [], problems: [`${fileName} cannot be read (${plainLine(causeText(error))}).`]};
-		}
-	}
-	return {entries: [], problems: []};
+	return catalogueOf(await readUserList(directory, userFileNames, 'images', image), architecture);
 }
 
 export async function parseUserFile(text: string, fileName: string, architecture: string): Promise<UserCatalogue> {
-	const {LineCounter, parseDocument} = await import('yaml');
-	const lines = new LineCounter();
-	// JSON is YAML, so both are read by the same reader, which knows the lines.
-	const document = parseDocument(text, {lineCounter: lines, prettyErrors: false});
-	const [broken] = document.errors;
-	if (broken !== undefined) {
-		const {line: at} = lines.linePos(broken.pos[0]);
-		return {entries: [], problems: [sentence(fileName, at, `${plainLine(broken.message).replace(/\.$/, '')}`)]};
-	}
-	const root: unknown = document.toJS({maxAliasCount: 100});
-	const images = typeof root === 'object' && root !== null ? (root as {images?: unknown}).images : undefined;
-	if (!Array.isArray(images)) {
-		return {entries: [], problems: [sentence(fileName, 1, 'it must have a list called images')]};
-	}
+	return catalogueOf(await parseUserList(text, fileName, 'images', image), architecture);
+}
+
+function catalogueOf({items, problems}: UserList<v.InferOutput<typeof image>>, architecture: string): UserCatalogue {
 	const entries: CatalogueEntry[] = [];
-	const problems: string[] = [];
 	const taken = new Set<string>();
-	for (const [index, value] of images.entries()) {
-		const where = (keys: readonly (string | number)[]) => lineOf(document, lines, ['images', index, ...keys]);
-		const read = v.safeParse(image, value);
-		if (!read.success) {
-			const [issue] = read.issues;
-			const keys = (issue.path ?? []).map(({key}) => key as string | number);
-			problems.push(sentence(fileName, where(keys), `${dotted(['images', index, ...keys])} ${complaint(issue)}`));
-			continue;
-		}
-		const names = [read.output.name, ...read.output.aliases].map(word => word.toLowerCase());
+	for (const {value, problem} of items) {
+		const names = [value.name, ...value.aliases].map(word => word.toLowerCase());
 		const twice = names.find((word, at) => taken.has(word) || names.indexOf(word) !== at);
 		if (twice !== undefined) {
-			problems.push(sentence(fileName, where(['name']), `the name ${twice} is there twice`));
+			problems.push(problem(['name'], `the name ${twice} is there twice`, false));
 			continue;
 		}
 		for (const word of names) taken.add(word);
-		const entry = entryOf(read.output, architecture);
+		const entry = entryOf(value, architecture);
 		if (entry !== undefined) entries.push(entry);
 	}
 	return {entries, problems};
@@ -172,28 +137,4 @@ function checksumFile(found: v.InferOutput<typeof file>): ChecksumFile {
 			keysFrom: keyring,
 		},
 	};
-}
-
-function complaint(issue: v.BaseIssue<unknown>): string {
-	if (issue.type !== 'strict_object') return issue.message;
-	if (issue.expected === 'never') return 'is not known';
-	return issue.received === 'undefined' ? 'is missing' : 'must be a map of keys and values';
-}
-
-/** The line of the deepest part of the way that is there. */
-function lineOf(document: Document, lines: LineCounter, keys: readonly (string | number)[]): number {
-	for (let length = keys.length; length > 0; length--) {
-		const node = document.getIn(keys.slice(0, length), true) as {range?: readonly number[]} | undefined;
-		const start = node?.range?.[0];
-		if (start !== undefined) return lines.linePos(start).line;
-	}
-	return 1;
-}
-
-function dotted(keys: readonly (string | number)[]): string {
-	return keys.map((key, at) => (typeof key === 'number' ? `[${key}]` : at === 0 ? key : `.${key}`)).join('');
-}
-
-function sentence(fileName: string, at: number, what: string): string {
-	return plainLine(`${fileName}, line ${at}: ${what}.`).slice(0, 400);
 }
