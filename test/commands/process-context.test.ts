@@ -29,7 +29,9 @@ test('arguments are not read by a shell', async () => {
 
 test('Ctrl-C is for what runs, and ours again afterwards', async () => {
 	const before = process.listenerCount('SIGINT');
-	const running = offline.run('sh', ['-c', `trap 'exit 5' INT; kill -INT ${process.pid} $$; sleep 1; exit 1`]);
+	// Ours comes first: one that reaches us when we no longer look out for it would end us, as it should.
+	const script = `trap 'exit 5' INT; kill -INT ${process.pid}; sleep 0.5; kill -INT $$; sleep 1; exit 1`;
+	const running = offline.run('sh', ['-c', script]);
 	expect(await running).toBe(5);
 	expect(process.listenerCount('SIGINT')).toBe(before);
 	const stop = offline.onInterrupt(() => {});

@@ -1,0 +1,100 @@
+import type {CommandSpec} from '../command.ts';
+import {all, instance, nestedFormat} from './common.ts';
+
+/** What is kept of instances, and what is taken over or let go of. */
+export const keepingCommands: readonly CommandSpec[] = [
+	{
+		name: 'snapshot',
+		usage: '[options] <instance>',
+		summary: 'Take a snapshot of an instance',
+		description:
+			'Take a snapshot of an instance that can later be restored to recover its present state: its disk, and what it consists of. Of an instance that runs, its disk is kept as after a power cut; its memory never is. Only where the driver can.',
+		options: [
+			{
+				long: 'name',
+				short: 'n',
+				value: '<name>',
+				help: 'Name for the snapshot, with the same rules as for an instance. Default: snapshotN, where N is one more than were ever taken of the instance.',
+			},
+			{
+				long: 'comment',
+				short: 'c',
+				value: '<comment>',
+				help: 'A comment for the snapshot; -m does the same',
+			},
+			{long: 'message', short: 'm', value: '<comment>', hidden: true, help: 'The same as --comment'},
+		],
+		arguments: [{name: 'instance', help: 'The instance to take a snapshot of'}],
+	},
+	{
+		name: 'restore',
+		usage: '[options] <instance>.<snapshot>',
+		summary: 'Restore an instance from a snapshot',
+		description:
+			'Restore a stopped instance to the state it was in when a snapshot was taken: its disk, processors, memory, interfaces and mounts.',
+		options: [
+			{
+				long: 'destructive',
+				short: 'd',
+				help: 'Discard the present state of the instance. Without it you are asked whether to take a snapshot of it before.',
+			},
+		],
+		arguments: [{name: 'instance.snapshot', help: 'The snapshot to restore, and the instance it is of'}],
+	},
+	{
+		name: 'clone',
+		usage: '[options] <source>',
+		summary: 'Clone an instance',
+		description:
+			'Make an independent copy of a stopped instance, with an identity of its own: name, addresses, host key and machine id. Snapshots are not copied. What cloud-init was told for the instance, it does once more in the clone.',
+		options: [
+			{
+				long: 'name',
+				short: 'n',
+				value: '<name>',
+				help: 'Name for the clone. Default: <source>-cloneN, where N is one more than were ever made of the source.',
+			},
+		],
+		arguments: [{name: 'source', help: 'The instance to clone'}],
+	},
+	{
+		name: 'operations',
+		usage: '[options] [log <id> | wait <id> | cancel <id>]',
+		summary: 'List, follow or cancel work under way',
+		description:
+			'Work that was begun by any client goes on without it. Without arguments, lists what is under way and what ended lately.',
+		options: [
+			nestedFormat,
+			{long: 'timeout', value: '<timeout>', help: 'For wait: maximum time, in seconds, to wait for the end.'},
+		],
+		arguments: [
+			{name: 'log', help: 'Show the log of the operation'},
+			{name: 'wait', help: 'Follow the operation to its end'},
+			{name: 'cancel', help: 'Cancel the operation; what it has done is cleaned up'},
+		],
+	},
+	{
+		name: 'adopt',
+		usage: '[options] <name> | --from <software> [<name> ...]',
+		summary: 'Put a broken instance back, or take over one of other software',
+		description:
+			"Put the last good record of a broken instance back; the one that could not be read is kept beside it. With --from, take over instances that other software made and the current driver can see: they stay where they are and are drover's from then on. Without names, --from lists those there are.",
+		options: [
+			{long: 'from', value: '<software>', help: 'Whose instances to take over: multipass'},
+			all('Take over all that can be'),
+			{
+				...nestedFormat,
+				help: `For the list: ${nestedFormat.help.charAt(0).toLowerCase()}${nestedFormat.help.slice(1)}`,
+			},
+		],
+		arguments: [{name: 'name', help: 'Name of the instance, or with --from names of instances'}],
+	},
+	{
+		name: 'forget',
+		usage: '[options] <name>',
+		summary: 'Let go of a broken instance, keeping its files',
+		description:
+			'Let go of a broken instance: its files are set aside and none is removed. A machine that runs without any record is ended.',
+		arguments: [instance],
+	},
+];
