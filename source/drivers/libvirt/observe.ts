@@ -63,14 +63,15 @@ async function powerOf(
 	record: InstanceRecord,
 	found: MachineProcess,
 ): Promise<Power | undefined> {
-	if (await standsStill(found.pid)) {
-		return {power: 'unresponsive', reason: 'QEMU is there, but its process has been stopped'};
-	}
+	const stopped: Power = {power: 'unresponsive', reason: 'QEMU is there, but its process has been stopped'};
+	if (await standsStill(found.pid)) return stopped;
 	const key = keyOf(record);
 	try {
 		const {virsh} = await within(shared.libvirt.require(), answerTimeoutMs);
 		const state = await shared.domains.state(virsh, record, answerTimeoutMs);
 		beliefs.keep(key, found.pid, state);
+		// On a busy host a process that was just told to stand still takes a moment to do so.
+		if (await standsStill(found.pid)) return stopped;
 		return state === undefined ? undefined : wordsFor(state);
 	} catch (error) {
 		const before = beliefs.recall(key, found.pid);
