@@ -129,13 +129,16 @@ describe('classic mounts', {timeout: 240_000}, () => {
 		expect(servers()).toEqual([]);
 		await drover.ok('start', 'web');
 		expect(await drover.bootId('web')).toBe(boot);
+		await comesBack();
 		expect(await sh('cat /src/a')).toBe('from the host');
 		await drover.ok('restart', 'web');
+		await comesBack();
 		expect(await sh('cat /src/a')).toBe('from the host');
 		await drover.ok('stop', 'web');
 		await drover.ok('start', 'web');
+		await comesBack();
 		expect(await sh('cat /src/a')).toBe('from the host');
-		expect(await problem()).toBe('');
+		await until(problem, text => text === '', 30_000);
 	});
 
 	test('an sshfs that is killed is told of and replaced; who was in the directory is not held', async () => {
