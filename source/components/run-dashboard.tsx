@@ -167,6 +167,10 @@ function stopper(handOver: HandOver, dispatch: (message: Message) => void) {
 		process.off('SIGCONT', onContinue);
 	};
 	async function now(): Promise<void> {
+		if (process.platform === 'win32') {
+			dispatch({type: 'toast', text: 'Windows has no stopping of programs: q quits.', level: 'info'});
+			return;
+		}
 		if (!(await handOver.idle())) return;
 		const wasStopped = await handOver.stop(() => {
 			// Without our listener the signal does what it does to every program.
