@@ -3,6 +3,8 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {render} from 'ink';
 import type {Connection} from '../engine/engine.ts';
 import {errorData} from '../model/errors.ts';
+import {canBeStopped} from '../platform/signals.ts';
+import {thisSystem} from '../platform/system.ts';
 import {Dashboard} from './dashboard.tsx';
 import {Effects} from './effects.ts';
 import {EngineLink} from './engine-link.ts';
@@ -167,7 +169,7 @@ function stopper(handOver: HandOver, dispatch: (message: Message) => void) {
 		process.off('SIGCONT', onContinue);
 	};
 	async function now(): Promise<void> {
-		if (process.platform === 'win32') {
+		if (!canBeStopped(thisSystem().platform)) {
 			dispatch({type: 'toast', text: 'Windows has no stopping of programs: q quits.', level: 'info'});
 			return;
 		}

@@ -36,11 +36,11 @@ const closed = new Set<string>();
 
 /** Below the user's profile everything is the user's alone; elsewhere (a `DROVER_HOME`) new directories are everybody's. */
 function closeOnWindows(directory: string): void {
-	const {environment, user} = {environment: process.env, user: process.env['USERNAME']};
+	const environment = process.env;
 	if (closed.has(directory) || isBelowProfile(directory, environment)) return;
 	const {execFileSync} = process.getBuiltinModule('node:child_process');
 	try {
-		execFileSync('icacls.exe', closingArguments(directory, userOf(environment, user)), {
+		execFileSync('icacls.exe', closingArguments(directory, accountOf(environment)), {
 			stdio: 'ignore',
 			windowsHide: true,
 		});
@@ -57,8 +57,8 @@ function closeOnWindows(directory: string): void {
 	closed.add(directory);
 }
 
-function userOf(environment: NodeJS.ProcessEnv, user = ''): string {
-	const domain = environment['USERDOMAIN'];
+function accountOf(environment: NodeJS.ProcessEnv): string {
+	const {USERDOMAIN: domain, USERNAME: user = ''} = environment;
 	return domain ? `${domain}\\${user}` : user;
 }
 
