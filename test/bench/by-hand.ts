@@ -16,6 +16,8 @@ export class ByHand {
 	readonly #monitor: string;
 	readonly #ssh: {readonly host: string; readonly port: number};
 	#pid: number;
+	/** What is known of its disk. */
+	#disk = '';
 
 	/** @param pid a running QEMU whose monitor nobody uses */
 	constructor(pid: number, ssh: {host: string; port: number}) {
@@ -66,14 +68,13 @@ export class ByHand {
 		return performance.now() - began;
 	}
 
-	/** A new disk over the same image, and QEMU. @returns milliseconds until the guest answers on SSH */
+	/** Once it was {@link cut}: a new disk over the same image, and QEMU. @returns milliseconds until the guest answers on SSH */
 	async launch(): Promise<number> {
-		const chain = await this.#image('info', '--output=json', fileNames.disk);
 		const {
 			'backing-filename': image,
 			'backing-filename-format': format,
 			'virtual-size': size,
-		} = asObject(JSON.parse(chain));
+		} = asObject(JSON.parse(this.#disk));
 		rmSync(path.join(this.#directory, fileNames.disk));
 		const began = performance.now();
 		const line = [
@@ -96,10 +97,15 @@ export class ByHand {
 		return performance.now() - began;
 	}
 
-	/** Ends the machine and waits until it is gone. */
+	/** Ends the machine and waits until it is gone, and with it what keeps others from its disk. */
 	async cut(): Promise<void> {
 		this.end();
 		await until(async () => !this.#isThere());
+		// Its files are closed a moment after it has no command line any more.
+		await until(async () => {
+			this.#disk = await this.#image('info', '--output=json', fileNames.disk).catch(() => '');
+			return this.#disk !== '';
+		});
 	}
 
 	async #image(...line: readonly string[]): Promise<string> {
