@@ -139,6 +139,8 @@ missing_extras() {
 	fi
 	# Incus cannot be beside LXD: the tests put it into a root directory of its own.
 	if [ "$(id -u)" = 0 ] && ! command -v mmdebstrap >/dev/null 2>&1; then missing="$missing mmdebstrap"; fi
+	# A real cloud image is built from packages.
+	if [ "$(id -u)" = 0 ] && ! command -v mmdebstrap >/dev/null 2>&1; then missing="$missing mmdebstrap"; fi
 	[ -n "$missing" ] && command -v apt-get >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || sudo -n true </dev/null >/dev/null 2>&1; }
 }
 
