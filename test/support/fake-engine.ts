@@ -127,7 +127,7 @@ export class FakeEngine implements Engine {
 	readonly #settings = new Map([
 		['client.primary-name', 'primary'],
 		['local.bridged-network', ''],
-		['local.default-image', 'micro'],
+		['local.default-image', 'default'],
 		['local.driver', 'qemu'],
 		['local.privileged-mounts', 'true'],
 	]);

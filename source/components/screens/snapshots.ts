@@ -58,7 +58,8 @@ function aboutLines({state, hardware, comment, mounts}: SnapshotView, width: num
 	const how = state === 'Running' ? 'while it ran: the disk as after a power cut' : 'while it was stopped';
 	const lines = comment.split('\n').slice(1, 4);
 	return [
-		...wrap(`Taken ${how}. ${sizes}${counted}`, width - 2).map(part => line(` ${part}`, 'dim')),
+		line(fitText(` Taken ${how}.`, width), 'dim'),
+		line(fitText(` ${sizes}${counted}`, width), 'dim'),
 		...lines.map(text => line(`   ${fitText(plainLine(text), width - 4)}`)),
 	];
 }
