@@ -16,10 +16,10 @@ export async function followLaunch(
 	const isUnnamed = request.image === undefined && request.profile === undefined;
 	const begin = async () => {
 		if (!isUnnamed) return engine.launch(request);
-		const {value: image} = await engine.get({key: 'local.default-image'});
+		const {value: image, isDefault} = await engine.get({key: 'local.default-image'});
 		const operation = await engine.launch({...request, image});
 		// Said only now: a launch that is refused has used no image.
-		context.stdout.write(`No image was named: launching ${plainLine(image)}.\n`);
+		if (!isDefault) context.stdout.write(`No image was named: launching ${plainLine(image)}.\n`);
 		return operation;
 	};
 	const ended = await follow(context, engine, begin, {

@@ -2,6 +2,7 @@ import {capabilities} from '../../source/drivers/capabilities.ts';
 import type {Adoptable} from '../../source/drivers/driver.ts';
 import {driverFeatures} from '../../source/drivers/features.ts';
 import type {DriverInfo, Engine, EngineEvent, Overview} from '../../source/engine/engine.ts';
+import {snapshotKey} from '../../source/engine/snapshots.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {scopeOf} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
@@ -126,7 +127,7 @@ export class FakeEngine implements Engine {
 	readonly #settings = new Map([
 		['client.primary-name', 'primary'],
 		['local.bridged-network', ''],
-		['local.default-image', 'micro'],
+		['local.default-image', 'default'],
 		['local.driver', 'qemu'],
 		['local.privileged-mounts', 'true'],
 	]);
@@ -458,8 +459,9 @@ export class FakeEngine implements Engine {
 		return {key, value, isDefault: true};
 	}
 
-	async set({key, value}: {key: string; value: string; by: string}) {
-		await this.get({key});
+	async set({key, value, by}: {key: string; value: string; by: string}) {
+		this.#note('set', {key, value, by});
+		if (!snapshotKey(key)) await this.get({key});
 		this.#settings.set(key, value);
 		return {key, value, isDefault: false};
 	}

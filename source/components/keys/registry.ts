@@ -17,6 +17,7 @@ export const lists: readonly Where[] = [
 	'detail',
 	'mounts',
 	'networks',
+	'snapshots',
 	'operations',
 	'alerts',
 	'drivers',
