@@ -95,6 +95,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			followInit,
 			clientKey: () => clientKey(paths),
 			hostKey: generateHostKey,
+			arch: host.architecture === 'arm64' ? 'aarch64' : 'x86_64',
 			setting,
 			now: () => new Date(),
 			random: Math.random,

@@ -44,8 +44,11 @@ export async function resize(job: MachineJob, {disk}: Resources): Promise<void> 
 	if (result.code !== 0) throw refusal(result.stderr);
 }
 
-/** Saved memory has the processors, the memory and the disk that it was saved with, and no others. */
-async function demandRest({files, machines, record}: MachineJob): Promise<void> {
+/**
+ * Saved memory has the processors, the memory and the disk that it was saved with, and no others.
+ * @throws DroverError `instance.state`
+ */
+export async function demandRest({files, machines, record}: MachineJob): Promise<void> {
 	if (await machines.search(record.id, files)) {
 		throw new DroverError('instance.state', 'The instance runs, so its hardware cannot be changed.', {
 			next: 'Stop it first.',
