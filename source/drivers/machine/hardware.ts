@@ -39,9 +39,14 @@ export function devicesDigest(record: InstanceRecord): string {
 /** As many as a machine of the kind pc-i440fx takes. Source: QEMU, `-machine help` and `hw/i386/pc_piix.c`. */
 const mostProcessors = 255;
 
-/** Guest memory in whole MiB, as the hypervisor is told. */
+/** Bytes of memory of the machine itself; its guest may have been given less of it. */
+export function machineMemory({hardware}: InstanceRecord): number {
+	return hardware.builtMemory ?? hardware.memory;
+}
+
+/** The machine's memory in whole MiB, as the hypervisor is told. */
 export function memoryMebibytes(record: InstanceRecord): number {
-	return Math.floor(record.hardware.memory / mebibyte);
+	return Math.floor(machineMemory(record) / mebibyte);
 }
 
 /**
