@@ -218,6 +218,8 @@ export type Driver = {
 
 	/** Networks of the host that instances can be given a further interface on. */
 	networks?(): Promise<readonly HostNetwork[]>;
+	/** Why no instance could be put on one of them now, in words without a full stop. Looks only. */
+	networkProblem?(): Promise<string | undefined>;
 	/** Gives an instance a further interface; `create` does it for those its record has already. */
 	addNic?(record: InstanceRecord, place: InstancePlace, nic: Nic, work: WorkContext): Promise<void>;
 

@@ -51,8 +51,11 @@ async function isRunning({files, machines, record}: MachineJob): Promise<boolean
 	return (await machines.search(record.id, files)) !== undefined;
 }
 
-/** Saved memory has the processors, the memory and the disk that it was saved with, and no others. */
-async function demandRest(job: MachineJob): Promise<void> {
+/**
+ * Saved memory has the processors, the memory and the disk that it was saved with, and no others.
+ * @throws DroverError `instance.state`
+ */
+export async function demandRest(job: MachineJob): Promise<void> {
 	const {files, record} = job;
 	if (await isRunning(job)) {
 		throw new DroverError('instance.state', 'The instance runs, so its hardware cannot be changed.', {

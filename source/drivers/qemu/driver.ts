@@ -23,6 +23,7 @@ import {forwards, notesOf} from './forwards.ts';
 import {withAgent} from './guest.ts';
 import {metrics} from './metrics.ts';
 import {Monitors} from './monitors.ts';
+import {darwinNetworks} from './networks.ts';
 import {observe} from './observe.ts';
 import {removeSnapshot, restoreSnapshot, takeSnapshot} from './snapshots.ts';
 import {start} from './start.ts';
@@ -110,6 +111,7 @@ export function createQemuDriver({paths, system = thisSystem(), ...options}: Qem
 			remove: (record, place, tag, work) => inLane(record, place, work, job => removeSnapshot(job, tag)),
 			isLive: true,
 		},
+		...(system.platform === 'darwin' ? darwinNetworks(shared) : {}),
 		clone: (source, record, place, seed, work) => inLane(record, place, work, job => clone(job, source, seed)),
 	};
 }

@@ -9,6 +9,7 @@ import {domainXml} from '../machine/domain-xml.ts';
 import {fileNames} from '../machine/files.ts';
 import {type Accelerator, devicesDigest, machineMemory} from '../machine/hardware.ts';
 import {asObject} from '../machine/json.ts';
+import {machineKinds} from '../machine/kinds.ts';
 import {acceleratorOf, type MachineProcess} from '../machine/process.ts';
 import {hasStreamEnd, saveHeader, streamOffset, tailLength} from '../machine/save-format.ts';
 import {diskStamp, unrecordedStamp} from '../machine/saved-memory.ts';
@@ -87,7 +88,7 @@ async function write(job: Job, found: MachineProcess, monitor: Qmp, by: 'user' |
 		record,
 		files,
 		accelerator,
-		emulator: found.arguments[0] ?? 'qemu-system-x86_64',
+		emulator: found.arguments[0] ?? machineKinds[record.hardware.arch].program,
 	};
 	const version = await qemuVersion(monitor);
 	const file = await open(files.statePart, 'wx+', 0o600);
