@@ -1,6 +1,7 @@
 import {DroverError} from '../../model/errors.ts';
 import {asObject} from '../machine/json.ts';
 import {checkCancelled} from '../machine/lanes.ts';
+import {diskStuck} from '../machine/space.ts';
 import type {Qmp} from './qmp.ts';
 
 export type UntilOptions = {
@@ -84,7 +85,7 @@ export async function migration(monitor: Qmp): Promise<Migration> {
 
 /**
  * Sets the guest's processors going and makes sure that they are.
- * @throws QmpError, DroverError `driver.failed`
+ * @throws QmpError, DroverError `driver.failed`, `host.disk-full`
  */
 export async function goOn(monitor: Qmp): Promise<void> {
 	await monitor.execute('cont', undefined, {timeoutMs: 10_000});
@@ -94,7 +95,9 @@ export async function goOn(monitor: Qmp): Promise<void> {
 		timeoutMs: 5000,
 	});
 	if (!isRunning) {
-		throw new DroverError('driver.failed', `QEMU does not set the guest going: it is ${await runState(monitor)}.`);
+		const state = await runState(monitor);
+		if (state === 'io-error') throw diskStuck('go on');
+		throw new DroverError('driver.failed', `QEMU does not set the guest going: it is ${state}.`);
 	}
 }
 
