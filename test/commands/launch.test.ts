@@ -14,7 +14,7 @@ const launches = (engine: FakeEngine) =>
 describe('what is asked of the engine', () => {
 	test.each<[string[], object]>([
 		[['micro', '--name', 'web'], {image: 'micro', name: 'web'}],
-		[['--name', 'web'], {image: 'micro', name: 'web'}],
+		[['--name', 'web'], {name: 'web'}],
 		[
 			['-c', '2', '-m', '512M', '-d', '10g', '-n', 'web', 'file:///tmp/a.qcow2'],
 			{image: 'file:///tmp/a.qcow2', name: 'web', cpus: 2, memory: 512 * 2 ** 20, disk: 10 * 2 ** 30},

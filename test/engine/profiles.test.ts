@@ -242,7 +242,7 @@ describe('a launch', () => {
 		const paths = home(files);
 		const {engine} = await simulatedEngine(paths);
 		expect(await launch(engine, {profile: 'small'})).toMatchObject({state: 'done'});
-		expect(record(paths)).toMatchObject({image: {query: 'micro'}, hardware: {memory: 2 ** 28}});
+		expect(record(paths)).toMatchObject({image: {query: 'default'}, hardware: {memory: 2 ** 28}});
 		expect(cloudInit(paths)).toBe(files['small.yaml']);
 	});
 
