@@ -103,7 +103,7 @@ test('without addresses', async () => {
 test('text from outside is made plain and cannot break a row', async () => {
 	const evil = fakeInstance('web', 'Running', {image: {...micro, release: 'A\u001B[2J,"B"\nC'}});
 	const engine = new FakeEngine({instances: [evil]});
-	expect((await drover(['list', '--format', 'csv'], {engine})).out.split('\n')[1]).toBe('web,Running,,"A,""B"" C",""');
+	expect((await drover(['list', '--format', 'csv'], {engine})).out.split('\n')[1]).toBe('web,Running,,,"A,""B"" C",""');
 	expect((await drover(['list'], {engine})).out.split('\n')[1]).toMatch(/A,"B" C$/);
 	expect((await drover(['list', '--format', 'yaml'], {engine})).out).toContain('release: "A,\\"B\\" C"');
 });

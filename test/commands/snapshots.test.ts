@@ -173,7 +173,8 @@ Comment:        ${'x'.repeat(60)}
 		});
 		expect((await drover(['info', 'web.base', '--format', 'csv'], {engine})).out).toBe(
 			`Snapshot,Instance,CPU(s),Disk space,Memory size,Mounts,Created,Parent,Children,Comment
-base,web,2,5.0GiB,512.0MiB,,2026-01-02T03:04:05.006Z,,next;hot,"as it was, fresh and more"
+base,web,2,5.0GiB,512.0MiB,,2026-01-02T03:04:05.006Z,,next;hot,"as it was, fresh
+and more"
 `,
 		);
 		const yaml = parse((await drover(['info', 'web.hot', '--format', 'yaml'], {engine})).out);

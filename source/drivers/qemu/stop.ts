@@ -9,7 +9,7 @@ import {findOwn, type Job} from './context.ts';
 import {withAgent} from './guest.ts';
 import {monitorError} from './monitors.ts';
 import {type Qmp, QmpError} from './qmp.ts';
-import {goOn, runState, until} from './waiting.ts';
+import {goOn, isHeldByDisk, runState, until} from './waiting.ts';
 
 /** When a guest has not begun to power off by then, its agent is asked as well. */
 const firstPatienceMs = 3000;
@@ -59,7 +59,7 @@ async function persuade(job: Job, found: MachineProcess, monitor: Qmp, deadline:
 	let isStuck = false;
 	const subscription = monitor.onEvent(event => {
 		if (event.name === 'SHUTDOWN') isPoweringOff = true;
-		if (event.name === 'BLOCK_IO_ERROR' && event.data.action === 'stop') isStuck = true;
+		if (isHeldByDisk(event)) isStuck = true;
 	});
 	try {
 		return await until(

@@ -276,7 +276,10 @@ describe('room for the memory', () => {
 		await expect.poll(() => subject.power(driver), {timeout: 60_000, interval: 500}).toBe('paused');
 		const stuck = {code: 'host.disk-full', next: expect.stringContaining('--force')};
 		await expect(subject.stop(driver)).rejects.toMatchObject(stuck);
+		await expect(subject.start(driver)).rejects.toMatchObject(stuck);
 		rmSync(filler, {force: true});
+		await subject.start(driver);
+		expect(await subject.power(driver)).toBe('running');
 		await subject.stop(driver);
 		expect(await subject.power(driver)).toBe('off');
 	});
