@@ -260,4 +260,18 @@ describe('on the screen', () => {
 		await screen.press(keys.down, keys.enter);
 		await screen.waitFor('drover launch daily:devel');
 	});
+
+	test('opened before the daemon is there it stays, and gets its choices when that comes', async () => {
+		const engine = new FakeEngine({instances: [fakeInstance('web')]});
+		engine.knownProfiles = [dev];
+		const {promise: there, resolve: arrive} = Promise.withResolvers<void>();
+		const screen = open(engine, {connect: () => there.then(() => ({engine, closed: new Promise(() => {})}))});
+		await screen.waitFor('Connecting');
+		await screen.press('n');
+		await screen.waitFor('Launch an instance');
+		await screen.press('n');
+		arrive();
+		await screen.waitFor(/Profile .*dev/);
+		expect(screen.text()).toContain('Launch an instance on QEMU');
+	});
 });
