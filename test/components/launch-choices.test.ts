@@ -234,6 +234,10 @@ describe('on the screen', () => {
 		const {engine, screen} = await openWith([fakeInstance('web')]);
 		await screen.press('n', ...Array(5).fill(keys.tab), keys.left);
 		await screen.waitFor('which file, or address?');
+		await screen.press(...Array(3).fill(keys.tab), keys.enter);
+		await screen.waitFor('To fix first: Cloud-init.');
+		expect(screen.text()).toContain('1 problem to fix: Cloud-init');
+		await screen.press(...Array(3).fill('\u001B[Z'));
 		await screen.press(keys.tab, ...path.join(directory, 'b.yaml'));
 		await screen.waitFor('no such file');
 		await screen.press(keys.ctrlU, ...path.join(directory, 'a.yaml'));
