@@ -215,6 +215,8 @@ export type InstanceView = {
 	readonly state: InstanceState;
 	/** Why the state is Unknown or Broken, or what is being waited for. */
 	readonly reason?: string;
+	/** It is there and stands still, as when the host's disk is full: starting it sets it going again. */
+	readonly isPaused?: boolean;
 	readonly suspendedBy?: 'user' | 'switch';
 	readonly image: ImageReference;
 	readonly cpus: number;
