@@ -1,4 +1,5 @@
 import type {InstanceRecord, SuspendStamp} from '../../model/instance.ts';
+import {mebibyte} from '../../model/sizes.ts';
 import type {InstanceFiles} from './files.ts';
 import {type Accelerator, checkHardware, memoryMebibytes, pciSlots} from './hardware.ts';
 import {machineKinds} from './kinds.ts';
@@ -43,7 +44,7 @@ export function domainXml({record, files, accelerator, emulator, name, owner, st
   <uuid>${record.id}</uuid>
   <title>${escapeXml(record.name)}</title>
 ${stamp === undefined ? '' : `  <metadata><drover:stamp xmlns:drover='${stampNamespace}'>${escapeXml(JSON.stringify(stamp))}</drover:stamp></metadata>\n`}  <memory unit='MiB'>${memoryMebibytes(record)}</memory>
-  <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
+${record.hardware.builtMemory === undefined ? '' : `  <currentMemory unit='MiB'>${Math.floor(record.hardware.memory / mebibyte)}</currentMemory>\n`}  <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
   <vcpu>${hardware.cpus}</vcpu>
   <os><type arch='${hardware.arch}' machine='${hardware.machine}'>hvm</type><boot dev='hd'/></os>
   <features><acpi/>${hardware.arch === 'x86_64' ? '<apic/>' : "<gic version='3'/>"}</features>

@@ -46,9 +46,14 @@ export function devicesDigest(record: InstanceRecord): string {
 	return createHash('sha256').update(devices.join('\n')).digest('hex');
 }
 
-/** Guest memory in whole MiB, as the hypervisor is told. */
+/** Bytes of memory of the machine itself; its guest may have been given less of it. */
+export function machineMemory({hardware}: InstanceRecord): number {
+	return hardware.builtMemory ?? hardware.memory;
+}
+
+/** The machine's memory in whole MiB, as the hypervisor is told. */
 export function memoryMebibytes(record: InstanceRecord): number {
-	return Math.floor(record.hardware.memory / mebibyte);
+	return Math.floor(machineMemory(record) / mebibyte);
 }
 
 /**
