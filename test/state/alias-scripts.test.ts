@@ -7,7 +7,7 @@ import {scratchPaths} from '../support/scratch.ts';
 
 const book: AliasBook = {
 	active: 'default',
-	aliases: [{context: 'default', name: 'top', instance: 'web', command: '/usr/bin/top'}],
+	aliases: [{context: 'default', name: 'top', instance: 'web', command: '/usr/bin/top', map: true}],
 };
 const launcher = {command: ['C:\\Program Files\\nodejs\\node.exe', 'D:\\100%\\dist\\drover.js'], home: 'E:\\d'};
 
