@@ -2,6 +2,8 @@ import {constants} from 'node:os';
 import process from 'node:process';
 import {isatty} from 'node:tty';
 import type {Connection, Engine} from '../engine/engine.ts';
+import {hangUp} from '../platform/signals.ts';
+import {thisSystem} from '../platform/system.ts';
 import {userName} from '../platform/user-name.ts';
 import type {AliasStore} from '../state/alias-store.ts';
 import type {CommandContext, Input, KeyLine, Output} from './command.ts';
@@ -106,7 +108,8 @@ async function runProgram(program: string, argv: readonly string[]): Promise<num
 	// The terminal sends Ctrl-C and Ctrl-\ to both of us; the one it is meant for decides.
 	const ignore = () => {};
 	const child = spawn(program, argv, {stdio: 'inherit'});
-	const pass = (signal: NodeJS.Signals) => void child.kill(signal);
+	const pass = (signal: NodeJS.Signals) =>
+		void child.kill(signal === 'SIGHUP' ? hangUp(thisSystem().platform) : signal);
 	process.on('SIGINT', ignore).on('SIGQUIT', ignore);
 	for (const signal of passedOn) process.on(signal, pass);
 	try {

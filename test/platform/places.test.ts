@@ -2,7 +2,7 @@ import {describe, expect, test} from 'vitest';
 import {atHome, splitMount} from '../../source/platform/home.ts';
 import {closingArguments, isBelowProfile} from '../../source/platform/private-directory.ts';
 import {candidates, environment} from '../../source/platform/programs.ts';
-import {canBeStopped, endingSignals} from '../../source/platform/signals.ts';
+import {canBeStopped, endingSignals, hangUp} from '../../source/platform/signals.ts';
 import {homeOf, systemOf} from '../../source/platform/system.ts';
 import {environmentUser} from '../../source/platform/user-name.ts';
 import {locate} from '../../source/state/paths.ts';
@@ -207,4 +207,5 @@ test('Windows has signals of its own, and no stopping', () => {
 	expect(Object.keys(endingSignals('win32'))).toEqual(['SIGHUP', 'SIGINT', 'SIGBREAK']);
 	expect(endingSignals('darwin')).toEqual(endingSignals('linux'));
 	expect(canBeStopped('win32')).toBe(false);
+	expect([hangUp('win32'), hangUp('darwin')]).toEqual(['SIGTERM', 'SIGHUP']);
 });

@@ -1,6 +1,8 @@
 import {once} from 'node:events';
 import process from 'node:process';
 import {setTimeout as sleep, setImmediate as turn} from 'node:timers/promises';
+import {hangUp} from '../../platform/signals.ts';
+import {thisSystem} from '../../platform/system.ts';
 import type {Keyboard} from './keyboard.ts';
 
 export type Suspend = (callback: () => Promise<void> | void) => Promise<unknown>;
@@ -83,7 +85,7 @@ export class HandOver {
 
 	/** Ends a child that has the terminal, because we are ending ourselves. */
 	endChild(): void {
-		this.#child?.kill('SIGHUP');
+		this.#child?.kill(hangUp(thisSystem().platform));
 	}
 
 	async #lend(callback: () => Promise<void> | void): Promise<void> {
