@@ -1,7 +1,7 @@
 import {describe, expect, test} from 'vitest';
 import {atHome, splitMount} from '../../source/platform/home.ts';
 import {closingArguments, isBelowProfile} from '../../source/platform/private-directory.ts';
-import {candidates, environment} from '../../source/platform/programs.ts';
+import {candidates, environment, spawnable} from '../../source/platform/programs.ts';
 import {canBeStopped, endingSignals, hangUp} from '../../source/platform/signals.ts';
 import {homeOf, systemOf} from '../../source/platform/system.ts';
 import {environmentUser} from '../../source/platform/user-name.ts';
@@ -118,6 +118,13 @@ describe('programs', () => {
 		expect(candidates('VBoxManage.exe', {}, 'win32')).toContain(
 			String.raw`C:\Program Files\Oracle\VirtualBox\VBoxManage.exe`,
 		);
+	});
+
+	test('on Windows are never those in the directory one stands in', async () => {
+		const found = String.raw`C:\Windows\System32\OpenSSH\ssh.exe`;
+		expect(await spawnable('ssh', {}, 'win32', async () => found)).toBe(found);
+		expect(await spawnable('ssh', {}, 'win32', async () => undefined)).toBe(String.raw`C:\not-found\ssh`);
+		expect(await spawnable('ssh', {}, 'darwin')).toBe('ssh');
 	});
 
 	test('are given no secrets, and on Windows what they cannot run without', () => {
