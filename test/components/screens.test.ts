@@ -309,6 +309,18 @@ describe('screens', () => {
 		await screen.waitFor('> Hyper-V');
 	});
 
+	test('orders: on the smallest screen none is left out', async () => {
+		const {screen} = await openWith(three(), {columns: 40, rows: 10});
+		await screen.press('o');
+		for (const order of ['name', 'state', 'image', 'memory', 'age']) await screen.waitFor(`order by ${order}`);
+	});
+
+	test('the menu shows the chosen line also where its reason fills the screen', async () => {
+		const {screen} = await openWith([fakeInstance('web', 'Unknown')], {columns: 40, rows: 10});
+		await screen.press(keys.enter, 'j', 'j');
+		await screen.waitFor(/> \(s\) Start/);
+	});
+
 	test('help is searched and run', async () => {
 		const {screen} = await openWith(three());
 		await screen.press('?');
