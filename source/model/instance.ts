@@ -94,6 +94,8 @@ export type Hardware = {
 	readonly cpus: number;
 	/** Bytes. */
 	readonly memory: number;
+	/** Bytes that the machine was started with, where it was given less since while it ran: saved memory belongs to it. */
+	readonly builtMemory?: number;
 	/** Virtual size of the disk in bytes. */
 	readonly disk: number;
 	/** `52:54:00:xx:xx:xx`, unique over all scopes. */
