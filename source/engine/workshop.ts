@@ -3,6 +3,7 @@ import type {followInit} from '../guest/follow-init.ts';
 import type {ImageStore} from '../images/image.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Instances} from './instances.ts';
+import type {Layers} from './layers.ts';
 import type {MountKeeper} from './mount-keeper.ts';
 
 /** What the pieces of work share. */
@@ -11,6 +12,7 @@ export type Workshop = {
 	readonly instances: Instances;
 	readonly images: ImageStore;
 	readonly mounts: MountKeeper;
+	readonly layers: Layers;
 	/** Resolves with the SSH banner. @throws DroverError `guest.unanswered` */
 	readonly waitForAnswer: (request: {
 		host: string;

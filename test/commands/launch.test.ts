@@ -34,9 +34,7 @@ describe('what is asked of the engine', () => {
 
 test('what is said', async () => {
 	expect((await drover(['launch', 'micro', '-n', 'web'])).out).toBe('Launching web: working\nLaunched: web\n');
-	expect((await drover(['launch'])).out).toBe(
-		'Launching amber-otter: working\nLaunched: amber-otter\n',
-	);
+	expect((await drover(['launch'])).out).toBe('Launching amber-otter: working\nLaunched: amber-otter\n');
 	expect((await drover(['launch', 'micro', '-n', 'web'], {isTTY: true})).out).toBe(
 		'\rLaunching web: working\u001B[K\r\u001B[KLaunched: web\n',
 	);
