@@ -16,7 +16,7 @@ export async function imageUse(paths: Paths): Promise<ImageUse> {
 		for (const hash of hashes ?? []) counts.set(hash, (counts.get(hash) ?? 0) + 1);
 	}
 	// A layer that no disk lies over is on its way out, and as long as it is there so is what it needs.
-	for (const scope of scopeNames) {
+	for (const scope of scopeNames.filter(name => !unclear.includes(name))) {
 		const layers = layersDirectory(paths, scope);
 		for (const name of await directoriesIn(layers, unclear)) {
 			const hashes = await hashesOf(path.join(layers, name)).catch(() => undefined);
