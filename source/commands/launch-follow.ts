@@ -17,9 +17,10 @@ export async function followLaunch(
 	const begin = async () => {
 		if (!isUnnamed) return engine.launch(request);
 		const {value: image, isDefault} = await engine.get({key: 'local.default-image'});
+		if (isDefault) return engine.launch(request);
 		const operation = await engine.launch({...request, image});
 		// Said only now: a launch that is refused has used no image.
-		if (!isDefault) context.stdout.write(`No image was named: launching ${plainLine(image)}.\n`);
+		context.stdout.write(`No image was named: launching ${plainLine(image)}.\n`);
 		return operation;
 	};
 	const ended = await follow(context, engine, begin, {

@@ -112,7 +112,10 @@ describe('a file of profiles', () => {
 			'name: a\n    mounts:\n      - /ok\n      - src',
 			/line 5: profiles\[0\]\.mounts\[1\] must begin with a whole path/,
 		],
-		['name: a\n    cloud-init: nowhere.yaml', /line 3: profiles\[0\]\.cloud-init cannot be used: ENOENT/],
+		[
+			'name: a\n    cloud-init: nowhere.yaml',
+			/line 3: profiles\[0\]\.cloud-init cannot be used: .*nowhere\.yaml: there is no such file/,
+		],
 		[
 			'name: a\n    cloud-init: template:nothing',
 			/line 3: profiles\[0\]\.cloud-init names a template that there is not\./,
@@ -239,7 +242,7 @@ describe('a launch', () => {
 		const paths = home(files);
 		const {engine} = await simulatedEngine(paths);
 		expect(await launch(engine, {profile: 'small'})).toMatchObject({state: 'done'});
-		expect(record(paths)).toMatchObject({image: {query: 'micro'}, hardware: {memory: 2 ** 28}});
+		expect(record(paths)).toMatchObject({image: {query: 'default'}, hardware: {memory: 2 ** 28}});
 		expect(cloudInit(paths)).toBe(files['small.yaml']);
 	});
 

@@ -66,6 +66,7 @@ export function fakeDriver(name: DriverName = 'qemu', more: Partial<DriverInfo> 
 			checkedAt: 0,
 		},
 		capabilities: capabilities(name, 'linux'),
+		...(name === 'qemu' ? {verification: {level: 'real', note: 'on QEMU 7.2'} as const} : {}),
 		features: name === 'lxd' ? driverFeatures.filter(feature => feature !== 'plug' && feature !== 'linkedClone') : [],
 		snapshotsLive: false,
 		sharesByItself: name === 'lxd',
@@ -125,6 +126,7 @@ export class FakeEngine implements Engine {
 	stored: readonly StoredImage[] = [];
 	readonly #operations = new Map<string, OperationView>();
 	readonly #listeners = new Set<(event: EngineEvent) => void>();
+	readonly #chosen = new Set<string>();
 	readonly #settings = new Map([
 		['client.primary-name', 'primary'],
 		['local.bridged-network', ''],
@@ -457,13 +459,14 @@ export class FakeEngine implements Engine {
 	async get({key}: {key: string}) {
 		const value = this.#settings.get(key);
 		if (value === undefined) throw new DroverError('setting.unknown', `Unrecognized settings key: '${key}'`);
-		return {key, value, isDefault: true};
+		return {key, value, isDefault: !this.#chosen.has(key)};
 	}
 
 	async set({key, value, by}: {key: string; value: string; by: string}) {
 		this.#note('set', {key, value, by});
 		if (!snapshotKey(key)) await this.get({key});
 		this.#settings.set(key, value);
+		this.#chosen.add(key);
 		return {key, value, isDefault: false};
 	}
 

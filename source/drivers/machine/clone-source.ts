@@ -3,10 +3,11 @@ import {DroverError} from '../../model/errors.ts';
 import type {CloneSource} from '../driver.ts';
 import type {MachineJob} from './context.ts';
 import {type DiskInformation, diskInformation} from './disk-information.ts';
-import {filesOf} from './files.ts';
+import {filesOf, type InstanceFiles} from './files.ts';
+import {keepCopy} from './flash.ts';
 import {checkCancelled} from './lanes.ts';
-import {searchProcess} from './process.ts';
 import {diskProblem} from './rest.ts';
+import {exists} from './saved-memory.ts';
 import {hasUnrecorded} from './settle.ts';
 
 /** How long a disk that is in use is waited for, milliseconds: what a daemon that died had set going may still be at work. */
@@ -24,7 +25,7 @@ export async function demandResting(
 	const files = filesOf(place);
 	if (
 		record.suspended !== undefined ||
-		(await searchProcess(record.id, files)) ||
+		(await job.machines.search(record.id, files)) ||
 		(await hasUnrecorded(record, files))
 	) {
 		throw new DroverError('instance.state', `The instance "${record.name}" is not stopped, so it cannot be cloned.`, {
@@ -41,6 +42,12 @@ export async function demandResting(
 		});
 	}
 	throw new DroverError('instance.broken', `The disk of "${record.name}" cannot be cloned: ${found}.`);
+}
+
+/** The variables of its UEFI, where it has any. */
+export async function copyVariables(files: InstanceFiles, {place}: CloneSource): Promise<void> {
+	const {variables} = filesOf(place);
+	if (await exists(variables)) await keepCopy(variables, files.variables);
 }
 
 async function look({signal}: MachineJob, imageProgram: string, disk: string): Promise<DiskInformation | string> {

@@ -4,7 +4,7 @@ import {DroverError} from '../../model/errors.ts';
 import {humanSize, mebibyte} from '../../model/sizes.ts';
 import {layerIn, makePrivate} from '../../state/paths.ts';
 import type {CloneSource, CreateInput} from '../driver.ts';
-import {demandResting} from './clone-source.ts';
+import {copyVariables, demandResting} from './clone-source.ts';
 import type {MachineJob} from './context.ts';
 import {writeSeed} from './create.ts';
 import {type DiskInformation, diskInformation} from './disk-information.ts';
@@ -41,6 +41,7 @@ export async function clone(job: MachineJob, source: CloneSource, seed: CreateIn
 		await copy(job, imageProgram, disk, await baseOf(job, imageProgram, found, layers));
 	}
 	checkCancelled(job.signal);
+	await copyVariables(files, source);
 	await writeSeed(files, seed);
 }
 

@@ -5,7 +5,7 @@ import {DroverError} from '../../model/errors.ts';
 import {syncDirectory} from '../../state/atomic.ts';
 import {layerIn, makePrivate} from '../../state/paths.ts';
 import type {CloneSource, CreateInput} from '../driver.ts';
-import {demandResting} from './clone-source.ts';
+import {copyVariables, demandResting} from './clone-source.ts';
 import type {MachineJob} from './context.ts';
 import {writeSeed} from './create.ts';
 import {diskInformation} from './disk-information.ts';
@@ -48,6 +48,7 @@ export async function linkedClone(
 		await layOver(files.disk, {imageProgram, base: {file: shared, format: 'qcow2'}, size, signal});
 	}
 	checkCancelled(signal);
+	await copyVariables(files, source);
 	await writeSeed(files, seed);
 }
 
