@@ -110,7 +110,7 @@ export function featureProblem(part: DriverPart, driver: Pick<DriverInfo, 'name'
 export function linkProblem(driver: Pick<DriverInfo, 'name' | 'features' | 'sharesByItself'>): string | undefined {
 	const problem = featureProblem('link', driver);
 	if (problem === undefined || !driver.sharesByItself) return problem;
-	return `under ${driverTitles[driver.name]} every clone shares what neither has changed by itself, where the storage pool can copy on write: none is asked for`;
+	return `under ${driverTitles[driver.name]} every clone shares what neither has changed where the storage pool copies on write, and none does elsewhere`;
 }
 
 /** What an instance consists of can be changed while it rests, and some of it while it runs. */

@@ -1,6 +1,7 @@
 import {readFile, rm, rmdir} from 'node:fs/promises';
 import path from 'node:path';
 import {type ScopeName, scopeNames} from '../model/driver-name.ts';
+import {nameProblem} from '../model/names.ts';
 import {layerIn, layersDirectory, type Paths} from '../state/paths.ts';
 import {basesIn, directoriesIn, diskPlaces} from './disk-places.ts';
 
@@ -50,7 +51,8 @@ export class Layers {
 	async shared(scope: ScopeName): Promise<ReadonlyMap<string, Shared>> {
 		if ((await this.#layersIn(scope)).length === 0) return new Map();
 		const {uses} = await this.#uses();
-		const own = uses.filter(use => use.scope === scope && use.layers.size > 0);
+		// What is being purged is nobody any more.
+		const own = uses.filter(use => use.scope === scope && use.layers.size > 0 && nameProblem(use.name) === undefined);
 		return new Map(
 			own.map(({name, layers}) => {
 				const others = own.filter(other => other.name !== name && [...other.layers].some(id => layers.has(id)));

@@ -207,7 +207,7 @@ describe('the form that duplicates', () => {
 		const other = await form(able());
 		expect(other.screen.text()).toMatch(/Not linked: linked\s+clones are not in this version of drover for QEMU\./);
 		const pool = await form({...able(), sharesByItself: true});
-		expect(pool.screen.text()).toMatch(/every\s+clone shares what neither has changed by itself/);
+		expect(pool.screen.text()).toMatch(/every\s+clone shares what neither has changed where/);
 	});
 
 	test('of several at once is not opened, and it is said', async () => {
