@@ -78,12 +78,11 @@ function isLinked(model: Model, form: FormLayer): boolean {
 	return chosenOption(form, diskRow(model, form))?.value === 'linked';
 }
 
+/** One line each on a small terminal: what is below does not move when the other is chosen. */
 function aboutDisk(model: Model, form: FormLayer): string {
-	if (isLinked(model, form)) {
-		return 'Nothing is copied: both share what the disk has now, which is never written again. Each takes space only for what it writes from then on, and either can be deleted.';
-	}
+	if (isLinked(model, form)) return 'Nothing is copied: both share it, and either can be deleted.';
 	const reason = whyNotLinked(model, form);
-	const full = 'All that the instance has written is copied.';
+	const full = 'All that it has written is copied, and nothing is shared.';
 	return reason === undefined ? full : `${full} Not linked: ${plainLine(reason)}.`;
 }
 
