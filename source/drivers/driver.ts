@@ -247,6 +247,24 @@ export type Driver = {
 	): Promise<void>;
 
 	/**
+	 * As `clone`, and copies nothing: what the other's disk has becomes a layer that nobody writes to any more, and both
+	 * disks lie over it. The other's is whole at every moment.
+	 * @param layer the file that is to be the layer: chosen for this clone, the same at every attempt; another that has the
+	 * same may be used instead
+	 * @throws DroverError `instance.state` when it cannot be shared, as it is
+	 */
+	linkedClone?(
+		source: CloneSource,
+		record: InstanceRecord,
+		place: InstancePlace,
+		layer: string,
+		seed: CreateInput['seed'],
+		work: WorkContext,
+	): Promise<void>;
+	/** Every clone shares by itself what neither has changed, where the hypervisor's storage can: nothing need be asked for. */
+	readonly sharesByItself?: boolean;
+
+	/**
 	 * Makes the ports of the host that lead into an instance those of its record, now if it runs; `start` does it too.
 	 * @returns those that could not be made
 	 */

@@ -18,6 +18,7 @@ import {RecordStore} from '../state/records.ts';
 import {openSettings} from '../state/settings.ts';
 import {DriverPool} from './driver-pool.ts';
 import {Instances} from './instances.ts';
+import {Layers} from './layers.ts';
 import {LocalEngine} from './local-engine.ts';
 import {MountKeeper} from './mount-keeper.ts';
 import {mountOpener} from './mount-opener.ts';
@@ -59,6 +60,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			mirror: () => settings.get('local.image.mirror').value,
 		});
 	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
+	const layers = new Layers(paths);
 	const openScene = (driver: Driver): Scene => {
 		const instances: Instances = new Instances({
 			driver,
@@ -76,6 +78,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			paths,
 			instances,
 			images,
+			layers,
 			mounts: new MountKeeper({
 				instances,
 				...(options.mountPause === undefined ? {} : {pause: options.mountPause}),
@@ -119,6 +122,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	const engine = new LocalEngine({
 		paths,
 		images,
+		layers,
 		operations,
 		settings,
 		host,

@@ -12,7 +12,11 @@ import {mountNotes} from './mount-plan.ts';
 const guestTimeoutMs = 3000;
 
 /** All that is known of an instance; the guest is asked only when told to, and its silence is no failure. */
-export async function guestDetail(instances: Instances, entry: Entry, runtime: boolean): Promise<InstanceDetail> {
+export async function guestDetail(
+	instances: Instances,
+	entry: Entry,
+	{runtime, linked}: {readonly runtime: boolean; readonly linked: InstanceDetail['linked'] | undefined},
+): Promise<InstanceDetail> {
 	const {view, stored} = entry;
 	if (stored.kind === 'broken') return {...view, directory: stored.directory, mac: ''};
 	const {record} = stored;
@@ -37,6 +41,7 @@ export async function guestDetail(instances: Instances, entry: Entry, runtime: b
 		...(notes.length === 0 ? {} : {notes}),
 		...(record.suspended ? {suspended: record.suspended} : {}),
 		...(record.hardware.nics === undefined ? {} : {nics: record.hardware.nics}),
+		...(linked === undefined ? {} : {linked}),
 		...(snapshots?.kind === 'tree' ? {snapshots: snapshotViews(snapshots.tree)} : {}),
 	};
 	if (!runtime || !isAlive || record.deleted) return detail;

@@ -246,4 +246,5 @@ export async function undo(
 	const {instances} = shop;
 	await instances.driver.destroy(instances.record(entry), instances.place(entry), calm);
 	await instances.remove(entry);
+	await shop.layers.sweep().catch(() => {});
 }

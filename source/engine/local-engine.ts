@@ -37,6 +37,7 @@ import type {
 import {consoleText, guestDetail} from './guest-detail.ts';
 import {hostFacts} from './host.ts';
 import {getRestore, restoreKey, setRestore} from './instance-settings.ts';
+import type {Layers} from './layers.ts';
 import {sampleMetrics} from './metrics.ts';
 import type {Operations} from './operations.ts';
 import {listProfiles} from './profiles.ts';
@@ -52,6 +53,7 @@ import {inOrder} from './view.ts';
 export type EngineParts = {
 	readonly paths: Paths;
 	readonly images: ImageStore;
+	readonly layers: Layers;
 	readonly operations: Operations;
 	readonly settings: Settings;
 	readonly host: Host;
@@ -102,6 +104,8 @@ export class LocalEngine implements Engine {
 		const problem = await this.#switcher.recover();
 		if (problem !== undefined) this.#notice('warning', problem);
 		await this.#scene.takeUp(entry => this.#switcher.owns(entry));
+		// Those of clones and purges that an earlier daemon did not bring to their end.
+		await this.#parts.layers.sweep().catch(() => []);
 		if (!this.#switcher.isRunning && (await wasRebooted(this.#parts.paths, this.#parts.bootId)))
 			this.#scene.restoreAfterReboot();
 		const look = () => {
@@ -152,7 +156,10 @@ export class LocalEngine implements Engine {
 	async info({names, runtime}: {names: readonly string[]; runtime: boolean}): Promise<readonly InstanceDetail[]> {
 		const {instances} = this.#scene;
 		const views = names.length === 0 ? await this.list() : names.map(name => instances.get(name).view);
-		return Promise.all(views.map(view => guestDetail(instances, instances.get(view.name), runtime)));
+		const shared = await this.#parts.layers.shared(scopeOf(this.#scene.driver.name));
+		return Promise.all(
+			views.map(({name}) => guestDetail(instances, instances.get(name), {runtime, linked: shared.get(name)})),
+		);
 	}
 
 	async launch(request: LaunchRequest) {

@@ -4,6 +4,7 @@ import type {ImageStore} from '../images/image.ts';
 import type {Hardware} from '../model/instance.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Instances} from './instances.ts';
+import type {Layers} from './layers.ts';
 import type {MountKeeper} from './mount-keeper.ts';
 
 /** What the pieces of work share. */
@@ -12,6 +13,7 @@ export type Workshop = {
 	readonly instances: Instances;
 	readonly images: ImageStore;
 	readonly mounts: MountKeeper;
+	readonly layers: Layers;
 	/** Resolves with the SSH banner. @throws DroverError `guest.unanswered` */
 	readonly waitForAnswer: (request: {
 		host: string;

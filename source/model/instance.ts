@@ -167,6 +167,8 @@ export type ActionOptions = {
 	readonly tags?: readonly string[];
 	/** clone: what it is made from. */
 	readonly source?: {readonly id: string; readonly name: string};
+	/** clone: a linked one, and the id of the layer that is made for it. */
+	readonly layer?: string;
 };
 
 /** What a saved memory image depends on; who loads it compares this first. */
@@ -255,6 +257,13 @@ export type InstanceDetail = InstanceView & {
 	readonly guestError?: ErrorData;
 	/** Network interfaces beside the first. */
 	readonly nics?: readonly Nic[];
+	/** What its disk shares with linked clones, that is read and never written: absent when it shares nothing. */
+	readonly linked?: {
+		/** How many layers it lies over. */
+		readonly layers: number;
+		/** The instances whose disks lie over one of them, too. */
+		readonly with: readonly string[];
+	};
 	/** Oldest first; absent as the count is. */
 	readonly snapshots?: readonly SnapshotView[];
 	/** Sentences worth knowing about it: a limit that is not enforced, a mount whose files belong to nobody. */
@@ -278,3 +287,11 @@ export type InstanceEvent = {
 	readonly what: string;
 	readonly by?: string;
 };
+
+/** What an instance's disk shares, in words. */
+export function linkedText({layers, with: others}: NonNullable<InstanceDetail['linked']>): string {
+	const what = layers === 1 ? 'a layer' : `${layers} layers`;
+	return others.length === 0
+		? `its disk lies over ${what} that no other instance shares any more`
+		: `its disk lies over ${what} shared with ${others.join(', ')}`;
+}

@@ -41,6 +41,7 @@ const options = v.object({
 	snapshot: v.optional(plannedSnapshot),
 	tags: v.optional(v.pipe(v.array(tag), v.maxLength(10_000))),
 	source: v.optional(v.object({id: uuid, name: instanceName})),
+	layer: v.optional(uuid),
 });
 
 const schema = v.object({

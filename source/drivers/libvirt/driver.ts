@@ -13,6 +13,7 @@ import {filesOf} from '../machine/files.ts';
 import {awake, guestFacts} from '../machine/guest.ts';
 import {QemuHostProbe} from '../machine/host.ts';
 import {Lanes} from '../machine/lanes.ts';
+import {linkedClone} from '../machine/link.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
 import {acceleratorOf, Machines} from '../machine/process.ts';
@@ -142,6 +143,10 @@ export function createLibvirtDriver({
 		clone: (source, record, place, seed, work) =>
 			shared.lanes.run(record.id, work.signal, signal =>
 				clone(machineJob(shared, record, place, work, signal), source, seed),
+			),
+		linkedClone: (source, record, place, layer, seed, work) =>
+			shared.lanes.run(record.id, work.signal, signal =>
+				linkedClone(machineJob(shared, record, place, work, signal), source, layer, seed),
 			),
 	};
 }

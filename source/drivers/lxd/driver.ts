@@ -161,6 +161,8 @@ export function createLxdDriver({
 		forwards: (record, place, work) => inLane('forwarding ports', record, place, work, forwards),
 		forwardProblem: (record, place, forward) =>
 			asking('looking at the instance', record, place, job => forwardProblem(job, forward)),
+		// The server's pools copy on write where they can: zfs, btrfs, ceph, lvm with thin volumes.
+		sharesByItself: true,
 		clone: (source, record, place, seed, work) =>
 			inLane('cloning the instance', record, place, work, job => clone(job, source, seed)),
 		metrics: (record, place) => asking('sampling', record, place, metrics),

@@ -12,6 +12,7 @@ import {filesOf} from '../machine/files.ts';
 import {awake, guestFacts} from '../machine/guest.ts';
 import {QemuHostProbe} from '../machine/host.ts';
 import {Lanes} from '../machine/lanes.ts';
+import {linkedClone} from '../machine/link.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
 import {acceleratorOf, Machines} from '../machine/process.ts';
@@ -113,5 +114,7 @@ export function createQemuDriver({paths, system = thisSystem(), ...options}: Qem
 		},
 		...(system.platform === 'darwin' ? darwinNetworks(shared) : {}),
 		clone: (source, record, place, seed, work) => inLane(record, place, work, job => clone(job, source, seed)),
+		linkedClone: (source, record, place, layer, seed, work) =>
+			inLane(record, place, work, job => linkedClone(job, source, layer, seed)),
 	};
 }
