@@ -15,6 +15,7 @@ import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
 import {acceleratorOf, findProcess} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
+import {diskFile} from '../machine/rest.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
 import {forwards, notesOf} from './forwards.ts';
@@ -102,6 +103,7 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 			remove: (record, place, tag, work) => inLane(record, place, work, job => removeSnapshot(job, tag)),
 			isLive: true,
 		},
+		diskFile: (_record, place) => diskFile(filesOf(place)),
 		clone: (source, record, place, seed, work) => inLane(record, place, work, job => clone(job, source, seed)),
 	};
 }
