@@ -6,6 +6,7 @@ import {lookForStrangers} from './broken.ts';
 import {Changes} from './changes.ts';
 import {Clones} from './cloning.ts';
 import {DelayedStops} from './delayed-stops.ts';
+import {Imports} from './importing/imports.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {SceneParts} from './scene-parts.ts';
 import {loadSnapshots} from './snapshot-shelf.ts';
@@ -21,7 +22,10 @@ export class Scene {
 	readonly changes: Changes;
 	readonly snapshots: Snapshots;
 	readonly clones: Clones;
+	readonly imports: Imports;
 	readonly #delayed: DelayedStops;
+	/** Takes up what concerns more than this scene. */
+	onTakeUp: (entries: readonly Entry[]) => void = () => {};
 	#isClosed = false;
 
 	constructor(parts: SceneParts) {
@@ -32,6 +36,7 @@ export class Scene {
 		this.changes = new Changes(parts);
 		this.snapshots = new Snapshots(parts);
 		this.clones = new Clones(parts);
+		this.imports = new Imports(parts);
 		this.#delayed = new DelayedStops({
 			now: () => parts.shop.now().getTime(),
 			stop: entry => this.actions.stopNow(entry),
@@ -54,6 +59,8 @@ export class Scene {
 		for (const entry of entries) this.#delayed.follow(entry);
 		this.actions.takeUp(entries);
 		this.clones.takeUp(entries);
+		this.imports.takeUp(entries);
+		this.onTakeUp(entries);
 		this.shop.mounts.open();
 	}
 
