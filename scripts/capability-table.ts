@@ -11,6 +11,7 @@ import {type Features, featuresOf} from '../source/drivers/features.ts';
 import {defaultDriver, driversOn} from '../source/drivers/platforms.ts';
 import {isBuilt, loadDriver} from '../source/drivers/registry.ts';
 import {type DriverName, driverNames, type Platform, platformTitles} from '../source/model/driver-name.ts';
+import {systemOf} from '../source/platform/system.ts';
 import {locate} from '../source/state/paths.ts';
 
 const readme = fileURLToPath(new URL('../README.md', import.meta.url));
@@ -97,7 +98,11 @@ function resizing(features: Features): string {
 export async function capabilityTable(): Promise<string> {
 	const all = await Promise.all(
 		driverNames.map(async name => {
-			const driver = await loadDriver(name, locate({DROVER_HOME: '/nowhere'}, 'linux'), () => '');
+			const driver = await loadDriver(name, {
+				paths: locate({DROVER_HOME: '/nowhere'}, 'linux'),
+				setting: () => '',
+				system: systemOf('linux'),
+			});
 			const features = featuresOf(driver);
 			driver?.close?.();
 			return {name, features};

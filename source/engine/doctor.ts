@@ -1,7 +1,8 @@
-import {access, constants, stat} from 'node:fs/promises';
-import path from 'node:path';
-import process from 'node:process';
+import {stat} from 'node:fs/promises';
 import {formatSize, gibibyte} from '../model/sizes.ts';
+import {isOpenToOthers} from '../platform/private-directory.ts';
+import {findProgram} from '../platform/programs.ts';
+import type {System} from '../platform/system.ts';
 import type {Paths} from '../state/paths.ts';
 import type {DoctorCheck, DriverInfo, HostFacts} from './engine.ts';
 
@@ -10,13 +11,13 @@ export async function examine(
 	paths: Paths,
 	host: HostFacts,
 	drivers: readonly DriverInfo[],
-	environment = process.env,
+	system: Pick<System, 'environment' | 'platform'>,
 ): Promise<DoctorCheck[]> {
 	const current = drivers.find(driver => driver.current);
 	return [
 		...(current ? [driverCheck(current)] : []),
-		await program('OpenSSH client', 'ssh', 'shell and exec use it', 'openssh-client', environment),
-		await program('Image tools', 'qemu-img', 'disks are made with it', 'qemu-utils', environment),
+		await program('OpenSSH client', 'ssh', 'shell and exec use it', 'openssh-client', system),
+		await program('Image tools', 'qemu-img', 'disks are made with it', 'qemu-utils', system),
 		memory(host),
 		disk(host),
 		await privacy('Data directory', paths.data),
@@ -40,16 +41,10 @@ async function program(
 	name: string,
 	use: string,
 	packageName: string,
-	environment: NodeJS.ProcessEnv,
+	{environment, platform}: Pick<System, 'environment' | 'platform'>,
 ): Promise<DoctorCheck> {
-	for (const directory of (environment['PATH'] ?? '').split(path.delimiter).filter(Boolean)) {
-		const file = path.join(directory, name);
-		const isThere = await access(file, constants.X_OK).then(
-			() => true,
-			() => false,
-		);
-		if (isThere) return {title, verdict: 'ok', text: file};
-	}
+	const file = await findProgram(name, environment, platform);
+	if (file !== undefined) return {title, verdict: 'ok', text: file};
 	return {
 		title,
 		verdict: 'problem',
@@ -81,7 +76,7 @@ function disk(host: HostFacts): DoctorCheck {
 async function privacy(title: string, directory: string): Promise<DoctorCheck> {
 	const found = await stat(directory).catch(() => undefined);
 	if (!found) return {title, verdict: 'ok', text: `${directory} (not made yet)`};
-	const isOpen = process.platform !== 'win32' && (found.mode & 0o077) !== 0;
+	const isOpen = isOpenToOthers(found);
 	return {
 		title,
 		verdict: isOpen ? 'warning' : 'ok',

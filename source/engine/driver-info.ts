@@ -5,6 +5,7 @@ import {driversOn, platformProblem} from '../drivers/platforms.ts';
 import {unbuiltHealth} from '../drivers/registry.ts';
 import {type DriverName, driverNames, type ScopeName, scopeNames, scopeOf} from '../model/driver-name.ts';
 import {nameProblem} from '../model/names.ts';
+import type {System} from '../platform/system.ts';
 import {type Paths, scopeDirectory} from '../state/paths.ts';
 import type {DriverPool} from './driver-pool.ts';
 import type {DriverInfo} from './engine.ts';
@@ -18,14 +19,15 @@ export async function driverInfo(
 		drivers,
 		paths,
 		host,
+		system,
 		again = false,
-	}: {current: DriverName; drivers: DriverPool; paths: Paths; host: Host; again?: boolean},
+	}: {current: DriverName; drivers: DriverPool; paths: Paths; host: Host; system: System; again?: boolean},
 ): Promise<DriverInfo> {
 	const problem = platformProblem(name, host.platform);
 	const driver = problem === undefined ? await drivers.get(name) : undefined;
 	const health =
 		problem === undefined
-			? await (driver?.health({again}) ?? unbuiltHealth(name))
+			? await (driver?.health({again}) ?? unbuiltHealth(name, system))
 			: {installed: false, usable: false, summary: problem, checkedAt: Date.now()};
 	return {
 		name,

@@ -70,11 +70,11 @@ const settingKeys: readonly SettingKey[] = [
 	},
 	{
 		key: 'local.default-image',
-		// Not the newest Ubuntu LTS, as in Multipass: what a name stands for must not depend on whether a server answers.
-		standard: () => 'micro',
+		// The newest Ubuntu LTS, as in Multipass.
+		standard: () => 'default',
 		parse(value) {
 			const image = value.trim();
-			if (image === '') return 'micro';
+			if (image === '') return 'default';
 			if (/[\s\u0000-\u001F\u007F]/.test(image) || image.length > 1000) {
 				throw invalid('local.default-image', value, 'it is not the name or the address of an image.');
 			}

@@ -24,7 +24,7 @@ export async function copyFlat(
 	work: ImageWork,
 ): Promise<{readonly virtualSize: number}> {
 	const before = await fingerprint(from.file);
-	const timeout = 120 + before.size / slowestRate;
+	const timeout = Math.min(10 ** 6, Math.ceil(120 + before.size / slowestRate));
 	try {
 		work.progress(stage, 0);
 		const result = await tryRun('qemu-img', ['convert', '-p', '-f', from.format, '-O', 'qcow2', from.file, to], {

@@ -14,7 +14,7 @@ const launches = (engine: FakeEngine) =>
 describe('what is asked of the engine', () => {
 	test.each<[string[], object]>([
 		[['micro', '--name', 'web'], {image: 'micro', name: 'web'}],
-		[['--name', 'web'], {image: 'micro', name: 'web'}],
+		[['--name', 'web'], {name: 'web'}],
 		[
 			['-c', '2', '-m', '512M', '-d', '10g', '-n', 'web', 'file:///tmp/a.qcow2'],
 			{image: 'file:///tmp/a.qcow2', name: 'web', cpus: 2, memory: 512 * 2 ** 20, disk: 10 * 2 ** 30},
@@ -34,9 +34,7 @@ describe('what is asked of the engine', () => {
 
 test('what is said', async () => {
 	expect((await drover(['launch', 'micro', '-n', 'web'])).out).toBe('Launching web: working\nLaunched: web\n');
-	expect((await drover(['launch'])).out).toBe(
-		'No image was named: launching micro.\nLaunching amber-otter: working\nLaunched: amber-otter\n',
-	);
+	expect((await drover(['launch'])).out).toBe('Launching amber-otter: working\nLaunched: amber-otter\n');
 	expect((await drover(['launch', 'micro', '-n', 'web'], {isTTY: true})).out).toBe(
 		'\rLaunching web: working\u001B[K\r\u001B[KLaunched: web\n',
 	);

@@ -61,7 +61,7 @@ describe('a profile', () => {
 		expect(note('cpus', filled({}, chosen))).toBe('blank = 2 (dev); 1-4');
 		expect(note('memory', filled({}, chosen))).toMatch(/^blank = 2\.0G \(dev\); min 128M/);
 		expect(note('image', filled({}, {...chosen, images: []}))).toBe('blank = noble (dev); type to search 0');
-		expect(note('image', filled({}, {images: []}))).toBe('type to search 0; blank = micro');
+		expect(note('image', filled({}, {images: []}))).toBe('type to search 0; blank = default');
 		expect(row('cloud-init', filled({}, chosen))).toMatchObject({options: [{label: 'as dev has it'}, {}, {}, {}]});
 	});
 

@@ -14,6 +14,7 @@ import {performNetworks} from './networks.ts';
 import {openDetail, performInstance, runMenuLine} from './perform-instance.ts';
 import {endOfText, performMove} from './perform-list.ts';
 import {isSwitching, operationAtCursor, operationRows, screenInstance, topLayer, whereOf} from './selectors.ts';
+import {performSnapshots} from './snapshots.ts';
 import {openStory, performPlan} from './switching.ts';
 import {markShown, toggleMark, togglePane, unmark} from './table.ts';
 
@@ -38,6 +39,8 @@ export function perform(model: Model, id: string, key: string, at: number): Step
 			return performMounts(model, word, key, at);
 		case 'networks':
 			return performNetworks(model, word, key, at);
+		case 'snapshots':
+			return performSnapshots(model, word, key, at);
 		case 'switch':
 			return performPlan(model, word, key, at);
 		case 'session':

@@ -1,6 +1,6 @@
 import {readFile, stat} from 'node:fs/promises';
 import path from 'node:path';
-import process from 'node:process';
+import type {Platform} from '../../model/driver-name.ts';
 import {DroverError} from '../../model/errors.ts';
 import type {DriverHealth} from '../driver.ts';
 import type {Accelerator} from '../machine/hardware.ts';
@@ -10,6 +10,7 @@ import {isSystem, libvirtEnvironment, libvirtUri} from './connection.ts';
 import {Virsh, VirshError} from './virsh.ts';
 
 export type LibvirtHostOptions = {
+	readonly platform: Platform;
 	/** Default `virsh`; a name that is looked for in `PATH`, or an absolute path. */
 	readonly program?: string;
 	/** Default: see {@link libvirtUri}. */
@@ -93,7 +94,7 @@ export class LibvirtHostProbe {
 			},
 		});
 		try {
-			if (process.platform !== 'linux') return no('libvirt runs instances on Linux only.', false, undefined);
+			if (this.#options.platform !== 'linux') return no('libvirt runs instances on Linux only.', false, undefined);
 			const [program, daemon] = await Promise.all([findProgram(this.#options.program ?? 'virsh'), findDaemon()]);
 			if (program === undefined) return no('libvirt is not installed: there is no virsh.', false, installPackages);
 			const answer = await run(program, ['--version'], {timeoutMs: 2000, environment: libvirtEnvironment()});

@@ -3,7 +3,6 @@ import type {Metrics} from '../../model/metrics.ts';
 import type {InstancePlace} from '../driver.ts';
 import {filesOf} from '../machine/files.ts';
 import {sample} from '../machine/metrics.ts';
-import {findProcess} from '../machine/process.ts';
 import type {Shared} from './context.ts';
 import {keyOf} from './domains.ts';
 
@@ -13,9 +12,9 @@ export async function metrics(
 	place: InstancePlace,
 ): Promise<Metrics | undefined> {
 	const files = filesOf(place);
-	const found = await findProcess(record.id, files);
+	const found = await shared.machines.find(record.id, files);
 	if (found?.runner !== 'libvirt') return undefined;
-	return sample(record, files, found, async () => {
+	return sample(shared.machines, record, files, found, async () => {
 		const {virsh} = await shared.libvirt.require();
 		return (await shared.stats.all(virsh)).get(keyOf(record)) ?? {};
 	});

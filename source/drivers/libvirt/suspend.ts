@@ -71,7 +71,7 @@ async function save(job: Job, found: MachineProcess): Promise<void> {
 	await rm(files.statePart, {force: true});
 	work.progress('saving memory', 0);
 	checkCancelled(signal);
-	const expected = await residentMemory(found, record);
+	const expected = await residentMemory(job.machines, found, record);
 	const timer = setInterval(() => {
 		stat(files.statePart).then(
 			({size}) => work.progress('saving memory', Math.min(99, Math.floor((100 * size) / expected))),

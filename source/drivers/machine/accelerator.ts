@@ -2,7 +2,8 @@ import {randomBytes} from 'node:crypto';
 import {access, constants, mkdir, mkdtemp, readFile, rm, stat, writeFile} from 'node:fs/promises';
 import {cpus, loadavg, tmpdir} from 'node:os';
 import path from 'node:path';
-import process from 'node:process';
+import type {Platform} from '../../model/driver-name.ts';
+import type {System} from '../../platform/system.ts';
 import {writeAtomic} from '../../state/atomic.ts';
 import type {Accelerator} from './hardware.ts';
 import {probeFirmware} from './probe-firmware.ts';
@@ -20,19 +21,23 @@ export type ProbeHost = {
 	readonly kvmDevice: string;
 	readonly softwareKvmModule: string;
 	readonly cpuInfo: string;
-	readonly bootId: string;
+	/** Names the host's boot. */
+	readonly bootId: () => Promise<string | undefined>;
 	readonly architecture: string;
-	readonly platform: NodeJS.Platform;
+	readonly platform: Platform;
 };
 
-export const thisHost: ProbeHost = {
-	kvmDevice: '/dev/kvm',
-	softwareKvmModule: '/sys/module/kvm_pvm',
-	cpuInfo: '/proc/cpuinfo',
-	bootId: '/proc/sys/kernel/random/boot_id',
-	architecture: process.arch,
-	platform: process.platform,
-};
+/** Where Linux has them. */
+export function probeHost(system: Pick<System, 'architecture' | 'platform' | 'bootId'>): ProbeHost {
+	return {
+		kvmDevice: '/dev/kvm',
+		softwareKvmModule: '/sys/module/kvm_pvm',
+		cpuInfo: '/proc/cpuinfo',
+		architecture: system.architecture,
+		platform: system.platform,
+		bootId: () => system.bootId(),
+	};
+}
 
 /** How long the firmware may take. Hardware needs a fraction of it; software behind `/dev/kvm` many times as long. */
 const timeLimitMs = 1500;
@@ -44,7 +49,7 @@ export type ProbeInput = {
 	readonly version: string;
 	/** Directory of the cached verdict. */
 	readonly cache: string;
-	readonly host?: ProbeHost;
+	readonly host: ProbeHost;
 	/** Forget the cached verdict. */
 	readonly again?: boolean;
 };
@@ -55,7 +60,7 @@ export type ProbeInput = {
  * with the processor model that guests get. The verdict is kept until the host boots, QEMU or the device changes.
  */
 export async function probeAccelerator(input: ProbeInput): Promise<AcceleratorVerdict> {
-	const host = input.host ?? thisHost;
+	const host = input.host;
 	const candidate: Accelerator | undefined =
 		host.platform === 'linux' ? 'kvm' : host.platform === 'darwin' ? 'hvf' : undefined;
 	if (candidate === undefined) return {accelerator: 'tcg', reason: `not known on ${host.platform}`};
@@ -142,7 +147,7 @@ export async function runProbe(
 }
 
 async function cacheKey(version: string, host: ProbeHost): Promise<string> {
-	const bootId = (await readFile(host.bootId, 'utf8').catch(() => '')).trim();
+	const bootId = (await host.bootId()) ?? '';
 	const device = await stat(host.kvmDevice).catch(() => undefined);
 	return `${bootId} ${version} ${device ? `${device.dev}:${device.ino}:${device.mode}` : '-'}`;
 }

@@ -9,7 +9,6 @@ import {type DiskInformation, diskInformation} from './disk-information.ts';
 import {filesOf} from './files.ts';
 import {checkHardware} from './hardware.ts';
 import {checkCancelled} from './lanes.ts';
-import {searchProcess} from './process.ts';
 import {lastLine, run} from './programs.ts';
 import {diskProblem} from './rest.ts';
 import {exists} from './saved-memory.ts';
@@ -48,7 +47,7 @@ async function demandResting(
 	{record, place}: CloneSource,
 ): Promise<DiskInformation> {
 	const files = filesOf(place);
-	if (record.suspended !== undefined || (await searchProcess(record.id, files))) {
+	if (record.suspended !== undefined || (await job.machines.search(record.id, files))) {
 		throw new DroverError('instance.state', `The instance "${record.name}" is not stopped, so it cannot be cloned.`, {
 			next: 'Stop it first.',
 		});

@@ -1,8 +1,8 @@
 import {readFile} from 'node:fs/promises';
-import process from 'node:process';
 import {DroverError} from '../../model/errors.ts';
+import {type System, thisSystem} from '../../platform/system.ts';
 import type {DriverHealth} from '../driver.ts';
-import {type AcceleratorVerdict, type ProbeHost, probeAccelerator} from './accelerator.ts';
+import {type AcceleratorVerdict, type ProbeHost, probeAccelerator, probeHost} from './accelerator.ts';
 import {findProgram, lastLine, run} from './programs.ts';
 
 export type QemuHostOptions = {
@@ -13,6 +13,8 @@ export type QemuHostOptions = {
 	/** Default `qemu-img`. */
 	readonly imageProgram?: string;
 	readonly host?: ProbeHost;
+	/** Default: the machine drover runs on. */
+	readonly system?: System;
 };
 
 /** What is known of the installed QEMU. */
@@ -88,24 +90,26 @@ export class QemuHostProbe {
 }
 
 async function look(options: QemuHostOptions, again: boolean): Promise<Finding> {
+	const system = options.system ?? thisSystem();
+	const {environment, platform} = system;
 	const checkedAt = Date.now();
 	const no = (summary: string, installed: boolean, remedy: string, version?: string): Finding => ({
 		health: {installed, usable: false, summary, remedy, checkedAt, ...(version === undefined ? {} : {version})},
 	});
 	try {
 		const [program, imageProgram] = await Promise.all([
-			findProgram(options.program ?? 'qemu-system-x86_64'),
-			findProgram(options.imageProgram ?? 'qemu-img'),
+			findProgram(options.program ?? 'qemu-system-x86_64', environment, platform),
+			findProgram(options.imageProgram ?? 'qemu-img', environment, platform),
 		]);
-		if (program === undefined) return no('QEMU is not installed.', false, await installRemedy());
+		if (program === undefined) return no('QEMU is not installed.', false, await installRemedy(system));
 		if (imageProgram === undefined) {
-			return no('QEMU is installed, but qemu-img is not.', false, await installRemedy());
+			return no('QEMU is installed, but qemu-img is not.', false, await installRemedy(system));
 		}
 		const answer = await run(program, ['--version'], {timeoutMs: 2000});
 		const version = /version (\d+(?:\.\d+){1,2})/.exec(answer.stdout)?.[1];
 		if (version === undefined) {
 			const why = answer.timedOut ? 'it does not answer' : lastLine(answer.stderr) || 'it does not tell its version';
-			return no(`QEMU is installed, but cannot be run: ${why}.`, true, await installRemedy());
+			return no(`QEMU is installed, but cannot be run: ${why}.`, true, await installRemedy(system));
 		}
 		if (Number.parseInt(version, 10) < oldestMajor) {
 			return no(`QEMU ${version} is too old, ${oldestMajor}.0 is needed.`, true, 'Install a newer QEMU.', version);
@@ -115,7 +119,7 @@ async function look(options: QemuHostOptions, again: boolean): Promise<Finding> 
 			version,
 			cache: options.cache,
 			again,
-			...(options.host === undefined ? {} : {host: options.host}),
+			host: options.host ?? probeHost(system),
 		});
 		const how =
 			verdict.accelerator === 'tcg'
@@ -134,7 +138,7 @@ async function look(options: QemuHostOptions, again: boolean): Promise<Finding> 
 			found: {program, imageProgram, version, verdict},
 		};
 	} catch (error) {
-		return no(`QEMU could not be looked at: ${lastLine(String(error))}.`, false, await installRemedy());
+		return no(`QEMU could not be looked at: ${lastLine(String(error))}.`, false, await installRemedy(system));
 	}
 }
 
@@ -155,8 +159,9 @@ const remedies: ReadonlyArray<readonly [RegExp, string]> = [
 	[/alpine/, 'sudo apk add qemu-system-x86_64 qemu-img'],
 ];
 
-async function installRemedy(): Promise<string> {
-	if (process.platform === 'darwin') return 'brew install qemu';
+async function installRemedy({platform}: System): Promise<string> {
+	if (platform === 'darwin') return 'brew install qemu';
+	if (platform === 'win32') return 'winget install SoftwareFreedomConservancy.QEMU';
 	const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
 	const family = [...release.matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].map(match => match[1]).join(' ');
 	return (

@@ -4,7 +4,6 @@ import type {Resources} from '../driver.ts';
 import type {MachineJob} from './context.ts';
 import {diskInformation} from './disk-information.ts';
 import {checkHardware} from './hardware.ts';
-import {searchProcess} from './process.ts';
 import {lastLine, run} from './programs.ts';
 import {requireDisk} from './rest.ts';
 import {exists} from './saved-memory.ts';
@@ -46,8 +45,8 @@ export async function resize(job: MachineJob, {disk}: Resources): Promise<void> 
 }
 
 /** Saved memory has the processors, the memory and the disk that it was saved with, and no others. */
-async function demandRest({files, record}: MachineJob): Promise<void> {
-	if (await searchProcess(record.id, files)) {
+async function demandRest({files, machines, record}: MachineJob): Promise<void> {
+	if (await machines.search(record.id, files)) {
 		throw new DroverError('instance.state', 'The instance runs, so its hardware cannot be changed.', {
 			next: 'Stop it first.',
 		});

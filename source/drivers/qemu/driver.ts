@@ -1,5 +1,6 @@
 import {rm} from 'node:fs/promises';
 import type {InstanceRecord} from '../../model/instance.ts';
+import {type System, thisSystem} from '../../platform/system.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
 import {forwardsAfterStart} from '../forward-words.ts';
@@ -13,7 +14,7 @@ import {QemuHostProbe} from '../machine/host.ts';
 import {Lanes} from '../machine/lanes.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
-import {acceleratorOf, findProcess} from '../machine/process.ts';
+import {acceleratorOf, Machines} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
 import {diskFile} from '../machine/rest.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
@@ -36,6 +37,8 @@ export type QemuDriverOptions = {
 	readonly program?: string;
 	/** Default `qemu-img`. */
 	readonly imageProgram?: string;
+	/** Default: the machine drover runs on. */
+	readonly system?: System;
 	/** The host's files that tell about acceleration; default: the real ones. */
 	readonly host?: ProbeHost;
 };
@@ -49,12 +52,14 @@ async function startForwarded(job: Job): Promise<void> {
  * Runs instances with QEMU alone: one detached process each, reached over its monitors. Nothing about a running
  * instance is kept in memory, so that the next daemon finds everything again.
  */
-export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver {
+export function createQemuDriver({paths, system = thisSystem(), ...options}: QemuDriverOptions): Driver {
 	const shared: Shared = {
-		host: new QemuHostProbe({cache: paths.cache, ...options}),
+		host: new QemuHostProbe({cache: paths.cache, system, ...options}),
 		monitors: new Monitors(),
 		lanes: new Lanes(),
 		ports: new Ports(),
+		machines: new Machines(system.processes),
+		system,
 	};
 	const inLane = <T>(record: InstanceRecord, place: InstancePlace, work: WorkContext, act: (job: Job) => Promise<T>) =>
 		shared.lanes.run(record.id, work.signal, signal => act(jobOf(shared, record, place, work, signal)));
@@ -72,8 +77,8 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 		powerOff: takingOver,
 		reboot: (record, place, work) => inLane(record, place, work, reboot),
 		suspend: (record, place, {by}, work) => inLane(record, place, work, job => suspend(job, by)),
-		strangers: known => findStrangers(known, placesOf(paths)),
-		endStranger,
+		strangers: known => findStrangers(shared.machines, known, placesOf(paths)),
+		endStranger: stranger => endStranger(shared.machines, stranger),
 		loadProblem: (record, place) =>
 			loadProblem(shared.host, record, filesOf(place), async stamp => {
 				const {verdict} = await shared.host.require();
@@ -89,7 +94,7 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
 		metrics: (record, place) => metrics(shared, record, place),
 		async inspect(record, place) {
-			const found = await findProcess(record.id, filesOf(place));
+			const found = await shared.machines.find(record.id, filesOf(place));
 			if (!found) return {};
 			const notes = await notesOf(shared, record, place).catch(() => []);
 			return {pid: found.pid, accelerator: acceleratorOf(found), ...(notes.length === 0 ? {} : {notes})};

@@ -5,7 +5,6 @@ import type {InstancePlace} from '../driver.ts';
 import {filesOf, type InstanceFiles} from '../machine/files.ts';
 import {asObject} from '../machine/json.ts';
 import {type Inside, isBytes, sample, toldMemory} from '../machine/metrics.ts';
-import {findProcess} from '../machine/process.ts';
 import type {Shared} from './context.ts';
 
 /** What a sample may take in all is a second. */
@@ -22,9 +21,9 @@ export async function metrics(
 	place: InstancePlace,
 ): Promise<Metrics | undefined> {
 	const files = filesOf(place);
-	const found = await findProcess(record.id, files);
+	const found = await shared.machines.find(record.id, files);
 	if (found?.runner !== 'qemu') return undefined;
-	return sample(record, files, found, async () => {
+	return sample(shared.machines, record, files, found, async () => {
 		const [memory, stats] = await Promise.all([memoryOf(shared, files), asked(shared, files, 'query-blockstats')]);
 		const disk = parseBlockStats(stats);
 		return {...(memory ? {memory} : {}), ...(disk ? {disk} : {})};

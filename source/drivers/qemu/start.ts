@@ -5,7 +5,7 @@ import {syncDirectory} from '../../state/atomic.ts';
 import {fileNames} from '../machine/files.ts';
 import {keepPort} from '../machine/identity.ts';
 import {acceleratorProblem, checkLoadable, loadingTimeoutMs} from '../machine/load.ts';
-import {endProcess, type MachineProcess, waitGone} from '../machine/process.ts';
+import type {MachineProcess} from '../machine/process.ts';
 import {requireDisk} from '../machine/rest.ts';
 import {exists, type SavedMemory, savedMemoryError} from '../machine/saved-memory.ts';
 import {forgetSavedMemory, settleSavedMemory} from '../machine/settle.ts';
@@ -50,7 +50,7 @@ async function takeUp(job: Job, found: MachineProcess): Promise<boolean> {
 				// Loading was interrupted. The guest's processors have not run, so nothing is lost by beginning again.
 				job.work.log('Loading the saved memory had been interrupted; it is begun again.');
 				await monitor.execute('quit').catch(() => {});
-				if (!(await waitGone(found, job.record.id, 5000))) await endProcess(found, job.record.id);
+				if (!(await job.machines.waitGone(found, job.record.id, 5000))) await job.machines.end(found, job.record.id);
 				return false;
 			}
 			if (state === 'shutdown') {

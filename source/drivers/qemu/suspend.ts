@@ -9,7 +9,7 @@ import {domainXml} from '../machine/domain-xml.ts';
 import {fileNames} from '../machine/files.ts';
 import {type Accelerator, devicesDigest} from '../machine/hardware.ts';
 import {asObject} from '../machine/json.ts';
-import {acceleratorOf, endProcess, type MachineProcess, waitGone} from '../machine/process.ts';
+import {acceleratorOf, type MachineProcess} from '../machine/process.ts';
 import {hasStreamEnd, saveHeader, streamOffset, tailLength} from '../machine/save-format.ts';
 import {diskStamp, unrecordedStamp} from '../machine/saved-memory.ts';
 import {settleSavedMemory} from '../machine/settle.ts';
@@ -209,8 +209,8 @@ async function qemuVersion(monitor: Qmp): Promise<string> {
 async function end(job: Job, found: MachineProcess, monitor: Qmp): Promise<void> {
 	job.work.progress('freeing memory', 100);
 	await monitor.execute('quit', undefined, {timeoutMs: 2000}).catch(() => {});
-	if (await waitGone(found, job.record.id, 5000)) return;
-	if (!(await endProcess(found, job.record.id))) {
+	if (await job.machines.waitGone(found, job.record.id, 5000)) return;
+	if (!(await job.machines.end(found, job.record.id))) {
 		throw new DroverError('host.failed', `QEMU (process ${found.pid}) does not end, though its memory is saved.`);
 	}
 }

@@ -4,9 +4,10 @@ import {chmod, copyFile, mkdir, readdir, rm, stat, symlink, writeFile} from 'nod
 import path from 'node:path';
 import process from 'node:process';
 import {describe, expect, onTestFinished, test} from 'vitest';
-import {type ProbeHost, probeAccelerator, runProbe, thisHost} from '../../../source/drivers/machine/accelerator.ts';
+import {type ProbeHost, probeAccelerator, probeHost, runProbe} from '../../../source/drivers/machine/accelerator.ts';
 import {createQemuDriver} from '../../../source/drivers/qemu/driver.ts';
 import {mebibyte} from '../../../source/model/sizes.ts';
+import {thisSystem} from '../../../source/platform/system.ts';
 import {processesNaming, Subject} from '../../contract/subject.ts';
 import {microImage} from '../../support/micro-image.ts';
 import {scratchPaths} from '../../support/scratch.ts';
@@ -79,7 +80,7 @@ describe('acceleration', () => {
 			program: '/nonexistent/qemu',
 			version: '7',
 			cache: scratchPaths().cache,
-			host: {...thisHost, platform: 'linux', architecture: 'x64', ...change},
+			host: {...probeHost(thisSystem()), platform: 'linux', architecture: 'x64', ...change},
 		});
 		expect(verdict).toMatchObject({accelerator: 'tcg', reason: expect.stringMatching(reason)});
 	});
@@ -95,7 +96,7 @@ describe('acceleration', () => {
 			await writeFile(fake, `#!/bin/sh\necho x >> '${runs}'\nexit ${code}\n`);
 			await chmod(fake, 0o755);
 		};
-		const host = {...thisHost, kvmDevice: '/dev/null', softwareKvmModule: '/nonexistent', cpuInfo};
+		const host = {...probeHost(thisSystem()), kvmDevice: '/dev/null', softwareKvmModule: '/nonexistent', cpuInfo};
 		const ask = (version: string, again = false) =>
 			probeAccelerator({program: fake, version, cache: paths.cache, host, again});
 		await behave(99);
