@@ -101,7 +101,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			now: () => new Date(),
 			random: Math.random,
 			uuid: randomUUID,
-			multipassPlaces: multipassPlaces(host.platform, process.env),
+			multipassPlaces: multipassPlaces(host.platform, system.environment),
 			...options.workshop,
 		};
 		return new Scene({driver, instances, shop, operations, host});

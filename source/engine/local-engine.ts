@@ -38,6 +38,7 @@ import type {
 } from './engine.ts';
 import {consoleText, guestDetail} from './guest-detail.ts';
 import {hostFacts} from './host.ts';
+import {migrateHyperkit} from './importing/hyperkit.ts';
 import {findData} from './importing/read.ts';
 import {getRestore, restoreKey, setRestore} from './instance-settings.ts';
 import type {Entry, Instances} from './instances.ts';
@@ -470,6 +471,8 @@ export class LocalEngine implements Engine {
 	/** Instances of the scene that has just become the current one. */
 	#takeUp(entries: readonly Entry[]): void {
 		this.#moves.takeUp(entries);
+		const {operations} = this.#parts;
+		void migrateHyperkit(this.#scene, {operations, tell: (level, text) => this.#notice(level, text)});
 	}
 
 	async #allDrivers(again: boolean) {

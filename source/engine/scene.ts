@@ -9,6 +9,7 @@ import {DelayedStops} from './delayed-stops.ts';
 import {Imports} from './importing/imports.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {SceneParts} from './scene-parts.ts';
+import type {Host} from './setting-keys.ts';
 import {loadSnapshots} from './snapshot-shelf.ts';
 import {Snapshots} from './snapshots.ts';
 import type {Workshop} from './workshop.ts';
@@ -18,6 +19,7 @@ export class Scene {
 	readonly driver: Driver;
 	readonly instances: Instances;
 	readonly shop: Workshop;
+	readonly host: Host;
 	readonly actions: Actions;
 	readonly changes: Changes;
 	readonly snapshots: Snapshots;
@@ -32,6 +34,7 @@ export class Scene {
 		this.driver = parts.driver;
 		this.instances = parts.instances;
 		this.shop = parts.shop;
+		this.host = parts.host;
 		this.actions = new Actions(parts, {delayChanged: entry => this.#delayed.follow(entry)});
 		this.changes = new Changes(parts);
 		this.snapshots = new Snapshots(parts);

@@ -16,7 +16,7 @@ import {clearAttempt, transplant} from '../transplant.ts';
 import {isSame, originOf, refOf, restRefusal, type Wanted} from './judge.ts';
 import {type TheirScope, theirScopes} from './places.ts';
 import {planImport} from './planner.ts';
-import {readData, type TheirInstance} from './read.ts';
+import {readData} from './read.ts';
 
 /**
  * Brings instances of other software over, by copying: what is there is only read. As with a launch, the new record says
@@ -40,14 +40,9 @@ export class Imports {
 	/**
 	 * Begins bringing over what can be; what cannot is in the plan that is answered.
 	 * @param scopes only these parts of their data
-	 * @param problemOf why one of them could not run here, whose disk is whole
 	 */
-	async begin(
-		{by, ...request}: ImportRequest,
-		scopes?: readonly TheirScope[],
-		problemOf?: (each: TheirInstance) => Promise<string | undefined>,
-	): Promise<ImportAnswer> {
-		const {plan, judgements} = await planImport(this.#parts, request, scopes, problemOf);
+	async begin({by, ...request}: ImportRequest, scopes?: readonly TheirScope[]): Promise<ImportAnswer> {
+		const {plan, judgements} = await planImport(this.#parts, request, scopes);
 		const wanted = judgements.flatMap(({line, wanted: each}) => (each === undefined ? [] : [{name: line.name, each}]));
 		if (wanted.length === 0) return {plan};
 		await demandUsable(this.#parts.driver);

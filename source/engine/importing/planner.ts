@@ -1,5 +1,4 @@
 import {statfs} from 'node:fs/promises';
-import {userInfo} from 'node:os';
 import {capabilities} from '../../drivers/capabilities.ts';
 import type {WorkContext} from '../../drivers/driver.ts';
 import {featuresOf} from '../../drivers/features.ts';
@@ -9,9 +8,11 @@ import {DroverError} from '../../model/errors.ts';
 import type {ImportPlan} from '../../model/import-plan.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
 import {listOf, plainLine} from '../../model/text.ts';
+import {accountName} from '../../platform/user-name.ts';
 import {nativeMountProblem} from '../availability.ts';
 import type {ImportRequest} from '../engine.ts';
 import type {SceneParts} from '../scene-parts.ts';
+import {lookForBoot} from './hyperkit-boot.ts';
 import {type Brought, type Judgement, judge, refOf} from './judge.ts';
 import type {TheirScope} from './places.ts';
 import {findData, readData, type TheirInstance} from './read.ts';
@@ -27,7 +28,6 @@ export async function planImport(
 	parts: SceneParts,
 	{from, names = [], as, discardMemory = false}: Omit<ImportRequest, 'by'>,
 	scopes?: readonly TheirScope[],
-	problemOf: (each: TheirInstance) => Promise<string | undefined> = async () => undefined,
 ): Promise<Planned> {
 	const {driver, instances, shop, host} = parts;
 	if (as !== undefined && names.length !== 1) {
@@ -43,12 +43,7 @@ export async function planImport(
 	const form = all.length === 0 ? 'disk' : await formFor(parts);
 	const networks = driver.networks === undefined ? [] : await driver.networks().catch(() => []);
 	const native = {name: driver.name, ...featuresOf(driver), capabilities: capabilities(driver.name, host.platform)};
-	const bootable = await Promise.all(
-		all.map(async each => {
-			const problem = 'problem' in each.disk ? undefined : await problemOf(each);
-			return problem === undefined ? each : {...each, disk: {problem}};
-		}),
-	);
+	const bootable = await Promise.all(all.map(each => lookForBoot(each, host.platform)));
 	const judgements = judge(bootable, {
 		brought: await broughtOf(parts),
 		isTaken: name => instances.has(name),
@@ -79,7 +74,7 @@ export async function planImport(
 }
 
 function closedSentence(place: string): string {
-	return `${place} may not be read by ${userInfo().username}: run drover as root, or let this user read it (setfacl -R -m u:${userInfo().username}:rX ${place}).`;
+	return `${place} may not be read by ${accountName()}: run drover as root, or copy it to where ${accountName()} may read it and name that with --from.`;
 }
 
 /** @throws DroverError `instance.missing` */
