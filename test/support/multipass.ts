@@ -33,9 +33,10 @@ export class MultipassData {
 	readonly #images = new Map<string, Map<string, unknown>>();
 	#macs = 0;
 
-	constructor() {
-		this.directory = mkdtempSync(path.join(tmpdir(), 'drover-multipass-'));
-		onTestFinished(() => rmSync(this.directory, {recursive: true, force: true}));
+	/** @param directory one that others remove; default: one that goes when the test has ended */
+	constructor(directory?: string) {
+		this.directory = directory ?? mkdtempSync(path.join(tmpdir(), 'drover-multipass-'));
+		if (directory === undefined) onTestFinished(() => rmSync(this.directory, {recursive: true, force: true}));
 		mkdirSync(path.join(this.directory, 'ssh-keys'));
 		writeFileSync(path.join(this.directory, 'ssh-keys', 'id_rsa'), 'not a key', {mode: 0o600});
 	}
