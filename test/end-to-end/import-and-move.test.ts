@@ -58,7 +58,7 @@ describe('what was made elsewhere', {timeout: 240_000}, () => {
 		expect(await drover.states()).toEqual({});
 		expect(await drover.run('import', 'virtualbox')).toMatchObject({
 			code: 1,
-			stderr: 'Nothing can be imported from "virtualbox".\nIt is: drover import multipass\n',
+			stderr: 'import failed: Nothing can be imported from "virtualbox".\nIt is: drover import multipass\n',
 		});
 	});
 
