@@ -62,6 +62,7 @@ describe('what was made elsewhere', {timeout: 240_000}, () => {
 		});
 	});
 
+	// Connections are refused unless the guest shows the host key that drover has given it.
 	test('comes with its disk, boots, and lets drover in', async () => {
 		const {code, stdout} = await drover.run('import', 'multipass', 'amber-otter');
 		expect(stdout).toBe(
@@ -79,8 +80,6 @@ describe('what was made elsewhere', {timeout: 240_000}, () => {
 		expect(await sh('sudo cat /root/note')).toBe('kept\n');
 		expect((await sh('hostname')).trim()).toBe('amber-otter');
 		expect((await sh('cat /sys/class/net/e*/address')).trim()).toBe('52:54:00:1a:2b:01');
-		// As a mistaken key is refused, this is the one drover has given it.
-		expect((await sh('cat /etc/ssh/ssh_host_ed25519_key.pub')).trim()).toContain(record('amber-otter').ssh.hostKey);
 		expect(data.fingerprint()).toBe(before);
 		await drover.ok('stop', 'amber-otter');
 	});
