@@ -320,8 +320,12 @@ export class LocalEngine implements Engine {
 	async doctor({again}: {again: boolean}) {
 		const began = performance.now();
 		const {paths, system} = this.#parts;
-		const [drivers, host] = await Promise.all([this.#allDrivers(again), hostFacts(paths.data, system)]);
-		const checks = await examine(paths, host, drivers, system);
+		const [drivers, host, search] = await Promise.all([
+			this.#allDrivers(again),
+			hostFacts(paths.data, system),
+			findData(this.#scene.shop.multipassPlaces),
+		]);
+		const checks = await examine(paths, host, drivers, system, search);
 		if (again) this.#emit({type: 'overview', reason: 'the drivers were examined again'});
 		return {drivers, checks, tookMs: Math.round(performance.now() - began)};
 	}

@@ -16,6 +16,7 @@ import {describe, expect, onTestFinished, test} from 'vitest';
 import type {EngineOptions} from '../../source/engine/create-engine.ts';
 import type {Engine, ImportRequest} from '../../source/engine/engine.ts';
 import {type Circumstances, judge} from '../../source/engine/importing/judge.ts';
+import {multipassPlaces} from '../../source/engine/importing/places.ts';
 import type {TheirInstance} from '../../source/engine/importing/read.ts';
 import type {InstanceRecord} from '../../source/model/instance.ts';
 import {instanceDirectory} from '../../source/state/paths.ts';
@@ -440,6 +441,30 @@ describe('hostile data', () => {
 		onTestFinished(() => chmodSync(data.directory, 0o700));
 		const {engine} = await home(data);
 		expect((await engine.importPlan({})).problems[0]).toContain('may not be read by');
+	});
+
+	test('doctor and dashboard tell that there is some', async () => {
+		const data = new MultipassData();
+		data.add('web');
+		const {engine} = await home(data);
+		expect((await engine.overview()).multipass).toBe(data.directory);
+		expect((await engine.doctor({again: false})).checks).toContainEqual({
+			title: 'Multipass',
+			verdict: 'ok',
+			text: `has data in ${data.directory}`,
+			remedy: 'drover import multipass --dry-run shows which of its instances can be copied here.',
+		});
+		const {engine: other} = await home(data, {isInstalled: false});
+		expect(await other.overview()).not.toHaveProperty('multipass');
+		expect((await other.doctor({again: false})).checks.map(({title}) => title)).not.toContain('Multipass');
+	});
+
+	test('where it is, by platform', () => {
+		expect(multipassPlaces('linux', {})[0]).toBe('/var/snap/multipass/common/data/multipassd');
+		expect(multipassPlaces('linux', {MULTIPASS_STORAGE: '/srv/mp'})[0]).toBe('/srv/mp/data');
+		expect(multipassPlaces('linux', {MULTIPASS_STORAGE: 'here'})).toEqual(multipassPlaces('linux', {}));
+		expect(multipassPlaces('darwin', {})).toEqual(['/var/root/Library/Application Support/multipassd']);
+		expect(multipassPlaces('win32', {ProgramData: 'D:\\PD'})).toEqual(['D:\\PD\\Multipass\\data']);
 	});
 
 	test('places without data', async () => {

@@ -25,7 +25,8 @@ export function importLines(layer: ImportLayer, width: number, height: number): 
 		plan.instances.length === 0
 			? wrap(emptyText(plan), width - 4).map(part => line(`  ${part}`))
 			: plan.instances.map((each, index) => rowOf(each, index === chosenIndex(layer, plan)));
-	const room = Math.max(1, height - head.length - foot.length);
+	// On the smallest screens the list matters most.
+	const room = Math.max(3, height - head.length - foot.length);
 	return fill([...head, ...fill(rowsAround(rows, chosenIndex(layer, plan), room), room), ...foot], height);
 }
 

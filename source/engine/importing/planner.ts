@@ -34,7 +34,7 @@ export async function planImport(
 		throw new DroverError('usage.invalid', 'Another name can be given to exactly one instance, which must be named.');
 	}
 	const places = from === undefined ? shop.multipassPlaces : [from];
-	const search = await findData(places);
+	const search = await findData(places, from !== undefined);
 	const problems = search.closed.map(closedSentence);
 	const freeBytes = await free(shop.paths.data);
 	const signal = AbortSignal.timeout(10 * 60_000);

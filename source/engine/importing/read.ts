@@ -42,8 +42,11 @@ export type Search = {
 	readonly closed: readonly string[];
 };
 
-/** Finds the data of a Multipass in one of several places. Looks only. */
-export async function findData(places: readonly string[]): Promise<Search> {
+/**
+ * Finds the data of a Multipass in one of several places. Looks only.
+ * @param isNamed the places are what a person named, and not where one may be
+ */
+export async function findData(places: readonly string[], isNamed = false): Promise<Search> {
 	const closed: string[] = [];
 	for (const place of places) {
 		for (const directory of insides(place)) {
@@ -54,7 +57,9 @@ export async function findData(places: readonly string[]): Promise<Search> {
 				]),
 			);
 			if (isTheirs.includes('yes')) return {directory: await realpath(directory), closed};
-			if (directory === place && isTheirs.includes('closed')) closed.push(place);
+			if (directory !== place || !isTheirs.includes('closed')) continue;
+			// In another user's home nobody can tell whether there is anything.
+			if (isNamed || (await isThere(place)) === 'yes') closed.push(place);
 		}
 	}
 	return {closed};
