@@ -531,7 +531,7 @@ describe('again and again', () => {
 		const data = new MultipassData();
 		data.add('one');
 		data.add('two');
-		const {engine, hypervisor} = await home(data);
+		const {engine, hypervisor, verdicts} = await home(data);
 		hypervisor.before.set('create', () => new Promise(() => {}));
 		const {operation} = await engine.importInstances({by});
 		await until(
@@ -542,6 +542,7 @@ describe('again and again', () => {
 			{name: 'one', state: 'Stopped', reason: 'it is being imported', operation: {kind: 'import'}},
 			{name: 'two', state: 'Stopped', reason: 'it is being imported', operation: {stage: 'waiting for its turn'}},
 		]);
+		expect(await verdicts()).toEqual({one: 'it is being imported as "one"', two: 'it is being imported as "two"'});
 		await engine.cancel({id: operation!.id, by});
 		expect(await engine.wait({id: operation!.id})).toMatchObject({state: 'cancelled'});
 		expect(await engine.list()).toEqual([]);

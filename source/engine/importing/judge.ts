@@ -14,6 +14,8 @@ export type Brought = {
 	readonly name: string;
 	readonly scope: ScopeName;
 	readonly isDeleted: boolean;
+	/** It is being copied just now. */
+	readonly isUnderWay: boolean;
 };
 
 export type Circumstances = {
@@ -256,7 +258,8 @@ export function isSame(a: Origin, b: Origin): boolean {
 	return a.software === b.software && a.scope === b.scope && a.name === b.name && a.mac === b.mac;
 }
 
-function hereReason({name, scope, isDeleted}: Brought, circumstances: Circumstances): string {
+function hereReason({name, scope, isDeleted, isUnderWay}: Brought, circumstances: Circumstances): string {
+	if (isUnderWay) return `it is being imported as "${name}"`;
 	const where = scope === circumstances.scope ? '' : `, in the scope ${scope}`;
 	return `it is here already as "${name}"${where}${isDeleted ? ', in the trash' : ''}`;
 }

@@ -107,8 +107,10 @@ async function broughtOf({instances}: SceneParts): Promise<readonly Brought[]> {
 	const records = await Promise.all(scopeNames.map(scope => instances.records.peek(scope)));
 	return records
 		.flat()
-		.flatMap(({origin, name, scope, deleted}) =>
-			origin === undefined ? [] : [{origin, name, scope, isDeleted: deleted !== undefined}],
+		.flatMap(({origin, name, scope, deleted, phase}) =>
+			origin === undefined
+				? []
+				: [{origin, name, scope, isDeleted: deleted !== undefined, isUnderWay: phase === 'creating'}],
 		);
 }
 
