@@ -1,6 +1,7 @@
 import {randomUUID} from 'node:crypto';
 import process from 'node:process';
 import type {Driver} from '../drivers/driver.ts';
+import {defaultDriver, driversOn} from '../drivers/platforms.ts';
 import {loadDriver} from '../drivers/registry.ts';
 import {readBanner, waitForSsh} from '../guest/answer.ts';
 import {followInit} from '../guest/follow-init.ts';
@@ -97,6 +98,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			followInit,
 			clientKey: () => clientKey(paths),
 			hostKey: generateHostKey,
+			arch: host.architecture === 'arm64' ? 'aarch64' : 'x86_64',
 			setting,
 			now: () => new Date(),
 			random: Math.random,
@@ -117,7 +119,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		});
 	};
 	// A setting of another version or platform must not keep drover from opening; it is told, and not overwritten.
-	const driver = await load(settings.driver()).catch(() => load('qemu'));
+	const driver = await firstThatLoads(settings.driver(), host, load);
 	const engine = new LocalEngine({
 		paths,
 		images,
@@ -140,6 +142,24 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	});
 	await engine.open();
 	return engine;
+}
+
+/** The chosen driver; where this version cannot use it, the platform's default, and then whatever it has. */
+async function firstThatLoads(
+	chosen: DriverName,
+	{platform, architecture}: Host,
+	load: (name: DriverName) => Promise<Driver>,
+): Promise<Driver> {
+	const others = [defaultDriver(platform, architecture), ...driversOn(platform)].filter(name => name !== chosen);
+	try {
+		return await load(chosen);
+	} catch (error) {
+		for (const name of others) {
+			const driver = await load(name).catch(() => undefined);
+			if (driver) return driver;
+		}
+		throw error;
+	}
 }
 
 /** Instances as `ssh` needs to know them: by the port that is kept for them, else by the address they have now. */

@@ -1,4 +1,5 @@
 import {stat} from 'node:fs/promises';
+import {verificationSentence} from '../drivers/verification.ts';
 import {formatSize, gibibyte} from '../model/sizes.ts';
 import {isOpenToOthers} from '../platform/private-directory.ts';
 import {findProgram} from '../platform/programs.ts';
@@ -18,7 +19,7 @@ export async function examine(
 ): Promise<DoctorCheck[]> {
 	const current = drivers.find(driver => driver.current);
 	return [
-		...(current ? [driverCheck(current)] : []),
+		...(current ? [driverCheck(current), ...vouching(current)] : []),
 		await program('OpenSSH client', 'ssh', 'shell and exec use it', 'openssh-client', system),
 		await program('Image tools', 'qemu-img', 'disks are made with it', 'qemu-utils', system),
 		memory(host),
@@ -57,6 +58,19 @@ function driverCheck(driver: DriverInfo): DoctorCheck {
 		text: health.summary,
 		...(health.remedy === undefined ? {} : {remedy: health.remedy}),
 	};
+}
+
+/** That a driver has never run where it runs here should be known before something depends on it. */
+function vouching({name, verification}: DriverInfo): DoctorCheck[] {
+	if (verification === undefined || verification.level === 'real') return [];
+	return [
+		{
+			title: `Driver ${name}`,
+			verdict: 'warning',
+			text: verificationSentence(verification),
+			remedy: 'Keep copies of what matters, and tell the project what you find.',
+		},
+	];
 }
 
 async function program(

@@ -3,6 +3,7 @@ import {capabilities} from '../drivers/capabilities.ts';
 import {featuresOf} from '../drivers/features.ts';
 import {driversOn, platformProblem} from '../drivers/platforms.ts';
 import {unbuiltHealth} from '../drivers/registry.ts';
+import {verificationOf} from '../drivers/verification.ts';
 import {type DriverName, driverNames, type ScopeName, scopeNames, scopeOf} from '../model/driver-name.ts';
 import {nameProblem} from '../model/names.ts';
 import type {System} from '../platform/system.ts';
@@ -29,6 +30,7 @@ export async function driverInfo(
 		problem === undefined
 			? await (driver?.health({again}) ?? unbuiltHealth(name, system))
 			: {installed: false, usable: false, summary: problem, checkedAt: Date.now()};
+	const verification = verificationOf(name, host.platform);
 	return {
 		name,
 		supported: problem === undefined,
@@ -36,6 +38,7 @@ export async function driverInfo(
 		current: name === current,
 		health,
 		capabilities: capabilities(name, host.platform),
+		...(verification === undefined ? {} : {verification}),
 		...featuresOf(driver),
 		scope: scopeOf(name),
 		instances: await countInstances(paths, scopeOf(name)),

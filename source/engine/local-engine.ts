@@ -364,7 +364,7 @@ export class LocalEngine implements Engine {
 	async set({key, value, by}: {key: string; value: string; by: string}) {
 		if (key === 'local.driver') return this.#setDriver(value, by);
 		const snapshot = snapshotKey(key);
-		if (snapshot !== undefined) return this.#scene.snapshots.set(snapshot, value);
+		if (snapshot !== undefined) return this.#scene.snapshots.set(snapshot, value, by);
 		const name = restoreKey(key);
 		if (name !== undefined) return setRestore(this.#scene.instances, name, value);
 		const changed = this.#parts.settings.set(key, value);

@@ -2,7 +2,8 @@ import {open} from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
 import {checkCloudConfig} from '../guest/seed.ts';
-import {causeText, DroverError, errorData} from '../model/errors.ts';
+import {causeWords} from '../model/cause-words.ts';
+import {DroverError, errorData} from '../model/errors.ts';
 import {parseNetworkSpec} from '../model/network-spec.ts';
 import {type Profile, type Profiles, templateName} from '../model/profile.ts';
 import {limits, parseSize} from '../model/sizes.ts';
@@ -135,7 +136,7 @@ async function profileOf(
 		await checkCloudConfig(text);
 		return {...rest, cloudInit: isFile ? plainLine(cloudInit) : '', cloudInitText: text};
 	} catch (error) {
-		const why = error instanceof DroverError ? errorData(error).message : causeText(error);
+		const why = error instanceof DroverError ? errorData(error).message : causeWords(error);
 		return wrong(`cannot be used: ${why.replace(/^The cloud-init file cannot be used: /, '')}`);
 	}
 }

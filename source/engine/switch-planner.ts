@@ -1,6 +1,6 @@
 import {statfs} from 'node:fs/promises';
 import {capability} from '../drivers/capabilities.ts';
-import {platformProblem} from '../drivers/platforms.ts';
+import {driversOn, platformProblem} from '../drivers/platforms.ts';
 import {type DriverName, driverTitles, scopeOf} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import {planSwitch, type SwitchPlan} from '../model/switch.ts';
@@ -32,7 +32,11 @@ export async function planFor(parts: PlannerParts, to: DriverName): Promise<Swit
 		throw new DroverError('setting.invalid', `The driver is ${driverTitles[to]} already.`);
 	}
 	const unsupported = platformProblem(to, host.platform);
-	if (unsupported !== undefined) throw new DroverError('driver.unsupported', `${unsupported}.`);
+	if (unsupported !== undefined) {
+		throw new DroverError('driver.unsupported', `${unsupported}.`, {
+			next: `Use one of ${driversOn(host.platform).join(', ')}.`,
+		});
+	}
 	const target = await parts.makeScene(to);
 	try {
 		const isShared = scopeOf(from) === scopeOf(to);

@@ -112,7 +112,10 @@ describe('a file of profiles', () => {
 			'name: a\n    mounts:\n      - /ok\n      - src',
 			/line 5: profiles\[0\]\.mounts\[1\] must begin with a whole path/,
 		],
-		['name: a\n    cloud-init: nowhere.yaml', /line 3: profiles\[0\]\.cloud-init cannot be used: ENOENT/],
+		[
+			'name: a\n    cloud-init: nowhere.yaml',
+			/line 3: profiles\[0\]\.cloud-init cannot be used: .*nowhere\.yaml: there is no such file/,
+		],
 		[
 			'name: a\n    cloud-init: template:nothing',
 			/line 3: profiles\[0\]\.cloud-init names a template that there is not\./,

@@ -156,7 +156,7 @@ const requests: Readonly<Record<InstanceAction, Ask>> = {
 	mounts: (engine, name) =>
 		engine.mount({name, mount: {source: tmpdir(), target: '/mnt/a', type: 'classic', uidMap: [], gidMap: []}, by}),
 	networks: (engine, name) => engine.addNetwork({name, network: 'br0', by}),
-	edit: (engine, name) => engine.resize({name, cpus: 2, by}),
+	edit: (engine, name) => engine.resize({name, memory: 2 ** 29, by}),
 	delete: act('delete'),
 	recover: act('recover'),
 	purge: act('purge'),

@@ -68,6 +68,7 @@ export function fakeDriver(name: DriverName = 'qemu', more: Partial<DriverInfo> 
 			checkedAt: 0,
 		},
 		capabilities: capabilities(name, 'linux'),
+		...(name === 'qemu' ? {verification: {level: 'real', note: 'on QEMU 7.2'} as const} : {}),
 		features: name === 'lxd' ? driverFeatures.filter(feature => feature !== 'plug') : [],
 		snapshotsLive: false,
 		resizesLive: name === 'lxd' ? ['cpus', 'memory'] : [],

@@ -7,6 +7,7 @@ import {withLastLaunch} from './launch-choices.ts';
 import {also, change, step, tell} from './layers.ts';
 import type {Message, Model, Step} from './model.ts';
 import {newestFirst, onBegun, onEnded, onOperation, withAlert} from './operation-news.ts';
+import {pageLoads} from './page-loads.ts';
 import {openScreen, perform} from './perform.ts';
 import {emptyRoster, replaceAll, withFilter} from './roster.ts';
 import {onSampleDue, onSamples, withSampling} from './sampling.ts';
@@ -108,6 +109,8 @@ function onOverview(model: Model, {overview, at}: Extract<Message, {type: 'overv
 		overview.elsewhere.every(scope => scope.count === 0);
 	if (isFirstRun) return openScreen(settled, 'doctor', at);
 	let result = cameBack ? tell(settled, 'Connected again.', 'good') : step(settled);
+	// What a page asked for meanwhile was not answered.
+	if (model.link.kind !== 'live') result = also(result, latest => step(latest, ...pageLoads(latest)));
 	// What ended while nobody listened is told now.
 	for (const operation of operations) {
 		if (settled.mine.has(operation.id) && isEnded(operation)) {

@@ -20,6 +20,7 @@ import {resize} from '../machine/resize.ts';
 import {diskFile} from '../machine/rest.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {guestAgent} from './agent.ts';
+import {balloonOf} from './balloon.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
 import {Domains} from './domains.ts';
 import {Events} from './events.ts';
@@ -124,11 +125,12 @@ export function createLibvirtDriver({
 		observe: (record, place) => observe(shared, beliefs, record, place),
 		resize: (record, place, hardware, work) =>
 			shared.lanes.run(record.id, work.signal, signal =>
-				resize(machineJob(shared, record, place, work, signal), hardware),
+				resize(machineJob(shared, record, place, work, signal), hardware, balloonOf(shared, record)),
 			),
+		resizesLive: new Set(['memory'] as const),
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
-		metrics: (record, place) => metrics(shared, record, place),
+		metrics: (record, place, options) => metrics(shared, record, place, options),
 		async inspect(record, place) {
 			const found = await shared.machines.find(record.id, filesOf(place));
 			if (!found) return {};

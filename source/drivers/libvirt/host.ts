@@ -116,6 +116,10 @@ export class LibvirtHostProbe {
 			const qemuHealth = await this.#qemu.health(again);
 			const qemu = await this.#qemu.require().catch(() => undefined);
 			if (!qemu) return no(`libvirt ${version}: ${qemuHealth.summary}`, false, qemuHealth.remedy, version);
+			if (qemu.kind.arch !== 'x86_64') {
+				const why = `this version of drover runs no ${qemu.kind.arch} guests by libvirt`;
+				return no(`libvirt ${version}: ${why}.`, true, 'Use the qemu or the lxd driver.', version);
+			}
 			return await this.#judge(virsh, qemu, version, qemuHealth, begun);
 		} catch (error) {
 			return no(`libvirt could not be looked at: ${(error as Error).message}`, false, installPackages);

@@ -5,6 +5,7 @@ import {removeTraces} from '../machine/files.ts';
 import {cancelled, checkCancelled} from '../machine/lanes.ts';
 import type {MachineProcess} from '../machine/process.ts';
 import {discardSavedMemory, settleSavedMemory} from '../machine/settle.ts';
+import {diskStuck} from '../machine/space.ts';
 import {destroyDomain, findOwn, type Job, jobOf, type Shared, stateOf, waitForgotten} from './context.ts';
 import {keyOf} from './domains.ts';
 import {VirshError, virshError} from './virsh.ts';
@@ -60,6 +61,7 @@ async function persuade(job: Job, found: MachineProcess, deadline: number): Prom
 			const now = Date.now();
 			if (now >= deadline) return false;
 			if (now - pressedAt >= pressAgainMs) {
+				if (pressedAt > 0 && (await stateOf(job).catch(() => undefined)) === 'io-error') throw diskStuck('power off');
 				pressedAt = now;
 				await ask('acpi');
 			}

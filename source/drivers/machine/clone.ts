@@ -7,6 +7,7 @@ import type {MachineJob} from './context.ts';
 import {keepDisk, writeSeed} from './create.ts';
 import {type DiskInformation, diskInformation} from './disk-information.ts';
 import {filesOf} from './files.ts';
+import {keepCopy} from './flash.ts';
 import {checkHardware} from './hardware.ts';
 import {checkCancelled} from './lanes.ts';
 import {lastLine, run} from './programs.ts';
@@ -37,6 +38,8 @@ export async function clone(job: MachineJob, source: CloneSource, seed: CreateIn
 		await copy(job, imageProgram, filesOf(source.place).disk, disk);
 	}
 	checkCancelled(job.signal);
+	const variables = filesOf(source.place).variables;
+	if (await exists(variables)) await keepCopy(variables, files.variables);
 	await writeSeed(files, seed);
 }
 

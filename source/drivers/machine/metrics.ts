@@ -1,4 +1,5 @@
 import {stat} from 'node:fs/promises';
+import {setTimeout as sleep} from 'node:timers/promises';
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {Metrics} from '../../model/metrics.ts';
 import type {InstanceFiles} from './files.ts';
@@ -8,6 +9,8 @@ import type {MachineProcess, Machines} from './process.ts';
 export type Inside = {
 	/** What the guest itself says of its memory, lately. Bytes. */
 	readonly memory?: {readonly used: number; readonly total: number};
+	/** What the guest itself says of its interfaces. Bytes since its boot. */
+	readonly network?: {readonly received: number; readonly sent: number} | undefined;
 	/** Bytes the guest has read from and written to its disk since the machine was started or resumed. */
 	readonly disk?: {readonly read: number; readonly written: number};
 };
@@ -17,8 +20,7 @@ const freshMs = 30_000;
 
 /**
  * One sample: processor time of the machine's process, what its disk takes on the host, and what the hypervisor knows.
- * Where the guest does not tell about its memory, that of the host which it has ever touched stands in. A network that is
- * inside the process has no counters to be read.
+ * Where the guest does not tell about its memory, that of the host which it has ever touched stands in.
  * @param ask its failure costs what it would have told, and nothing else
  * @returns `undefined` when the process is gone, or this host does not tell of it
  */
@@ -42,8 +44,23 @@ export async function sample(
 		cpuSeconds: usage.cpuSeconds,
 		...(memory === undefined ? {} : {memoryUsed: memory.used, memoryTotal: memory.total}),
 		...(inside?.disk === undefined ? {} : {diskRead: inside.disk.read, diskWritten: inside.disk.written}),
+		...(inside?.network === undefined ? {} : {received: inside.network.received, sent: inside.network.sent}),
 		...(disk === undefined ? {} : {diskUsed: disk.blocks * 512}),
 	};
+}
+
+/** A network that is inside QEMU's process is counted by the guest alone; it has so long to tell, milliseconds. */
+export const networkTimeoutMs = 600;
+
+/** What a guest tells in time; one that does not keeps nothing else from being told. */
+export async function inTime<Value>(asked: Promise<Value>): Promise<Value | undefined> {
+	const limit = new AbortController();
+	const late = sleep(networkTimeoutMs, undefined, {signal: limit.signal}).catch(() => undefined);
+	try {
+		return await Promise.race([asked.catch(() => undefined), late]);
+	} finally {
+		limit.abort();
+	}
 }
 
 function touched(used: number | undefined, total: number): Inside['memory'] {

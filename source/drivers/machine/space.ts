@@ -37,6 +37,15 @@ export function diskFull(needed: number, free: number): DroverError {
 	);
 }
 
+/** The hypervisor holds a guest still, as a write of the guest's did not fit onto the host's disk. */
+export function diskStuck(what: string): DroverError {
+	return new DroverError(
+		'host.disk-full',
+		`The guest waits for its disk to be written, most likely because the host’s disk is full, so it cannot ${what}.`,
+		{next: 'Free some disk space and ask again, or cut its power with stop --force.'},
+	);
+}
+
 /** Bytes a second that even a slow disk writes; what takes longer has failed. */
 const slowestRate = 4 * mebibyte;
 

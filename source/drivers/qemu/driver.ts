@@ -18,11 +18,13 @@ import {acceleratorOf, Machines} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
 import {diskFile} from '../machine/rest.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
+import {balloonOf} from './balloon.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
 import {forwards, notesOf} from './forwards.ts';
 import {withAgent} from './guest.ts';
 import {metrics} from './metrics.ts';
 import {Monitors} from './monitors.ts';
+import {darwinNetworks} from './networks.ts';
 import {observe} from './observe.ts';
 import {removeSnapshot, restoreSnapshot, takeSnapshot} from './snapshots.ts';
 import {start} from './start.ts';
@@ -89,10 +91,12 @@ export function createQemuDriver({paths, system = thisSystem(), ...options}: Qem
 			await rm(place.sockets, {recursive: true, force: true});
 		},
 		observe: (record, place) => observe(shared, record, place),
-		resize: (record, place, hardware, work) => inLane(record, place, work, job => resize(job, hardware)),
+		resize: (record, place, hardware, work) =>
+			inLane(record, place, work, job => resize(job, hardware, balloonOf(job))),
+		resizesLive: new Set(['memory'] as const),
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
-		metrics: (record, place) => metrics(shared, record, place),
+		metrics: (record, place, options) => metrics(shared, record, place, options),
 		async inspect(record, place) {
 			const found = await shared.machines.find(record.id, filesOf(place));
 			if (!found) return {};
@@ -109,6 +113,7 @@ export function createQemuDriver({paths, system = thisSystem(), ...options}: Qem
 			isLive: true,
 		},
 		diskFile: (_record, place) => diskFile(filesOf(place)),
+		...(system.platform === 'darwin' ? darwinNetworks(shared) : {}),
 		clone: (source, record, place, seed, work) => inLane(record, place, work, job => clone(job, source, seed)),
 	};
 }

@@ -5,12 +5,14 @@ import {plainLine} from '../../model/text.ts';
 import {makePrivate} from '../../state/paths.ts';
 import {trimConsole} from '../machine/console.ts';
 import {update} from '../machine/context.ts';
+import {demandKind, keepVariables} from '../machine/create.ts';
 import type {Accelerator} from '../machine/hardware.ts';
 import {keepIdentity} from '../machine/identity.ts';
 import {cancelled} from '../machine/lanes.ts';
 import {startError} from '../machine/start-error.ts';
 import {commandLine} from './command-line.ts';
 import type {Job} from './context.ts';
+import {demandNics} from './networks.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {type Spawned, spawnQemu} from './spawn.ts';
 
@@ -34,7 +36,10 @@ export async function launchQemu(
 	input: LaunchInput,
 	ready: (monitor: Qmp, spawned: Spawned) => Promise<void>,
 ): Promise<'started' | 'other'> {
-	const {program} = await job.host.require();
+	const {program, flash} = await job.host.require();
+	await demandKind(job);
+	await demandNics(job);
+	await keepVariables(job);
 	makePrivate(job.place.sockets);
 	await trimConsole(job.files.console);
 	for (let attempt = 1; ; attempt++) {
@@ -48,6 +53,8 @@ export async function launchQemu(
 					files: job.files,
 					accelerator: input.accelerator,
 					incoming: input.incoming !== undefined,
+					platform: job.system.platform,
+					flash,
 				}),
 				directory: job.place.directory,
 				logFile: job.files.log,

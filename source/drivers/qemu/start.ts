@@ -2,6 +2,7 @@ import {type FileHandle, open, rename} from 'node:fs/promises';
 import {DroverError} from '../../model/errors.ts';
 import type {SuspendStamp} from '../../model/instance.ts';
 import {syncDirectory} from '../../state/atomic.ts';
+import {buildAnew} from '../machine/balloon.ts';
 import {fileNames} from '../machine/files.ts';
 import {keepPort} from '../machine/identity.ts';
 import {acceleratorProblem, checkLoadable, loadingTimeoutMs} from '../machine/load.ts';
@@ -27,6 +28,7 @@ export async function start(job: Job): Promise<void> {
 
 async function boot(job: Job): Promise<void> {
 	job.work.progress('starting QEMU');
+	await buildAnew(job);
 	const {verdict} = await job.host.require();
 	const outcome = await launchQemu(job, {accelerator: verdict.accelerator}, async monitor => {
 		const state = await runState(monitor);

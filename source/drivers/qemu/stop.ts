@@ -4,11 +4,12 @@ import {removeTraces} from '../machine/files.ts';
 import {cancelled, checkCancelled} from '../machine/lanes.ts';
 import type {MachineProcess} from '../machine/process.ts';
 import {discardSavedMemory, settleSavedMemory} from '../machine/settle.ts';
+import {diskStuck} from '../machine/space.ts';
 import {findOwn, type Job} from './context.ts';
 import {withAgent} from './guest.ts';
 import {monitorError} from './monitors.ts';
 import {type Qmp, QmpError} from './qmp.ts';
-import {goOn, runState, until} from './waiting.ts';
+import {goOn, isHeldByDisk, runState, until} from './waiting.ts';
 
 /** When a guest has not begun to power off by then, its agent is asked as well. */
 const firstPatienceMs = 3000;
@@ -29,7 +30,7 @@ export async function stop(job: Job, timeoutMs: number): Promise<void> {
 		.use(job.files, {timeoutMs: 5000, signal: job.signal}, async monitor => {
 			const state = await runState(monitor);
 			if (state === 'inmigrate' || state === 'postmigrate') throw notRunning('stopped');
-			if (state === 'paused') await goOn(monitor);
+			if (state === 'paused' || state === 'io-error') await goOn(monitor);
 			return persuade(job, found, monitor, deadline);
 		})
 		.catch(async error => {
@@ -55,14 +56,18 @@ async function persuade(job: Job, found: MachineProcess, monitor: Qmp, deadline:
 	let pressedAt = 0;
 	let isAgentAsked = false;
 	let isPoweringOff = false;
+	let isStuck = false;
 	const subscription = monitor.onEvent(event => {
 		if (event.name === 'SHUTDOWN') isPoweringOff = true;
+		if (isHeldByDisk(event)) isStuck = true;
 	});
 	try {
 		return await until(
 			monitor,
 			async () => {
 				if (!(await job.machines.isAlive(found, job.record.id))) return true;
+				// It will not see the power button until somebody makes room.
+				if (isStuck) throw diskStuck('power off');
 				if (isPoweringOff || monitor.isClosed) return job.machines.waitGone(found, job.record.id, 1000, job.signal);
 				const now = Date.now();
 				if (now - pressedAt >= pressAgainMs) {
@@ -78,7 +83,12 @@ async function persuade(job: Job, found: MachineProcess, monitor: Qmp, deadline:
 				}
 				return false;
 			},
-			{events: ['SHUTDOWN'], everyMs: 200, timeoutMs: Math.max(1, deadline - begun), signal: job.signal},
+			{
+				events: ['SHUTDOWN', 'BLOCK_IO_ERROR'],
+				everyMs: 200,
+				timeoutMs: Math.max(1, deadline - begun),
+				signal: job.signal,
+			},
 		);
 	} finally {
 		subscription.close();

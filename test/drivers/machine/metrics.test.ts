@@ -5,7 +5,8 @@ import process from 'node:process';
 import {describe, expect, onTestFinished, test} from 'vitest';
 import {parseStats} from '../../../source/drivers/libvirt/stats.ts';
 import {filesOf} from '../../../source/drivers/machine/files.ts';
-import {type Inside, sample} from '../../../source/drivers/machine/metrics.ts';
+import {parseNetworkUse} from '../../../source/drivers/machine/guest.ts';
+import {type Inside, inTime, sample} from '../../../source/drivers/machine/metrics.ts';
 import {Machines} from '../../../source/drivers/machine/process.ts';
 import {parseBalloon, parseBlockStats} from '../../../source/drivers/qemu/metrics.ts';
 import {thisSystem} from '../../../source/platform/system.ts';
@@ -40,6 +41,36 @@ describe('what a guest says of its memory', () => {
 		expect(said({'stat-total-memory': -5})).toBeUndefined();
 		expect(parseBalloon(undefined, now)).toBeUndefined();
 		expect(parseBalloon({stats: 'many'}, now)).toBeUndefined();
+	});
+});
+
+describe('what a guest says of its network', () => {
+	const of = (name: unknown, received: unknown, sent: unknown) => ({
+		name,
+		statistics: {'rx-bytes': received, 'tx-bytes': sent},
+	});
+
+	test('is the sum of its interfaces, but for loopback', () => {
+		expect(parseNetworkUse([of('lo', 5, 5), of('eth0', 10, 20), of('eth1', 1, 2)])).toEqual({received: 11, sent: 22});
+		expect(parseNetworkUse([of('eth0', 10, 20), {name: 'eth1'}])).toEqual({received: 10, sent: 20});
+	});
+
+	test.each([
+		[undefined],
+		[[]],
+		[[null]],
+		[[of('lo', 1, 1)]],
+		[[of('eth0', '1', 2)]],
+		[[of('eth0', -1, 2)]],
+		[{eth0: 1}],
+	])('%j tells nothing', answer => {
+		expect(parseNetworkUse(answer)).toBeUndefined();
+	});
+
+	test('is not waited for', async () => {
+		expect(await inTime(Promise.resolve(1))).toBe(1);
+		expect(await inTime(Promise.reject(new Error('no agent')))).toBeUndefined();
+		expect(await inTime(new Promise(() => {}))).toBeUndefined();
 	});
 });
 

@@ -245,8 +245,8 @@ describe('room for the memory', () => {
 		expect((await readdir(subject.place.directory)).filter(name => name.startsWith('state'))).toEqual([]);
 	});
 
-	// Needs the right to mount, which root has outside of most containers.
-	test('a full disk is told with figures, before and in the middle of it', async ({skip}) => {
+	/** An instance whose directory is a disk of its own, and how much room to leave on it. Needs the right to mount. */
+	async function onSmallDisk(skip: (why: string) => void) {
 		const machine = await makeMachine({isStarted: false});
 		const {subject, driver} = machine;
 		const {directory} = subject.place;
@@ -266,6 +266,26 @@ describe('room for the memory', () => {
 			const {bavail, bsize} = statfsSync(directory);
 			writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - free)));
 		};
+		return {subject, driver, directory, filler, room};
+	}
+
+	test('a guest that waits for its disk is not waited for, and stops once there is room', async ({skip}) => {
+		const {subject, driver, filler, room} = await onSmallDisk(skip);
+		room(0);
+		// Booting writes.
+		await expect.poll(() => subject.power(driver), {timeout: 60_000, interval: 500}).toBe('paused');
+		const stuck = {code: 'host.disk-full', next: expect.stringContaining('--force')};
+		await expect(subject.stop(driver)).rejects.toMatchObject(stuck);
+		await expect(subject.start(driver)).rejects.toMatchObject(stuck);
+		rmSync(filler, {force: true});
+		await subject.start(driver);
+		expect(await subject.power(driver)).toBe('running');
+		await subject.stop(driver);
+		expect(await subject.power(driver)).toBe('off');
+	});
+
+	test('a full disk is told with figures, before and in the middle of it', async ({skip}) => {
+		const {subject, driver, directory, filler, room} = await onSmallDisk(skip);
 		room(8 * mebibyte);
 		const full = {code: 'host.disk-full', message: expect.stringMatching(/MiB.*free/)};
 		await expect(subject.suspend(driver)).rejects.toMatchObject(full);
