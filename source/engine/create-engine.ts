@@ -17,6 +17,7 @@ import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
 import {openSettings} from '../state/settings.ts';
 import {DriverPool} from './driver-pool.ts';
+import {multipassPlaces} from './importing/places.ts';
 import {Instances} from './instances.ts';
 import {Layers} from './layers.ts';
 import {LocalEngine} from './local-engine.ts';
@@ -67,6 +68,8 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			records: new RecordStore(paths),
 			paths,
 			onChange(change) {
+				// One that is looked at beside the current one is nobody's business.
+				if (!engine.isCurrent(instances)) return;
 				engine.emit({type: 'instances', ...change});
 				// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
 				// After the end nothing must appear in a home that may be removed.
@@ -103,6 +106,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			now: () => new Date(),
 			random: Math.random,
 			uuid: randomUUID,
+			multipassPlaces: multipassPlaces(host.platform, system.environment),
 			...options.workshop,
 		};
 		return new Scene({driver, instances, shop, operations, host});

@@ -161,6 +161,12 @@ export class Instances {
 		this.#schedule();
 	}
 
+	/** Tells of all of them anew: they are the current ones now. */
+	announce(): void {
+		for (const {view} of this.#entries.values()) this.#changed.set(view.id, view);
+		this.#schedule();
+	}
+
 	/** Looks at one instance now. */
 	async observe(entry: Entry, what = ''): Promise<Observation | undefined> {
 		if (entry.stored.kind !== 'record' || entry.isGone) return undefined;

@@ -210,11 +210,15 @@ export async function readSeed(
 	shop: Workshop,
 	record: InstanceRecord,
 	directory: string,
-	{isContainer, isClone = false}: {isContainer: boolean; isClone?: boolean},
+	{
+		isContainer,
+		isClone = false,
+		withCloudInit = true,
+	}: {isContainer: boolean; isClone?: boolean /** What its user asked cloud-init for. */; withCloudInit?: boolean},
 ) {
 	const [hostKey, cloudInit] = await Promise.all([
 		readFile(path.join(directory, hostKeyName), 'utf8'),
-		cloudInitOf(directory),
+		withCloudInit ? cloudInitOf(directory) : undefined,
 	]);
 	const {public: clientKey} = await shop.clientKey();
 	return seedFiles({

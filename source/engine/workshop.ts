@@ -37,4 +37,6 @@ export type Workshop = {
 	readonly now: () => Date;
 	readonly random: () => number;
 	readonly uuid: () => string;
+	/** Where an installed Multipass may keep its data. */
+	readonly multipassPlaces: readonly string[];
 };

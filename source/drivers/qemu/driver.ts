@@ -17,6 +17,7 @@ import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
 import {acceleratorOf, Machines} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
+import {diskFile} from '../machine/rest.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {balloonOf} from './balloon.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
@@ -112,6 +113,7 @@ export function createQemuDriver({paths, system = thisSystem(), ...options}: Qem
 			remove: (record, place, tag, work) => inLane(record, place, work, job => removeSnapshot(job, tag)),
 			isLive: true,
 		},
+		diskFile: (_record, place) => diskFile(filesOf(place)),
 		...(system.platform === 'darwin' ? darwinNetworks(shared) : {}),
 		clone: (source, record, place, seed, work) => inLane(record, place, work, job => clone(job, source, seed)),
 		linkedClone: (source, record, place, layer, seed, work) =>
