@@ -3,6 +3,7 @@ import type {ErrorData} from './errors.ts';
 import type {Forward} from './forward.ts';
 import type {Mount, MountView} from './mount.ts';
 import type {Nic} from './network.ts';
+import type {PrivateNic, PrivatePlace} from './private-network.ts';
 import type {PlannedSnapshot, SnapshotView} from './snapshot.ts';
 import type {InstanceState} from './state.ts';
 
@@ -102,6 +103,8 @@ export type Hardware = {
 	readonly machine?: string;
 	/** Network interfaces beside the first. */
 	readonly nics?: readonly Nic[];
+	/** Its card on the private network of its scope. Absent: it is not on it, and never will be. */
+	readonly privateNic?: PrivateNic;
 };
 
 export type SshIdentity = {
@@ -251,6 +254,8 @@ export type InstanceDetail = InstanceView & {
 	readonly guestError?: ErrorData;
 	/** Network interfaces beside the first. */
 	readonly nics?: readonly Nic[];
+	/** Absent: it is not on the private network. */
+	readonly privateNetwork?: PrivatePlace;
 	/** Oldest first; absent as the count is. */
 	readonly snapshots?: readonly SnapshotView[];
 	/** Sentences worth knowing about it: a limit that is not enforced, a mount whose files belong to nobody. */

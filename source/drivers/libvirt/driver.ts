@@ -14,6 +14,7 @@ import {QemuHostProbe} from '../machine/host.ts';
 import {Lanes} from '../machine/lanes.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
+import {machinePrivateNetwork} from '../machine/private-network.ts';
 import {acceleratorOf, findProcess} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
@@ -114,6 +115,7 @@ export function createLibvirtDriver({paths, uri, program, emulator, host}: Libvi
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
 		metrics: (record, place) => metrics(shared, record, place),
+		privateNetwork: machinePrivateNetwork(shared.host),
 		async inspect(record, place) {
 			const found = await findProcess(record.id, filesOf(place));
 			if (!found) return {};

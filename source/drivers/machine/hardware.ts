@@ -2,6 +2,7 @@ import {createHash} from 'node:crypto';
 import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
 import {nameProblem} from '../../model/names.ts';
+import {privateNicProblem} from '../../model/private-network.ts';
 import {mebibyte} from '../../model/sizes.ts';
 
 export type Accelerator = 'kvm' | 'hvf' | 'tcg';
@@ -14,6 +15,7 @@ export const pciSlots = {
 	balloon: 0x5,
 	random: 0x6,
 	network: 0x10,
+	privateNetwork: 0x11,
 } as const;
 
 /**
@@ -21,7 +23,7 @@ export const pciSlots = {
  * memory image of the one is fit for the other exactly when this is equal.
  */
 export function devicesDigest(record: InstanceRecord): string {
-	const {mac} = record.hardware;
+	const {mac, privateNic} = record.hardware;
 	const devices = [
 		`virtio-serial-pci@${pciSlots.serial}`,
 		'virtserialport:org.qemu.guest_agent.0',
@@ -32,6 +34,8 @@ export function devicesDigest(record: InstanceRecord): string {
 		`virtio-net-pci@${pciSlots.network}:${mac}`,
 		'isa-serial@0',
 		'memory:memfd',
+		// Not a word about what a machine does not have: what was saved without it still fits.
+		...(privateNic === undefined ? [] : [`virtio-net-pci@${pciSlots.privateNetwork}:${privateNic.mac}`]),
 	];
 	return createHash('sha256').update(devices.join('\n')).digest('hex');
 }
@@ -54,6 +58,7 @@ export function checkHardware(record: InstanceRecord): void {
 		nameProblem(record.name) ??
 		(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(record.id) ? undefined : 'its id is not a UUID') ??
 		(/^[\da-f]{2}(?::[\da-f]{2}){5}$/.test(hardware.mac) ? undefined : 'its MAC address is not one') ??
+		(hardware.privateNic === undefined ? undefined : privateNicProblem(hardware.privateNic)) ??
 		(isCount(hardware.cpus, mostProcessors) ? undefined : `it can have 1 to ${mostProcessors} processors`) ??
 		(isCount(memoryMebibytes(record), 2 ** 24) ? undefined : 'its memory size is not usable') ??
 		(isCount(hardware.disk, Number.MAX_SAFE_INTEGER) ? undefined : 'its disk size is not usable') ??

@@ -8,6 +8,7 @@ import {update} from '../machine/context.ts';
 import type {Accelerator} from '../machine/hardware.ts';
 import {keepIdentity} from '../machine/identity.ts';
 import {cancelled} from '../machine/lanes.ts';
+import {hasStream} from '../machine/private-network.ts';
 import {endProcess, findProcess} from '../machine/process.ts';
 import {startError} from '../machine/start-error.ts';
 import {commandLine} from './command-line.ts';
@@ -35,7 +36,7 @@ export async function launchQemu(
 	input: LaunchInput,
 	ready: (monitor: Qmp, spawned: Spawned) => Promise<void>,
 ): Promise<'started' | 'other'> {
-	const {program} = await job.host.require();
+	const {program, version} = await job.host.require();
 	makePrivate(job.place.sockets);
 	await trimConsole(job.files.console);
 	for (let attempt = 1; ; attempt++) {
@@ -48,6 +49,7 @@ export async function launchQemu(
 					record: job.record,
 					files: job.files,
 					accelerator: input.accelerator,
+					isPlugged: hasStream(version),
 					incoming: input.incoming !== undefined,
 				}),
 				directory: job.place.directory,
