@@ -150,7 +150,7 @@ export class LocalEngine implements Engine {
 	async info({names, runtime}: {names: readonly string[]; runtime: boolean}): Promise<readonly InstanceDetail[]> {
 		const {instances} = this.#scene;
 		const views = names.length === 0 ? await this.list() : names.map(name => instances.get(name).view);
-		return Promise.all(views.map(view => guestDetail(instances, instances.get(view.name), runtime)));
+		return Promise.all(views.map(view => guestDetail(this.#scene.shop, instances.get(view.name), runtime)));
 	}
 
 	async launch(request: LaunchRequest) {
@@ -284,7 +284,8 @@ export class LocalEngine implements Engine {
 		const began = performance.now();
 		const {paths} = this.#parts;
 		const [drivers, host] = await Promise.all([this.#allDrivers(again), hostFacts(paths.data)]);
-		const checks = await examine(paths, host, drivers);
+		const network = await this.#scene.shop.network.check();
+		const checks = [...(await examine(paths, host, drivers)), ...(network === undefined ? [] : [network])];
 		if (again) this.#emit({type: 'overview', reason: 'the drivers were examined again'});
 		return {drivers, checks, tookMs: Math.round(performance.now() - began)};
 	}

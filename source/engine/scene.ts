@@ -55,6 +55,7 @@ export class Scene {
 		this.actions.takeUp(entries);
 		this.clones.takeUp(entries);
 		this.shop.mounts.open();
+		this.shop.network.open();
 	}
 
 	/** After a reboot of the host: what ran runs again, as far as each instance's restore policy has it. */
@@ -71,7 +72,7 @@ export class Scene {
 
 	/** Whether something is due, or lives only as long as this process. */
 	get isNeeded(): boolean {
-		return !this.#delayed.isEmpty || this.shop.mounts.isBusy;
+		return !this.#delayed.isEmpty || this.shop.mounts.isBusy || this.shop.network.isBusy;
 	}
 
 	async refresh(): Promise<void> {
@@ -88,6 +89,7 @@ export class Scene {
 			this.instances.all().map(entry => Promise.all([this.instances.settled(entry), entry.aside?.ended])),
 		);
 		await this.shop.mounts.close();
+		this.shop.network.close();
 		this.instances.close();
 	}
 

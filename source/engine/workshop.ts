@@ -4,6 +4,7 @@ import type {ImageStore} from '../images/image.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Instances} from './instances.ts';
 import type {MountKeeper} from './mount-keeper.ts';
+import type {PrivateNetwork} from './private-network.ts';
 
 /** What the pieces of work share. */
 export type Workshop = {
@@ -11,6 +12,7 @@ export type Workshop = {
 	readonly instances: Instances;
 	readonly images: ImageStore;
 	readonly mounts: MountKeeper;
+	readonly network: PrivateNetwork;
 	/** Resolves with the SSH banner. @throws DroverError `guest.unanswered` */
 	readonly waitForAnswer: (request: {
 		host: string;
