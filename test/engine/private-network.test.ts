@@ -24,7 +24,14 @@ async function withNetwork({paths = scratchPaths(), hypervisor = new SimulatedHy
 		hypervisor,
 		openNetwork(onReport) {
 			report = onReport;
-			return {follow: next => void (plan = next), close: () => void (isClosed = true)};
+			return {
+				follow(next) {
+					plan = next;
+				},
+				close() {
+					isClosed = true;
+				},
+			};
 		},
 	});
 	const launch = async (name: string) => engine.wait({id: (await engine.launch({name, by})).id});
