@@ -128,6 +128,14 @@ export type CloneSource = {readonly record: InstanceRecord; readonly place: Inst
 /** Where the disk of an instance is, for whoever copies it. */
 export type DiskFile = {readonly file: string; readonly format: 'qcow2' | 'raw' | 'vdi' | 'vhdx'};
 
+/** The private network of a scope, as far as it is the driver's: machines have a card, and a socket for its frames. */
+export type DriverPrivateNetwork = {
+	/** Why instances cannot be on it here, in words without a full stop. Looks only. */
+	problem(): Promise<string | undefined>;
+	/** Where a machine that runs listens for the one who carries its frames, as QEMU's `-netdev stream` has them. */
+	socket(place: InstancePlace): string;
+};
+
 /** What the engine gives an adopted instance. */
 export type AdoptSeed = {
 	readonly id: string;
@@ -240,6 +248,8 @@ export type Driver = {
 	readonly resizesLive?: ReadonlySet<LiveChange>;
 
 	readonly snapshots?: DriverSnapshots;
+
+	readonly privateNetwork?: DriverPrivateNetwork;
 
 	/**
 	 * Makes what `create` makes, with the disk of another instance: a copy that depends on nothing of the other's, without

@@ -12,6 +12,8 @@ import type {ImageStore} from '../images/image.ts';
 import {version} from '../model/build.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
+import {hostRoutes} from '../network/host-routes.ts';
+import {NetworkSession} from '../network/session.ts';
 import {type System, thisSystem} from '../platform/system.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
@@ -25,6 +27,7 @@ import {MountKeeper} from './mount-keeper.ts';
 import {mountOpener} from './mount-opener.ts';
 import type {pauseAfter} from './mount-plan.ts';
 import {Operations} from './operations.ts';
+import {PrivateNetwork, type PrivateNetworkParts} from './private-network.ts';
 import {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
 import {Settings} from './settings-desk.ts';
@@ -46,6 +49,10 @@ export type EngineOptions = {
 	/** What Node runs to become the process that serves a mount. Default: this very program. */
 	readonly mountProgram?: readonly string[];
 	readonly mountPause?: typeof pauseAfter;
+	/** Instead of the process that serves the private network. */
+	readonly openNetwork?: PrivateNetworkParts['openSession'];
+	/** What Node runs to become that process. Default: this very program. */
+	readonly networkProgram?: readonly string[];
 };
 
 /** Puts the engine together over the directories of one user and opens it. Only one may be open over them at a time. */
@@ -93,6 +100,18 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 						options.openClassic ?? (async input => (await import('../guest/mount/classic.ts')).openClassic(input)),
 					program: options.mountProgram ?? [process.argv[1] ?? '', 'serve-mount'],
 				}),
+			}),
+			network: new PrivateNetwork({
+				instances,
+				setting,
+				routes: hostRoutes,
+				openSession:
+					options.openNetwork ??
+					(onReport =>
+						new NetworkSession({
+							program: options.networkProgram ?? [process.argv[1] ?? '', 'serve-network'],
+							onReport,
+						})),
 			}),
 			waitForAnswer: waitForSsh,
 			tryAnswer: ssh =>

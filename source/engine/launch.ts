@@ -68,6 +68,7 @@ export async function prepareLaunch(
 		...(mounts.length === 0 ? {} : {mounts}),
 	};
 	const macs = new MacAddresses(shop.instances, shop.random, networks);
+	const privateNic = await shop.network.place(() => macs.free());
 	const now = shop.now().toISOString();
 	const record: InstanceRecord = {
 		schema: 1,
@@ -86,6 +87,7 @@ export async function prepareLaunch(
 			disk: request.disk ?? limits.diskDefault,
 			mac: macs.free(),
 			...(networks.length === 0 ? {} : {nics: networks.map(spec => macs.nic(spec))}),
+			...(privateNic === undefined ? {} : {privateNic}),
 		},
 		ssh: {user: image.user, hostKey: hostKey.public},
 		desired: 'running',
@@ -227,6 +229,8 @@ export async function readSeed(
 		user: record.ssh.user,
 		mac: record.hardware.mac,
 		nics: record.hardware.nics ?? [],
+		privateNic: record.hardware.privateNic,
+		os: record.image.os,
 		isContainer,
 		isClone,
 		clientKey,

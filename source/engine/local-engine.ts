@@ -174,7 +174,7 @@ export class LocalEngine implements Engine {
 		const views = names.length === 0 ? await this.list() : names.map(name => instances.get(name).view);
 		const shared = await this.#parts.layers.shared(scopeOf(this.#scene.driver.name));
 		return Promise.all(
-			views.map(({name}) => guestDetail(instances, instances.get(name), {runtime, linked: shared.get(name)})),
+			views.map(({name}) => guestDetail(this.#scene.shop, instances.get(name), {runtime, linked: shared.get(name)})),
 		);
 	}
 
@@ -327,12 +327,17 @@ export class LocalEngine implements Engine {
 	async doctor({again}: {again: boolean}) {
 		const began = performance.now();
 		const {paths, system} = this.#parts;
-		const [drivers, host, search] = await Promise.all([
+		const {multipassPlaces, network} = this.#scene.shop;
+		const [drivers, host, search, networkCheck] = await Promise.all([
 			this.#allDrivers(again),
 			hostFacts(paths.data, system),
-			findData(this.#scene.shop.multipassPlaces),
+			findData(multipassPlaces),
+			network.check(),
 		]);
-		const checks = await examine(paths, host, drivers, system, search);
+		const checks = [
+			...(await examine(paths, host, drivers, system, search)),
+			...(networkCheck === undefined ? [] : [networkCheck]),
+		];
 		if (again) this.#emit({type: 'overview', reason: 'the drivers were examined again'});
 		return {drivers, checks, tookMs: Math.round(performance.now() - began)};
 	}

@@ -4,6 +4,7 @@ import type {Forward} from './forward.ts';
 import type {Origin} from './import-plan.ts';
 import type {Mount, MountView} from './mount.ts';
 import type {Nic} from './network.ts';
+import type {PrivateNic, PrivatePlace} from './private-network.ts';
 import type {PlannedSnapshot, SnapshotView} from './snapshot.ts';
 import type {InstanceState} from './state.ts';
 
@@ -118,6 +119,8 @@ export type Hardware = {
 	readonly machine?: string;
 	/** Network interfaces beside the first. */
 	readonly nics?: readonly Nic[];
+	/** Its card on the private network of its scope. Absent: it is not on it, and never will be. */
+	readonly privateNic?: PrivateNic;
 };
 
 export type SshIdentity = {
@@ -290,6 +293,8 @@ export type InstanceDetail = InstanceView & {
 		/** The instances whose disks lie over one of them, too. */
 		readonly with: readonly string[];
 	};
+	/** Absent: it is not on the private network. */
+	readonly privateNetwork?: PrivatePlace;
 	/** Oldest first; absent as the count is. */
 	readonly snapshots?: readonly SnapshotView[];
 	/** Sentences worth knowing about it: a limit that is not enforced, a mount whose files belong to nobody. */

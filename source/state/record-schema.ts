@@ -3,6 +3,7 @@ import {driverNames, scopeNames} from '../model/driver-name.ts';
 import {forwardProtocols, isIpv4} from '../model/forward.ts';
 import {type InstanceRecord, intentActions, restorePolicies} from '../model/instance.ts';
 import {nameProblem} from '../model/names.ts';
+import {privateNicProblem} from '../model/private-network.ts';
 import {count, cpus, line, mac, mounts, nic, nics, positive, time} from './schema-parts.ts';
 import {plannedSnapshot, tag} from './snapshot-schema.ts';
 
@@ -25,6 +26,11 @@ const forward = v.object({
 	host: port,
 	guest: port,
 });
+
+const privateNic = v.pipe(
+	v.object({mac, address: line, prefix: count}),
+	v.check(nic => privateNicProblem(nic) === undefined, 'is not a place on a private network'),
+);
 
 const options = v.object({
 	force: v.optional(v.boolean()),
@@ -64,6 +70,7 @@ const schema = v.object({
 		mac,
 		machine: v.optional(machine),
 		nics: v.optional(nics),
+		privateNic: v.optional(privateNic),
 	}),
 	ssh: v.object({
 		user: v.pipe(v.string(), v.regex(/^[a-z_][\w-]{0,31}$/, 'is not a user name')),

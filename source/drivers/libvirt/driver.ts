@@ -16,6 +16,7 @@ import {Lanes} from '../machine/lanes.ts';
 import {linkedClone} from '../machine/link.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
+import {machinePrivateNetwork} from '../machine/private-network.ts';
 import {acceleratorOf, Machines} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
 import {diskFile} from '../machine/rest.ts';
@@ -132,6 +133,7 @@ export function createLibvirtDriver({
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
 		metrics: (record, place, options) => metrics(shared, record, place, options),
+		privateNetwork: machinePrivateNetwork(shared.host),
 		async inspect(record, place) {
 			const found = await shared.machines.find(record.id, filesOf(place));
 			if (!found) return {};
