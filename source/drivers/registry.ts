@@ -19,6 +19,10 @@ const built: Partial<Record<DriverName, (paths: Paths, setting: SettingReader) =
 		const {createLxdDriver} = await import('./lxd/driver.ts');
 		return createLxdDriver({paths, setting});
 	},
+	async virtualbox(paths) {
+		const {createVirtualBoxDriver} = await import('./virtualbox/driver.ts');
+		return createVirtualBoxDriver({paths});
+	},
 };
 
 /** Programs whose presence tells that a hypervisor is installed. */

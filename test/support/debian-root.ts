@@ -24,10 +24,7 @@ export type DebianRoot = {
 export async function debianRoot(wanted: DebianRoot): Promise<{readonly root: string} | string> {
 	const {name, suite, components, packages} = wanted;
 	const recipe = JSON.stringify({suite, packages, unneeded, components});
-	const root = path.join(
-		imageCache,
-		`${name}-root-${createHash('sha256').update(recipe).digest('hex').slice(0, 8)}`,
-	);
+	const root = path.join(imageCache, `${name}-root-${createHash('sha256').update(recipe).digest('hex').slice(0, 8)}`);
 	if (await stat(root).catch(() => undefined)) return {root};
 	if (findOnPath('mmdebstrap') === undefined) return 'mmdebstrap is not installed, which makes a root directory for it';
 	const mirrors = await debianMirrors(suite, ['main', ...(components ?? [])].join(' '));
