@@ -145,10 +145,9 @@ async function unregister(job: Job): Promise<void> {
 		if (!(error instanceof ManageError) || error.problem !== 'missing') throw error;
 	}
 	const {disk, diskPart, seed} = filesOf(place);
-	// Where the machine has had them they are gone with it; what a broken creation left is not.
-	if (await stat(diskPart).catch(() => undefined)) await forgetMedium(job, diskPart);
-	if (!(await readSettings(record, place))) {
-		await forgetMedium(job, disk);
-		await forgetMedium(job, seed, 'dvd');
-	}
+	// Disks go with the machine that has them; what a broken creation left is without one, and a drive's stays in any case.
+	const isThere = async (file: string) => (await stat(file).catch(() => undefined)) !== undefined;
+	if (await isThere(seed)) await forgetMedium(job, seed, 'dvd');
+	if (await isThere(diskPart)) await forgetMedium(job, diskPart);
+	if (!(await readSettings(record, place)) && (await isThere(disk))) await forgetMedium(job, disk);
 }

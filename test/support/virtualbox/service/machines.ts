@@ -80,7 +80,8 @@ export async function unregistervm(world: World, args: readonly string[]): Promi
 			throw new Refusal(`Cannot unregister the machine '${machine.name}' while it is locked`, codes.locked);
 		}
 		world.machines.delete(machine.id);
-		for (const {path: file} of machine.attachments) world.media.delete(file);
+		// Disks go with their machine, and what was in its drives stays in the list.
+		for (const {path: file, kind} of machine.attachments) if (kind === 'hdd') world.media.delete(file);
 		world.save();
 		return {};
 	});
@@ -228,7 +229,7 @@ export async function modifyvm(world: World, args: readonly string[]): Promise<A
 			if (set === undefined) throw new Refusal(`Unknown option: ${option}`);
 			const value = rest[index++] ?? '';
 			// It says so, and goes on with what stands after it as if all were well.
-			if (base.startsWith('--nic') && Number(digits) > 8) {
+			if (Number(digits) > 8) {
 				err += `VBoxManage: error: Invalid NIC number ${digits}\n`;
 				continue;
 			}

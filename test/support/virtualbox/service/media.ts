@@ -121,9 +121,9 @@ export async function convertfromraw(args: readonly string[]): Promise<Answer> {
 	const [from, to] = optionsOf(args).words;
 	const {size} = statSync(from!);
 	await convert(['-f', 'raw', from!], to!);
+	// On the standard error, as if it were progress.
 	return {
-		err: '',
-		out: `Converting from raw image file="${from}" to file="${to}"...\nCreating dynamic image with size ${size} bytes (${Math.floor(size / 2 ** 20)}MB)...\n`,
+		err: `Converting from raw image file="${from}" to file="${to}"...\nCreating dynamic image with size ${size} bytes (${Math.floor(size / 2 ** 20)}MB)...\n`,
 	};
 }
 

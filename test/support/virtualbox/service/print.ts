@@ -34,7 +34,8 @@ export function infoOf(machine: Machine): string {
 		`firmware=${text(machine.firmware.toUpperCase())}`,
 		`cpus=${machine.cpus}`,
 		'hpet="off"',
-		'pae="off"',
+		// By the kind of guest; the ones here are told apart so far.
+		`pae=${on(machine.ostype === 'Linux_64')}`,
 		'longmode="on"',
 		'triplefaultreset="off"',
 		'apic="on"',

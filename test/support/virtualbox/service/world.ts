@@ -89,7 +89,11 @@ export class World {
 			this.machines.get(what) ??
 			[...this.machines.values()].find(({id, name}) => name === what && !this.unreadable.has(id));
 		if (found) return found;
-		throw new Refusal(`Could not find a registered machine named '${what}'`, codes.missing);
+		const isId = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(what);
+		throw new Refusal(
+			`Could not find a registered machine ${isId ? `with UUID {${what}}` : `named '${what}'`}`,
+			codes.missing,
+		);
 	}
 
 	/** Works on a machine that nobody else works on. @throws Refusal */
