@@ -1,10 +1,10 @@
 import {existsSync} from 'node:fs';
 import {chmod, mkdtemp, readFile, rename, rm, writeFile} from 'node:fs/promises';
-import {connect} from 'node:net';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import {fileURLToPath} from 'node:url';
+import {execa} from 'execa';
 import type {Behaviour} from './service/world.ts';
 
 /**
@@ -28,12 +28,9 @@ export type StandIn = {
 export async function standIn(behaviour: Behaviour = {}): Promise<StandIn> {
 	const home = await mkdtemp(path.join(tmpdir(), 'vbox-'));
 	const program = path.join(home, 'VBoxManage');
-	const client = fileURLToPath(new URL('client.ts', import.meta.url));
+	const [client, service] = ['client.sh', 'service/main.ts'].map(file => fileURLToPath(new URL(file, import.meta.url)));
 	const calls = path.join(home, 'calls');
-	await writeFile(
-		program,
-		`#!/bin/sh\necho "$*" >> '${calls}'\nVBOX_STAND_IN='${home}' exec '${process.execPath}' '${client}' "$@"\n`,
-	);
+	await writeFile(program, `#!/bin/sh\nexec bash '${client}' '${home}' '${process.execPath}' '${service}' "$@"\n`);
 	await chmod(program, 0o755);
 	const behave = async (next: Behaviour) => {
 		const file = path.join(home, 'behaviour.json');
@@ -48,14 +45,9 @@ export async function standIn(behaviour: Behaviour = {}): Promise<StandIn> {
 		calls: async () => (await readFile(calls, 'utf8').catch(() => '')).split('\n').filter(line => line !== ''),
 		service: async () => Number(await readFile(path.join(home, 'svc.pid'), 'utf8')),
 		async close() {
-			const socket = path.join(home, 'svc.sock');
-			if (existsSync(socket)) {
-				await new Promise<void>(resolve => {
-					const connection = connect(socket, () => connection.write('["stand-in-end"]\n'));
-					connection.on('error', () => resolve());
-					connection.on('close', () => resolve());
-				});
-			}
+			// What has just been started may not listen yet.
+			if (existsSync(path.join(home, 'svc.lock')))
+				await execa(program, ['stand-in-end'], {reject: false, timeout: 30_000});
 			await rm(home, {recursive: true, force: true, maxRetries: 5});
 		},
 	};

@@ -1,6 +1,7 @@
 // The stand-in's VBoxSVC: holds all machines, and ends a while after the last client and machine are gone.
-import {existsSync, rmSync, writeFileSync} from 'node:fs';
-import {createServer, type Socket} from 'node:net';
+import {randomUUID} from 'node:crypto';
+import {existsSync, mkdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {type AddressInfo, createServer, type Socket} from 'node:net';
 import path from 'node:path';
 import process from 'node:process';
 import {createvm, getextradata, modifyvm, setextradata, storageattach, storagectl, unregistervm} from './machines.ts';
@@ -13,9 +14,11 @@ import {World} from './world.ts';
 
 const home = process.argv[2]!;
 const idleMs = 5000;
-const socketFile = path.join(home, 'svc.sock');
+const portFile = path.join(home, 'port');
+const token = randomUUID();
 const guests: Guests = new Map();
 let clients = 0;
+let answers = 0;
 let idleSince = Date.now();
 
 type Command = (args: readonly string[]) => Answer | Promise<Answer>;
@@ -99,34 +102,59 @@ async function answer([name = '', ...args]: readonly string[]): Promise<Answer> 
 	}
 }
 
+/** A token, how many arguments there are, and these, each ended by a NUL; the answer is in files, by a number. */
 function serve(socket: Socket): void {
 	clients++;
-	let text = '';
+	let bytes = Buffer.alloc(0);
+	let number = 0;
 	socket.on('data', async chunk => {
-		text += String(chunk);
-		if (!text.includes('\n')) return;
-		const args = JSON.parse(text) as string[];
+		if (number !== 0) return;
+		bytes = Buffer.concat([bytes, chunk as Buffer]);
+		const [given, count, ...args] = bytes.toString('utf8').split('\0');
+		if (count === undefined || args.length <= Number(count)) return;
+		number = ++answers;
+		if (given !== token) return void socket.destroy();
+		args.length = Number(count);
 		if (args[0] === 'stand-in-end') return end();
 		const {out = '', err = '', code = 0} = await answer(args);
-		socket.end(`${JSON.stringify({out, err, code})}\n`);
+		writeFileSync(fileOf(number, 'out'), out);
+		writeFileSync(fileOf(number, 'err'), err);
+		socket.write(`${number} ${code}\n`);
 	});
 	socket.on('error', () => {});
 	socket.on('close', () => {
 		clients--;
 		idleSince = Date.now();
+		for (const stream of ['out', 'err'] as const) rmSync(fileOf(number, stream), {force: true});
 	});
+}
+
+function fileOf(number: number, stream: 'out' | 'err'): string {
+	return path.join(home, 'answers', `${number}.${stream}`);
 }
 
 function end(): void {
 	for (const {process: child} of guests.values()) child.kill('SIGKILL');
-	rmSync(socketFile, {force: true});
+	rmSync(portFile, {force: true});
+	rmSync(path.join(home, 'svc.lock'), {force: true});
 	process.exit(0);
 }
 
 const world = new World(home);
 const server = createServer(serve);
-server.on('error', () => process.exit(0));
-server.listen(socketFile, () => writeFileSync(path.join(home, 'svc.pid'), String(process.pid)));
+mkdirSync(path.join(home, 'answers'), {recursive: true, mode: 0o700});
+try {
+	// Of two that are started at the same time one gives way.
+	writeFileSync(path.join(home, 'svc.lock'), String(process.pid), {flag: 'wx'});
+} catch {
+	process.exit(0);
+}
+server.listen(0, '127.0.0.1', () => {
+	const {port} = server.address() as AddressInfo;
+	writeFileSync(path.join(home, 'svc.pid'), String(process.pid));
+	writeFileSync(`${portFile}.new`, `${port} ${token}\n`, {mode: 0o600});
+	renameSync(`${portFile}.new`, portFile);
+});
 setInterval(() => {
 	if (clients === 0 && guests.size === 0 && Date.now() - idleSince > idleMs) end();
 }, 250);
