@@ -11,6 +11,7 @@ if (missing !== undefined) {
 	describe('the driver contract: virtualbox', () => test.skip(`needs ${missing} for the stand-in`, () => {}));
 } else {
 	const virtualBox = await standIn({guest: 'qemu'});
+	await virtualBox.warm();
 	afterAll(() => virtualBox.close(), 60_000);
 	contractSuite('virtualbox (a stand-in for VBoxManage, with real guests)', virtualboxSetup(virtualBox));
 }

@@ -73,7 +73,7 @@ async function demandSpace({place}: Job, bytes: number): Promise<void> {
 }
 
 async function copy(job: Job, command: readonly string[], size: number, stage: string): Promise<void> {
-	const {manage, signal, work, files} = job;
+	const {manage, signal, work} = job;
 	await removePart(job);
 	work.progress(stage, 0);
 	try {
@@ -91,7 +91,6 @@ async function copy(job: Job, command: readonly string[], size: number, stage: s
 			cause: error,
 		});
 	}
-	await chmod(files.diskPart, 0o600);
 }
 
 /** What was made aside becomes the disk. */
@@ -100,6 +99,7 @@ async function keepDisk(job: Job, size: number): Promise<void> {
 	try {
 		await manage.work(['modifymedium', 'disk', files.diskPart, '--resizebyte', String(size)], {signal});
 		await forgetMedium(job, files.diskPart);
+		await chmod(files.diskPart, 0o600);
 		const handle = await open(files.diskPart, 'r+');
 		await handle.sync().finally(() => handle.close());
 		await rename(files.diskPart, files.disk);

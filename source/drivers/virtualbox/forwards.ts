@@ -76,7 +76,13 @@ export async function rulesBeforeStart(job: Job, machine: Machine, port: number)
 		const isThere = present.some(each => each.name === rule.name && isSameForward(each, rule));
 		if (isThere && (await hostPortProblem(rule)) === undefined) kept.push(rule);
 	}
-	await say(job, false, planRules(present, kept));
+	try {
+		await say(job, false, planRules(present, kept));
+	} catch (error) {
+		// Another daemon has changed them in the same moment: what there is has to be looked at again.
+		if (error instanceof ManageError && error.problem === 'refused') throw new ManageError('locked', error.message);
+		throw error;
+	}
 }
 
 /** Makes the forwards of a machine that runs those of its record; one at rest gets them at its start. */

@@ -19,7 +19,7 @@ type Finding = {readonly health: DriverHealth; readonly found?: Found};
 
 const title = driverTitles.virtualbox;
 /** What a question may take in all while it is looked for; `health` may take 5 s. */
-const answerLimitMs = 2200;
+const answerLimitMs = 2400;
 const oldest = 6;
 
 const install: Readonly<Record<VirtualBoxHost['platform'], string>> = {

@@ -19,6 +19,8 @@ export type StandIn = {
 	/** The arguments of every process that was started of it, in order. */
 	calls(): Promise<string[]>;
 	behave(behaviour: Behaviour): Promise<void>;
+	/** Has the service started, for tests with time limits. */
+	warm(): Promise<void>;
 	/** The pid of the service, which is there while something asks or runs. */
 	service(): Promise<number>;
 	/** Ends the service and all machines. */
@@ -40,6 +42,7 @@ export async function standIn(behaviour: Behaviour = {}): Promise<StandIn> {
 	await behave(behaviour);
 	return {
 		program,
+		warm: async () => void (await execa(program, ['list', 'vms'], {timeout: 60_000})),
 		home,
 		behave,
 		calls: async () => (await readFile(calls, 'utf8').catch(() => '')).split('\n').filter(line => line !== ''),

@@ -13,7 +13,8 @@ import {adoptstate, controlvm, discardstate, type Guests, startvm} from './runni
 import {World} from './world.ts';
 
 const home = process.argv[2]!;
-const idleMs = 5000;
+/** The real one waits five seconds; Node takes too long to start on a busy host for that. */
+const idleMs = 120_000;
 const portFile = path.join(home, 'port');
 const token = randomUUID();
 const guests: Guests = new Map();
@@ -81,7 +82,7 @@ const commands: Readonly<Record<string, Command>> = {
 	setextradata: args => setextradata(world, args),
 	getextradata: args => getextradata(world, args),
 	clonemedium: args => clonemedium(world, args),
-	convertfromraw: args => convertfromraw(args),
+	convertfromraw: args => convertfromraw(world, args),
 	modifymedium: args => modifymedium(world, args),
 	closemedium: args => closemedium(world, args),
 	startvm: args => startvm(world, guests, args),

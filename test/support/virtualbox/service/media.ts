@@ -1,6 +1,7 @@
 import {execFile} from 'node:child_process';
 import {randomUUID} from 'node:crypto';
 import {
+	chmodSync,
 	closeSync,
 	existsSync,
 	openSync,
@@ -9,6 +10,7 @@ import {
 	rmSync,
 	statSync,
 	truncateSync,
+	writeFileSync,
 	writeSync,
 } from 'node:fs';
 import {promisify} from 'node:util';
@@ -91,13 +93,41 @@ export async function openMedium(world: World, what: string, kind: 'disk' | 'dvd
 	return medium;
 }
 
-async function convert(args: readonly string[], to: string): Promise<Medium> {
-	await qemuImg('convert', ...args, '-O', 'vdi', `${to}.new`);
+/** Makes a VDI. Where no guest ever reads it, one that has only a head. */
+async function convert(world: World, format: string, from: string, size: number, to: string): Promise<Medium> {
 	const uuid = randomUUID();
+	if (world.behaviour.guest === 'qemu') {
+		await qemuImg('convert', '-f', format, '-O', 'vdi', from, `${to}.new`);
+	} else {
+		const bytes = Buffer.alloc(512);
+		bytes.writeUInt32LE(0xbe_da_10_7f, 64);
+		bytes.writeBigUInt64LE(BigInt(size), sizeAt);
+		writeFileSync(`${to}.new`, bytes);
+	}
+	chmodSync(`${to}.new`, 0o600);
 	writeUuid(`${to}.new`, uuid);
 	renameSync(`${to}.new`, to);
-	const capacity = Number(head(to, 512).readBigUInt64LE(sizeAt));
-	return {uuid, path: to, format: 'VDI', kind: 'disk', capacity};
+	return {uuid, path: to, format: 'VDI', kind: 'disk', capacity: size};
+}
+
+/** Gives a VDI another size. QEMU's tool makes a new one for it. */
+async function grow(world: World, {path: file, uuid}: Medium, size: number): Promise<void> {
+	if (world.behaviour.guest === 'qemu') {
+		const raw = `${file}.raw`;
+		await qemuImg('convert', '-f', 'vdi', '-O', 'raw', file, raw);
+		truncateSync(raw, size);
+		await qemuImg('convert', '-f', 'raw', '-O', 'vdi', raw, `${file}.new`);
+		rmSync(raw);
+		chmodSync(`${file}.new`, 0o600);
+		writeUuid(`${file}.new`, uuid);
+		renameSync(`${file}.new`, file);
+		return;
+	}
+	const bytes = Buffer.alloc(8);
+	bytes.writeBigUInt64LE(BigInt(size));
+	const descriptor = openSync(file, 'r+');
+	writeSync(descriptor, bytes, 0, 8, sizeAt);
+	closeSync(descriptor);
 }
 
 export async function clonemedium(world: World, args: readonly string[]): Promise<Answer> {
@@ -111,16 +141,16 @@ export async function clonemedium(world: World, args: readonly string[]): Promis
 		);
 	}
 	const format = source.format === 'QCOW' ? 'qcow2' : 'vdi';
-	const medium = await convert(['-f', format, source.path], to!);
+	const medium = await convert(world, format, source.path, source.capacity, to!);
 	world.media.set(to!, medium);
 	world.save();
 	return {out: `Clone medium created in format 'VDI'. UUID: ${medium.uuid}\n`, err: bar};
 }
 
-export async function convertfromraw(args: readonly string[]): Promise<Answer> {
+export async function convertfromraw(world: World, args: readonly string[]): Promise<Answer> {
 	const [from, to] = optionsOf(args).words;
 	const {size} = statSync(from!);
-	await convert(['-f', 'raw', from!], to!);
+	await convert(world, 'raw', from!, size, to!);
 	// On the standard error, as if it were progress.
 	return {
 		err: `Converting from raw image file="${from}" to file="${to}"...\nCreating dynamic image with size ${size} bytes (${Math.floor(size / 2 ** 20)}MB)...\n`,
@@ -139,13 +169,7 @@ export async function modifymedium(world: World, args: readonly string[]): Promi
 		);
 	}
 	if (wanted > medium.capacity) {
-		const raw = `${medium.path}.raw`;
-		await qemuImg('convert', '-f', 'vdi', '-O', 'raw', medium.path, raw);
-		truncateSync(raw, wanted);
-		await qemuImg('convert', '-f', 'raw', '-O', 'vdi', raw, `${medium.path}.new`);
-		rmSync(raw);
-		writeUuid(`${medium.path}.new`, medium.uuid);
-		renameSync(`${medium.path}.new`, medium.path);
+		await grow(world, medium, wanted);
 		medium.capacity = wanted;
 		world.save();
 	}
