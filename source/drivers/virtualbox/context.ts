@@ -64,7 +64,10 @@ const infoTimeoutMs = 15_000;
 /** @returns `undefined` when VirtualBox does not know it. @throws ManageError */
 export async function findMachine(job: Pick<Job, 'manage' | 'record'>): Promise<Machine | undefined> {
 	try {
-		const text = await job.manage.look(['showvminfo', job.record.id, '--machinereadable'], {timeoutMs: infoTimeoutMs});
+		const text = await job.manage.look(['showvminfo', job.record.id, '--machinereadable'], {
+			timeoutMs: infoTimeoutMs,
+			lockPatienceMs: 3000,
+		});
 		const info = parseInfo(text);
 		const state = info.get('VMState') ?? '';
 		return {state, phase: phaseOf(state), info};

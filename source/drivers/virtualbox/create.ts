@@ -118,8 +118,8 @@ async function attach({manage, record, files}: Job, {info}: Machine): Promise<vo
 	);
 	if (!hasController) {
 		await manage.work([
-			...['storagectl', record.id, '--name', controller, '--add', 'sata', '--controller', 'IntelAhci'],
-			...['--portcount', '2', '--bootable', 'on'],
+			...['storagectl', record.id, '--name', controller, '--add', 'ide', '--controller', 'PIIX4'],
+			...['--bootable', 'on'],
 		]);
 	}
 	const plug = async (port: number, type: 'hdd' | 'dvddrive', medium: string) => {

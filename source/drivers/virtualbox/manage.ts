@@ -38,6 +38,8 @@ const problems: Readonly<Record<string, ManageProblem>> = {
 	'80bb0002': 'state',
 	'80bb0004': 'file',
 	'80bb0007': 'locked',
+	// Another program let go of it in the moment it was looked at.
+	'80bb000b': 'locked',
 	'80bb000c': 'in-use',
 	// E_ACCESSDENIED: the object is not ready, as while the service is only just being started.
 	'80070005': 'locked',
@@ -100,21 +102,26 @@ export class Manage {
 		this.#environment = environment;
 	}
 
-	/** Looks. @throws ManageError */
+	/** Looks, and at nothing twice unless it is told to be patient with locks. @throws ManageError */
 	async look(args: readonly string[], options: AskOptions = {}): Promise<string> {
-		return this.#once(args, options);
+		return this.#patiently(options, options.lockPatienceMs ?? 0, () => this.#once(args, options));
 	}
 
 	/** Works, when it is its turn, and again while another program has the machine. @throws ManageError */
 	async work(args: readonly string[], options: AskOptions = {}): Promise<string> {
-		const deadline = Date.now() + (options.lockPatienceMs ?? standardLockPatienceMs);
-		for (;;) {
+		return this.#patiently(options, options.lockPatienceMs ?? standardLockPatienceMs, () =>
+			this.#inTurn(() => this.#once(args, options)),
+		);
+	}
+
+	async #patiently<Result>({signal}: AskOptions, patienceMs: number, act: () => Promise<Result>): Promise<Result> {
+		for (const deadline = Date.now() + patienceMs; ; ) {
 			try {
-				return await this.#inTurn(() => this.#once(args, options));
+				return await act();
 			} catch (error) {
-				if (!(error instanceof ManageError) || error.problem !== 'locked' || Date.now() > deadline) throw error;
+				if (!(error instanceof ManageError) || error.problem !== 'locked' || Date.now() >= deadline) throw error;
 				await sleep(lockPauseMs);
-				if (options.signal?.aborted) throw new ManageError('aborted', 'it was called off');
+				if (signal?.aborted) throw new ManageError('aborted', 'it was called off');
 			}
 		}
 	}

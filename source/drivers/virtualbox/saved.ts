@@ -15,7 +15,7 @@ const magic = '\x7fVirtualBox SavedState V';
 /** A digest over everything the guest finds plugged in. */
 export function devicesDigest({hardware}: InstanceRecord): string {
 	const nics = (hardware.nics ?? []).map(({mac}, index) => `virtio-net@${index + 2}:${mac}`);
-	const devices = ['ahci@0:disk', 'ahci@1:seed', 'uart@0', `virtio-net@1:${hardware.mac}`, ...nics];
+	const devices = ['piix4-ide@0:disk', 'piix4-ide@1:seed', 'uart@0', `virtio-net@1:${hardware.mac}`, ...nics];
 	return createHash('sha256').update(devices.join('\n')).digest('hex');
 }
 
@@ -25,8 +25,11 @@ export function attachedDisk(info: ReadonlyMap<string, string>, place: InstanceP
 	return found === undefined || found === 'none' || found === 'emptydrive' ? filesOf(place).disk : found;
 }
 
-/** The name of the storage controller. */
-export const controller = 'SATA';
+/**
+ * The name of the storage controller. It is IDE’s: kernels that are made for the cloud leave out the driver of the SATA
+ * controller that VirtualBox has, and all have the one for this.
+ */
+export const controller = 'IDE';
 
 export async function diskStamp(disk: string): Promise<SuspendStamp['disk'] | undefined> {
 	const found = await stat(disk).catch(() => undefined);

@@ -55,7 +55,7 @@ export async function furnish(standIn: StandIn, paths: Paths, states: readonly s
 			boot: ['disk', 'none', 'none', 'none'],
 			audio: 'none',
 			nics: Array.from({length: 8}, emptyNic),
-			controllers: [{name: 'SATA', ports: 2}],
+			controllers: ['IDE'],
 			attachments: [],
 			extra: {},
 			description: '',

@@ -14,6 +14,7 @@ import {
 import {createServer} from 'node:net';
 import path from 'node:path';
 import {connectQmp, type Qmp} from '../../../../source/drivers/qemu/qmp.ts';
+import {dataOf} from './media.ts';
 import type {Machine} from './model.ts';
 import type {World} from './world.ts';
 
@@ -138,20 +139,22 @@ async function qemu(world: World, machine: Machine, saved: string | undefined): 
 		forwards.push(`hostfwd=${forward.protocol}:${forward.address}:${forward.host}-:${forward.guest}`);
 	}
 	const disk = attachments.find(({kind}) => kind === 'hdd')!;
+	const data = dataOf(disk.path);
 	const dvd = attachments.find(({kind}) => kind === 'dvddrive');
 	const console = uart?.mode.startsWith('file,') ? uart.mode.slice(5) : '/dev/null';
 	const mac = (text: string) => text.match(/../g)!.join(':');
 	const args = [
 		...['-name', name, '-uuid', id, '-machine', 'pc', '-accel', 'tcg,tb-size=64', '-cpu', 'qemu64,hypervisor=on'],
 		...['-m', String(memory), '-smp', String(cpus), '-display', 'none', '-nodefaults', '-no-user-config'],
-		...['-device', 'ich9-ahci,id=sata', '-drive', `if=none,id=d0,format=vdi,file=${disk.path}`],
-		...['-device', 'ide-hd,bus=sata.0,drive=d0,bootindex=1'],
+		...['-blockdev', `driver=file,node-name=f0,filename=${disk.path}`],
+		...['-blockdev', `driver=raw,node-name=d0,file=f0,offset=${data.offset},size=${data.size}`],
+		...['-device', 'ide-hd,bus=ide.0,unit=0,drive=d0,bootindex=1'],
 		...(dvd
 			? [
 					'-drive',
 					`if=none,id=d1,format=raw,readonly=on,media=cdrom,file=${dvd.path}`,
 					'-device',
-					'ide-cd,bus=sata.1,drive=d1',
+					'ide-cd,bus=ide.1,unit=0,drive=d1',
 				]
 			: []),
 		...['-chardev', `file,id=uart,path=${console},append=on`, '-device', 'isa-serial,chardev=uart'],

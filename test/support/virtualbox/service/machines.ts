@@ -245,13 +245,13 @@ export async function storagectl(world: World, args: readonly string[]): Promise
 	const {options, words} = optionsOf(args);
 	const name = options.get('--name')!;
 	return world.change(words[0]!, machine => {
-		if (machine.controllers.some(each => each.name === name)) {
+		if (machine.controllers.includes(name)) {
 			throw new Refusal(
 				`Storage controller named '${name}' already exists`,
 				'VBOX_E_OBJECT_IN_USE (0x80bb000c), component SessionMachine, interface IMachine, callee nsISupports',
 			);
 		}
-		machine.controllers.push({name, ports: Number(options.get('--portcount') ?? 30)});
+		machine.controllers.push(name);
 		world.keep(machine);
 		return {};
 	});

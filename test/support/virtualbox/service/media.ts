@@ -51,6 +51,12 @@ function writeUuid(file: string, uuid: string): void {
 	closeSync(descriptor);
 }
 
+/** Where a disk of one piece has its data, and how much. */
+export function dataOf(file: string): {offset: number; size: number} {
+	const bytes = head(file, 512);
+	return {offset: bytes.readUInt32LE(344), size: Number(bytes.readBigUInt64LE(sizeAt))};
+}
+
 /** @throws Refusal */
 export async function openMedium(world: World, what: string, kind: 'disk' | 'dvd'): Promise<Medium> {
 	const known = world.media.get(what) ?? [...world.media.values()].find(({uuid}) => uuid === what);
@@ -97,7 +103,8 @@ export async function openMedium(world: World, what: string, kind: 'disk' | 'dvd
 async function convert(world: World, format: string, from: string, size: number, to: string): Promise<Medium> {
 	const uuid = randomUUID();
 	if (world.behaviour.guest === 'qemu') {
-		await qemuImg('convert', '-f', format, '-O', 'vdi', from, `${to}.new`);
+		// Of one piece, so that QEMU can take it for raw: what it knows as VDI it does not save the memory of.
+		await qemuImg('convert', '-f', format, '-O', 'vdi', '-o', 'static=on', from, `${to}.new`);
 	} else {
 		const bytes = Buffer.alloc(512);
 		bytes.writeUInt32LE(0xbe_da_10_7f, 64);
@@ -116,7 +123,7 @@ async function grow(world: World, {path: file, uuid}: Medium, size: number): Pro
 		const raw = `${file}.raw`;
 		await qemuImg('convert', '-f', 'vdi', '-O', 'raw', file, raw);
 		truncateSync(raw, size);
-		await qemuImg('convert', '-f', 'raw', '-O', 'vdi', raw, `${file}.new`);
+		await qemuImg('convert', '-f', 'raw', '-O', 'vdi', '-o', 'static=on', raw, `${file}.new`);
 		rmSync(raw);
 		chmodSync(`${file}.new`, 0o600);
 		writeUuid(`${file}.new`, uuid);

@@ -26,7 +26,8 @@ export type Machine = {
 	audio: 'default' | 'none';
 	nics: Nic[];
 	uart?: {mode: string; io: string; irq: string};
-	controllers: {name: string; ports: number}[];
+	/** Names of IDE controllers. */
+	controllers: string[];
 	attachments: Attachment[];
 	extra: Record<string, string>;
 	description: string;

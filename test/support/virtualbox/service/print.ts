@@ -76,29 +76,28 @@ export function infoOf(machine: Machine): string {
 		'autostart-delay=0',
 		'defaultfrontend=""',
 		'vmprocpriority="default"',
-		...controllers.flatMap(({name: controller, ports}, index) => [
+		...controllers.flatMap((controller, index) => [
 			`storagecontrollername${index}=${text(controller)}`,
-			`storagecontrollertype${index}="IntelAhci"`,
+			`storagecontrollertype${index}="PIIX4"`,
 			`storagecontrollerinstance${index}="0"`,
-			`storagecontrollermaxportcount${index}="30"`,
-			`storagecontrollerportcount${index}="${ports}"`,
+			`storagecontrollermaxportcount${index}="2"`,
+			`storagecontrollerportcount${index}="2"`,
 			`storagecontrollerbootable${index}="on"`,
 		]),
-		...controllers.flatMap(({name: controller, ports}) =>
-			Array.from({length: ports}, (_, port) => {
-				const found = attachments.find(each => each.port === port);
-				if (!found) return [`"${controller}-${port}-0"="none"`];
+		...controllers.flatMap(controller =>
+			['0-0', '0-1', '1-0', '1-1'].flatMap(at => {
+				const found = attachments.find(({port}) => `${port}-0` === at);
+				if (!found) return [`"${controller}-${at}"="none"`];
 				return [
-					`"${controller}-${port}-0"=${text(found.path)}`,
-					`"${controller}-ImageUUID-${port}-0"=${text(found.uuid)}`,
+					`"${controller}-${at}"=${text(found.path)}`,
+					`"${controller}-ImageUUID-${at}"=${text(found.uuid)}`,
 					...(found.kind === 'dvddrive'
-						? [`"${controller}-tempeject-${port}-0"="off"`, `"${controller}-IsEjected-${port}-0"="off"`]
+						? [`"${controller}-tempeject-${at}"="off"`, `"${controller}-IsEjected-${at}"="off"`]
 						: []),
-					`"${controller}-hot-pluggable-${port}-0"="off"`,
-					`"${controller}-nonrotational-${port}-0"="off"`,
-					`"${controller}-discard-${port}-0"="off"`,
+					`"${controller}-nonrotational-${at}"="off"`,
+					`"${controller}-discard-${at}"="off"`,
 				];
-			}).flat(),
+			}),
 		),
 		...nics.flatMap((nic, index) => nicInfo(nic, index + 1)),
 		'hidpointing="ps2mouse"',
