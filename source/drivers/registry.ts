@@ -26,9 +26,9 @@ const built: Partial<Record<DriverName, (options: LoadOptions) => Promise<Driver
 		const {createLxdDriver} = await import('./lxd/driver.ts');
 		return createLxdDriver({paths, setting});
 	},
-	async virtualbox(paths) {
+	async virtualbox({paths, system}) {
 		const {createVirtualBoxDriver} = await import('./virtualbox/driver.ts');
-		return createVirtualBoxDriver({paths});
+		return createVirtualBoxDriver({paths, host: system});
 	},
 };
 
