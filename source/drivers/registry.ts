@@ -19,6 +19,10 @@ const built: Partial<Record<DriverName, (paths: Paths, setting: SettingReader) =
 		const {createLxdDriver} = await import('./lxd/driver.ts');
 		return createLxdDriver({paths, setting});
 	},
+	async hyperv(paths) {
+		const {createHypervDriver} = await import('./hyperv/driver.ts');
+		return createHypervDriver({paths});
+	},
 };
 
 /** Programs whose presence tells that a hypervisor is installed. */
