@@ -37,7 +37,7 @@ export async function clone(job: Job, source: CloneSource, seed: CreateInput['se
 				stateResult,
 				'copy-disk',
 				{owner, machine: source.record.id, to: files.diskPart},
-				{timeoutMs: 60_000 + (bytes / slowestRate) * 1000, signal},
+				{timeoutMs: 60_000 + (bytes / slowestRate) * 1000, signal, lane: record.id},
 			);
 			await keepDisk(job);
 		} catch (error) {

@@ -8,7 +8,8 @@ import {lastLine, run} from '../machine/programs.ts';
 const question =
 	'cat /proc/loadavg; grep -s ^PRETTY_NAME= /etc/os-release; echo "cpus=$(nproc 2>/dev/null)"; grep -E "^Mem(Total|Available):" /proc/meminfo; echo "root $(df -Pk / 2>/dev/null | tail -n 1)"';
 
-const timeoutMs = 2900;
+/** Who asks waits less, and says so by the signal. */
+const timeoutMs = 15_000;
 
 /** Linux guests have no agent for Hyper-V that could be asked: they are asked over SSH. @throws DroverError `guest.unanswered` */
 export async function guestFacts(
@@ -26,12 +27,14 @@ export async function guestFacts(
 	const {name, id} = record;
 	const {user, hostKey} = record.ssh;
 	const access = await sshAccess(paths, {name, id, ...ssh, user, hostKey});
-	const result = await run('ssh', sshArguments(access, {command: ['sh', '-c', question], connectTimeoutSeconds: 2}), {
+	const result = await run('ssh', sshArguments(access, {command: ['sh', '-c', question], connectTimeoutSeconds: 10}), {
 		timeoutMs,
 		signal,
 		environment,
 	});
-	if (result.code !== 0) throw unanswered(result.timedOut ? 'it takes too long' : lastLine(result.stderr));
+	if (result.code !== 0) {
+		throw unanswered(result.timedOut || signal.aborted ? 'it takes too long' : lastLine(result.stderr));
+	}
 	return parseGuest(result.stdout);
 }
 

@@ -31,6 +31,12 @@ export class Listing {
 		return this.#last;
 	}
 
+	/** What a piece of work made of a machine. */
+	note(id: string, state: string): void {
+		const found = this.#last?.get(id);
+		if (found) this.#last = new Map([...this.#last!, [id, {...found, state}]]);
+	}
+
 	/** @throws HypervError */
 	get(): Promise<Machines> {
 		const found = this.#current;

@@ -45,6 +45,9 @@ export async function observe(
 			runningSince: Math.trunc(nowhere.observedAt - found.uptime * 1000),
 		};
 	} catch (error) {
+		if (error instanceof HypervError && error.problem === 'silent' && !shared.scripts.isReady) {
+			return {power: 'unresponsive', reason: 'PowerShell is still being started', ...nowhere};
+		}
 		const told = hypervError(error, 'being asked') as Error;
 		return {power: 'unresponsive', reason: reasonOf(told.message), ...nowhere};
 	}

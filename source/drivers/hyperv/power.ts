@@ -30,7 +30,8 @@ export async function start(job: Job): Promise<void> {
 	if (found && isSaved(found.state)) work.log('It was saved by somebody else; its saved memory is loaded.');
 	work.progress('starting');
 	try {
-		await scripts.work(stateResult, 'start', mark, {timeoutMs: powerTimeoutMs, signal});
+		const {state} = await scripts.work(stateResult, 'start', mark, {timeoutMs: powerTimeoutMs, signal});
+		job.listing.note(job.record.id, state);
 	} catch (error) {
 		// Somebody else has started it in the same moment.
 		const now = error instanceof HypervError && error.problem === 'refused' ? await look(job) : undefined;
@@ -75,9 +76,10 @@ async function ask({scripts, mark, signal}: Job): Promise<true | HypervError> {
 }
 
 /** Ends it at once, and throws away what somebody saved of it. */
-export async function powerOff({scripts, mark, signal}: Job): Promise<void> {
+export async function powerOff({scripts, mark, signal, listing, record}: Job): Promise<void> {
 	try {
-		await scripts.work(stateResult, 'turn-off', mark, {timeoutMs: powerTimeoutMs, signal});
+		const {state} = await scripts.work(stateResult, 'turn-off', mark, {timeoutMs: powerTimeoutMs, signal});
+		listing.note(record.id, state);
 	} catch (error) {
 		// What is not there is off.
 		if (!isMissing(error)) throw error;

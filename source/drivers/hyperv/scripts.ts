@@ -14,6 +14,9 @@ const mostWorkers = 4;
 /** A worker that has had nothing to do for so long ends. */
 const idleMs = 60_000;
 
+/** `lane`: the instance whose work it is, where that is not the machine it is done with. */
+type WorkOptions = RequestOptions & {readonly lane?: string};
+
 /**
  * The scripts that are at work. PowerShell does one thing at a time, so that there are several: one that only looks and
  * is never kept waiting, and workers as they are needed. A script that ended is started again by the next request, and
@@ -27,9 +30,12 @@ export class Scripts {
 	readonly #workers = new Set<Session>();
 	readonly #idle = new Map<Session, NodeJS.Timeout>();
 	readonly #queue: Array<() => void> = [];
+	/** Who is at work on a machine, by the record's id. */
+	readonly #busy = new Map<string, {readonly session: Session; readonly settled: Promise<void>}>();
 	#starting = 0;
 	#isClosed = false;
 	#isWatching = false;
+	#isReady = false;
 	/** How often in a row a script that looks ended before it had said what it is. */
 	#failures = 0;
 	#pauseUntil = 0;
@@ -51,6 +57,11 @@ export class Scripts {
 		return this.#isWatching;
 	}
 
+	/** Whether the script that looks has said what it is, and can be asked. */
+	get isReady(): boolean {
+		return this.#isReady;
+	}
+
 	/** What the script that looks is. @throws HypervError */
 	async hello(timeoutMs: number): Promise<Hello> {
 		const session = await this.#look();
@@ -68,24 +79,51 @@ export class Scripts {
 		return checked(schema, await again(ask));
 	}
 
-	/** A piece of work, in a script of its own as long as it takes. @throws HypervError */
+	/**
+	 * A piece of work on a machine, in a script of its own as long as it takes. Work on one machine is done in order: also
+	 * after what nobody waits for any more, which cannot be called back (a start that was cancelled and then a power cut
+	 * would else leave it running).
+	 * @throws HypervError
+	 */
 	async work<Schema extends v.GenericSchema>(
 		schema: Schema,
 		op: Operation,
-		args: Readonly<Record<string, unknown>>,
-		options: RequestOptions,
+		args: Readonly<Record<string, unknown>> & {readonly machine: string},
+		options: WorkOptions,
 	): Promise<v.InferOutput<Schema>> {
+		const {lane = args.machine, signal} = options;
 		const ask = async () => {
-			const session = await this.#worker(options.signal);
+			await this.#inOrder(lane, signal);
+			const session = await this.#worker(signal);
 			const asked = session.request(op, args, options);
-			void asked
-				.catch(() => {})
-				.finally(() => {
-					this.#release(session);
-				});
-			return asked;
+			const busy = {session, settled: session.settled()};
+			this.#busy.set(lane, busy);
+			void busy.settled.then(() => {
+				if (this.#busy.get(lane) === busy) this.#busy.delete(lane);
+				this.#release(session);
+			});
+			return asked.catch((error: unknown) => {
+				// It had all the time it could need: nobody will hear of it any more.
+				if (error instanceof HypervError && error.problem === 'silent') session.kill();
+				throw error;
+			});
 		};
 		return checked(schema, await again(ask));
+	}
+
+	/** Waits for the work on a machine that is still under way, and ends what hangs. */
+	async #inOrder(machine: string, signal: AbortSignal | undefined): Promise<void> {
+		for (let busy = this.#busy.get(machine); busy; busy = this.#busy.get(machine)) {
+			const {session, settled} = busy;
+			const timer = setInterval(() => {
+				if (session.silence > hangsMs) session.kill();
+			}, 500);
+			try {
+				await orAborted(settled, signal);
+			} finally {
+				clearInterval(timer);
+			}
+		}
 	}
 
 	close(): void {
@@ -119,6 +157,7 @@ export class Scripts {
 	/** What ends as soon as it is started, again and again, is not started each time somebody asks. */
 	#ended(): void {
 		this.#isWatching = false;
+		this.#isReady = false;
 		this.#failures++;
 		this.#pauseUntil = this.#failures < 2 ? 0 : performance.now() + Math.min(longestPauseMs, 250 * 2 ** this.#failures);
 		if (!this.#isClosed) this.#onChange(undefined);
@@ -139,6 +178,7 @@ export class Scripts {
 		try {
 			const {capabilities} = await session.hello;
 			this.#failures = 0;
+			this.#isReady = session.isAlive;
 			if (!capabilities.includes('events')) return;
 			await session.request('watch', {}, {timeoutMs: startMs});
 			this.#isWatching = session.isAlive;
@@ -168,35 +208,25 @@ export class Scripts {
 		}
 	}
 
-	#turn(signal: AbortSignal | undefined): Promise<void> {
-		return new Promise((resolve, reject) => {
-			const go = () => {
-				signal?.removeEventListener('abort', leave);
-				resolve();
-			};
-			const leave = () => {
-				const at = this.#queue.indexOf(go);
-				if (at >= 0) this.#queue.splice(at, 1);
-				reject(new HypervError('aborted', 'cancelled'));
-			};
-			this.#queue.push(go);
-			signal?.addEventListener('abort', leave, {once: true});
+	async #turn(signal: AbortSignal | undefined): Promise<void> {
+		let go!: () => void;
+		const turn = new Promise<void>(resolve => {
+			go = resolve;
 		});
+		this.#queue.push(go);
+		try {
+			await orAborted(turn, signal);
+		} catch (error) {
+			const at = this.#queue.indexOf(go);
+			// It may have been its turn just now: then it is the next one's.
+			if (at >= 0) this.#queue.splice(at, 1);
+			else this.#queue.shift()?.();
+			throw error;
+		}
 	}
 
-	/** What nobody waits for any more is still at work: it comes back when it has answered, or is ended when it hangs. */
 	#release(session: Session): void {
 		if (!session.isAlive) return;
-		if (session.load > 0) {
-			const timer = setInterval(() => {
-				if (session.isAlive && session.load > 0 && session.silence < 10 * hangsMs) return;
-				clearInterval(timer);
-				if (session.load > 0) session.kill();
-				else this.#release(session);
-			}, 250);
-			timer.unref();
-			return;
-		}
 		const timer = setTimeout(() => {
 			this.#idle.delete(session);
 			session.close();
@@ -211,6 +241,22 @@ export class Scripts {
 		clearTimeout(this.#idle.get(session));
 		this.#idle.delete(session);
 		this.#queue.shift()?.();
+	}
+}
+
+/** @throws HypervError `aborted` */
+async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+	if (signal === undefined) return promise;
+	let abort!: () => void;
+	const aborted = new Promise<never>((_, reject) => {
+		abort = () => reject(new HypervError('aborted', 'cancelled'));
+	});
+	if (signal.aborted) abort();
+	else signal.addEventListener('abort', abort, {once: true});
+	try {
+		await Promise.race([promise, aborted]);
+	} finally {
+		signal.removeEventListener('abort', abort);
 	}
 }
 

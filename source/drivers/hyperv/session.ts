@@ -42,6 +42,7 @@ export class Session {
 	readonly #since: number;
 
 	readonly #trace: Trace;
+	#whenIdle: Array<() => void> = [];
 
 	constructor(
 		launcher: Launcher,
@@ -79,6 +80,12 @@ export class Session {
 	get silence(): number {
 		const [oldest] = this.#waiting.values();
 		return oldest === undefined ? 0 : performance.now() - oldest.since;
+	}
+
+	/** Settled when it has answered all it was asked, also what nobody waits for any more, or has ended. */
+	settled(): Promise<void> {
+		if (this.#end || this.#waiting.size === 0) return Promise.resolve();
+		return new Promise(resolve => this.#whenIdle.push(resolve));
 	}
 
 	/** Milliseconds since it was started. */
@@ -167,6 +174,7 @@ export class Session {
 			const waiting = [...this.#waiting.values()];
 			this.#waiting.clear();
 			for (const waiter of waiting) waiter.reject(error);
+			this.#tellIdle();
 			onEnd();
 		};
 		child.once('error', error => {
@@ -197,5 +205,10 @@ export class Session {
 		this.#waiting.delete(message.id);
 		if (message.ok) waiter?.resolve(message.result);
 		else waiter?.reject(new HypervError('refused', message.error.message, message.error));
+		if (this.#waiting.size === 0) this.#tellIdle();
+	}
+
+	#tellIdle(): void {
+		for (const tell of this.#whenIdle.splice(0)) tell();
 	}
 }
