@@ -21,6 +21,7 @@ import {createHypervDriver} from '../source/drivers/hyperv/driver.ts';
 import {type HostTools, windowsTools} from '../source/drivers/hyperv/host.ts';
 import type {InstanceRecord} from '../source/model/instance.ts';
 import {gibibyte, mebibyte} from '../source/model/sizes.ts';
+import {thisSystem} from '../source/platform/system.ts';
 import {locate, makePrivate} from '../source/state/paths.ts';
 
 export type SelftestOptions = {
@@ -34,7 +35,7 @@ export type SelftestOptions = {
 
 /** @returns the names of the steps that failed */
 export async function selftest({
-	tools = windowsTools(),
+	tools = windowsTools(thisSystem()),
 	out,
 	image,
 	say = console.log,

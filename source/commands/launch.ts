@@ -4,6 +4,7 @@ import {parseNetworkSpec} from '../model/network-spec.ts';
 import {templateName} from '../model/profile.ts';
 import {parseSize} from '../model/sizes.ts';
 import {plainLine} from '../model/text.ts';
+import {thisSystem} from '../platform/system.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
 import {followLaunch} from './launch-follow.ts';
 import {answerTimeout, atMost, timeoutOf, usageError, wholeNumber} from './parse.ts';
@@ -85,11 +86,12 @@ function sizeOf(text: string | undefined, what: string): number | undefined {
 /** Directories to mount, in the way the current driver does it best. */
 async function mountsOf(texts: readonly string[], context: CommandContext): Promise<readonly Mount[]> {
 	if (texts.length === 0) return [];
-	const {mountSource, splitMount} = await import('./mount-spec.ts');
+	const {mountSource} = await import('./mount-spec.ts');
+	const {splitMount} = await import('../platform/home.ts');
 	const {defaultMountType} = await import('../engine/availability.ts');
 	const found: Array<Pick<Mount, 'source' | 'target'>> = [];
 	for (const text of texts) {
-		const {source, target} = splitMount(text);
+		const {source, target = ''} = splitMount(text, thisSystem().platform);
 		found.push({source: await mountSource(source, context), target});
 	}
 	const type = defaultMountType((await (await context.engine()).overview()).driver);

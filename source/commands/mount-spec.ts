@@ -18,12 +18,6 @@ export async function mountSource(source: string, context: CommandContext): Prom
 	return absolute;
 }
 
-/** Takes `SRC[:DST]` apart at the first colon. Without a target the engine chooses one by the source's name. */
-export function splitMount(text: string): {source: string; target: string} {
-	const [source = '', ...target] = text.split(':');
-	return {source, target: target.join(':')};
-}
-
 /** Takes `NAME[:PATH]` apart: no name has a colon. @throws DroverError `usage.invalid` without a name */
 export function instanceAndPath(text: string): {name: string; path?: string} {
 	const at = text.indexOf(':');

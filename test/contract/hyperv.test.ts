@@ -2,7 +2,7 @@ import {rename, stat} from 'node:fs/promises';
 import path from 'node:path';
 import {afterAll, describe, test} from 'vitest';
 import {createHypervDriver, type HypervInside} from '../../source/drivers/hyperv/driver.ts';
-import {findProgram} from '../../source/drivers/machine/programs.ts';
+import {findProgram} from '../../source/platform/programs.ts';
 import {HypervWorld} from '../support/hyperv/world.ts';
 import {microImage} from '../support/micro-image.ts';
 import {hypervMore} from './hyperv-more.ts';

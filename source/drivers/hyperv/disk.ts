@@ -1,14 +1,14 @@
 import {createReadStream, createWriteStream} from 'node:fs';
-import {chmod, open, rename, rm, stat, statfs} from 'node:fs/promises';
+import {chmod, open, rm, stat, statfs} from 'node:fs/promises';
 import path from 'node:path';
 import {pipeline} from 'node:stream/promises';
 import {DroverError} from '../../model/errors.ts';
 import {formatSize, humanSize, mebibyte} from '../../model/sizes.ts';
-import {syncDirectory} from '../../state/atomic.ts';
+import {lastLine, type RunOptions, run} from '../../platform/programs.ts';
+import {replace, syncDirectory} from '../../state/atomic.ts';
 import type {CreateInput} from '../driver.ts';
 import {diskInformation} from '../machine/disk-information.ts';
 import {checkCancelled} from '../machine/lanes.ts';
-import {lastLine, type RunOptions, run} from '../machine/programs.ts';
 import type {Job} from './context.ts';
 
 /** Bytes a second that even a slow disk converts; what takes longer has failed. */
@@ -28,7 +28,7 @@ export async function keepDisk({files, place}: Job): Promise<void> {
 	await chmod(files.diskPart, 0o600);
 	const handle = await open(files.diskPart, 'r+');
 	await handle.sync().finally(() => handle.close());
-	await rename(files.diskPart, files.disk);
+	await replace(files.diskPart, files.disk);
 	await syncDirectory(place.directory);
 }
 

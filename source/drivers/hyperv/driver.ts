@@ -2,6 +2,7 @@ import {createHash} from 'node:crypto';
 import path from 'node:path';
 import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
+import {type System, thisSystem} from '../../platform/system.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
 import {Lanes} from '../machine/lanes.ts';
@@ -26,7 +27,9 @@ import {Watch} from './watch.ts';
 
 export type HypervDriverOptions = {
 	readonly paths: Paths;
-	/** What is different on the host; default: Windows's own. */
+	/** The machine drover runs on; default: this one. */
+	readonly system?: System;
+	/** What is different on the host; default: as on the system. */
 	readonly tools?: HostTools;
 	/** Asks DNS; default: the host's resolver. */
 	readonly resolve?: Resolve;
@@ -47,8 +50,14 @@ export type HypervInside = {
  * share asks for the password of a Windows account, and drover neither has one nor a way to be told it in secret; to make
  * an account for it takes an administrator and changes who may enter the directory that is shared.
  */
-export function createHypervDriver({paths, tools, resolve, trace}: HypervDriverOptions): Driver & HypervInside {
-	const host = new HypervHost(tools ?? windowsTools(), path.join(paths.data, 'hyperv'));
+export function createHypervDriver({
+	paths,
+	system = thisSystem(),
+	tools = windowsTools(system),
+	resolve,
+	trace,
+}: HypervDriverOptions): Driver & HypervInside {
+	const host = new HypervHost(tools, path.join(paths.data, 'hyperv'));
 	const changes = new Changes();
 	const scripts = new Scripts(
 		() => host.launcher(),

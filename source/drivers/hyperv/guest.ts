@@ -1,8 +1,8 @@
 import {DroverError} from '../../model/errors.ts';
 import type {GuestFacts, InstanceRecord, Observation} from '../../model/instance.ts';
 import {plainLine} from '../../model/text.ts';
+import {lastLine, run} from '../../platform/programs.ts';
 import type {Paths} from '../../state/paths.ts';
-import {lastLine, run} from '../machine/programs.ts';
 
 /** One line for each thing, so that what a guest prints cannot be taken for another. */
 const question =

@@ -1,11 +1,12 @@
 import {readFile} from 'node:fs/promises';
 import path from 'node:path';
-import process from 'node:process';
+import type {Platform} from '../../model/driver-name.ts';
 import {DroverError} from '../../model/errors.ts';
+import {findProgram} from '../../platform/programs.ts';
+import type {System} from '../../platform/system.ts';
 import {writeAtomic} from '../../state/atomic.ts';
 import {makePrivate} from '../../state/paths.ts';
 import type {DriverHealth} from '../driver.ts';
-import {findProgram} from '../machine/programs.ts';
 import {HypervError, rightsRemedy, trimmed} from './errors.ts';
 import {type HealthFacts, healthResult} from './messages.ts';
 import type {Scripts} from './scripts.ts';
@@ -13,8 +14,10 @@ import type {Launcher} from './session.ts';
 
 /** What is different on the host drover runs on, as data: on Windows the real things, in tests stand-ins. */
 export type HostTools = {
-	readonly platform: NodeJS.Platform;
-	/** PowerShells to try, the first that is there; absolute paths or names in `PATH`. */
+	readonly platform: Platform;
+	/** Absolute path of a program; `undefined` when there is none. */
+	readonly find: (name: string) => Promise<string | undefined>;
+	/** PowerShells to try, the first that is there; absolute paths or names. */
 	readonly shells: readonly string[];
 	/** Arguments before and after the script's file. */
 	readonly shellArguments: (script: string) => readonly string[];
@@ -26,13 +29,14 @@ export type HostTools = {
 const needed =
 	/^(?:systemroot|windir|systemdrive|path|pathext|temp|tmp|userprofile|username|userdomain|appdata|localappdata|programdata|programfiles|programfiles\(x86\)|commonprogramfiles|computername|comspec|processor_architecture|number_of_processors|homedrive|homepath|home|lang|lc_all)$/i;
 
-export function windowsTools(environment: NodeJS.ProcessEnv = process.env): HostTools {
+export function windowsTools({platform, environment}: Pick<System, 'environment' | 'platform'>): HostTools {
 	const kept = Object.entries(environment).flatMap(([key, value]) =>
 		needed.test(key) && value !== undefined ? [[key, value] as const] : [],
 	);
 	const root = kept.find(([key]) => /^systemroot$/i.test(key))?.[1] ?? 'C:\\Windows';
 	return {
-		platform: process.platform,
+		platform,
+		find: name => findProgram(name, environment, platform),
 		// By its place: what else is called so in PATH is not asked to.
 		shells: [path.win32.join(root, 'System32', 'WindowsPowerShell', 'v1.0', 'powershell.exe'), 'pwsh.exe'],
 		shellArguments: script => [
@@ -61,9 +65,9 @@ export class HypervHost {
 
 	/** @throws HypervError `missing` */
 	async launcher(): Promise<Launcher> {
-		const {platform, shells, shellArguments, environment} = this.#tools;
+		const {platform, find, shells, shellArguments, environment} = this.#tools;
 		if (platform !== 'win32') throw new HypervError('missing', notHere);
-		const found = await firstOf(shells, findProgram);
+		const found = await firstOf(shells, find);
 		if (found === undefined) throw new HypervError('missing', 'there is no PowerShell on this host');
 		return {program: found, args: shellArguments(await this.#script()), environment};
 	}
@@ -75,7 +79,7 @@ export class HypervHost {
 
 	/** `qemu-img`, which makes disks for Hyper-V out of images. @throws DroverError `driver.unusable` */
 	async imageProgram(): Promise<string> {
-		const found = await findProgram(this.#tools.imageProgram);
+		const found = await this.#tools.find(this.#tools.imageProgram);
 		if (found !== undefined) return found;
 		throw new DroverError('driver.unusable', 'qemu-img is needed to make a disk for Hyper-V out of an image.', {
 			next: imageRemedy,
@@ -109,7 +113,7 @@ export class HypervHost {
 			const hello = await scripts.hello(4500);
 			const left = Math.max(250, 4800 - (Date.now() - checkedAt));
 			const facts = await scripts.look(healthResult, 'health', {}, {timeoutMs: left});
-			const hasImageProgram = (await findProgram(this.#tools.imageProgram)) !== undefined;
+			const hasImageProgram = (await this.#tools.find(this.#tools.imageProgram)) !== undefined;
 			return {...verdictOf(facts, hello.powershell, hasImageProgram), checkedAt};
 		} catch (error) {
 			return {...troubleOf(error), checkedAt};

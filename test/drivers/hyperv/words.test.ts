@@ -198,13 +198,14 @@ describe('what Hyper-V is told', () => {
 	});
 
 	test('PowerShell gets what it needs of the environment, and none of its owner’s secrets', () => {
-		const tools = windowsTools({
+		const environment = {
 			SystemRoot: 'D:\\Win',
 			Path: 'D:\\bin',
 			AWS_SECRET_ACCESS_KEY: 'x',
 			PSModulePath: 'C:\\pwsh7\\Modules',
 			TEMP: 'D:\\t',
-		});
+		};
+		const tools = windowsTools({platform: 'win32', environment});
 		expect(tools.environment).toEqual({SystemRoot: 'D:\\Win', Path: 'D:\\bin', TEMP: 'D:\\t'});
 		expect(tools.shells[0]).toBe('D:\\Win\\System32\\WindowsPowerShell\\v1.0\\powershell.exe');
 		expect(tools.shellArguments('C:\\a b\\x.ps1').slice(-2)).toEqual(['-File', 'C:\\a b\\x.ps1']);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import process from 'node:process';
 import {fileURLToPath} from 'node:url';
 import type {HostTools} from '../../../source/drivers/hyperv/host.ts';
+import {findProgram} from '../../../source/platform/programs.ts';
 import {endAll} from './operations.ts';
 import {type Behaviour, State} from './state.ts';
 
@@ -19,6 +20,7 @@ export class HypervWorld {
 		this.state.behaviour = behaviour;
 		this.tools = {
 			platform: 'win32',
+			find: name => findProgram(name),
 			shells: ['no-such-powershell.exe', process.execPath],
 			shellArguments: script => [standIn, this.state.directory, '-File', script],
 			environment: {PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/'},
