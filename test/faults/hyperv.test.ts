@@ -396,6 +396,12 @@ describe('refusals of Hyper-V’s', () => {
 		await expect(opened.driver.create(web.record, web.place, rootfs, web.work())).rejects.toMatchObject({
 			code: 'image.unusable',
 		});
+		// What boots from a BIOS only would start, and never answer.
+		const micro = {...web.record, image: {...web.record.image, os: 'Micro'}};
+		await expect(opened.driver.create(micro, web.place, web.input, web.work())).rejects.toMatchObject({
+			code: 'image.unusable',
+			message: expect.stringContaining('BIOS'),
+		});
 	});
 
 	test('there is no suspending, and on another system than Windows there is no Hyper-V', async () => {

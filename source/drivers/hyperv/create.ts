@@ -24,6 +24,15 @@ export async function create(job: Job, input: CreateInput): Promise<void> {
 			next: 'Choose a disk image.',
 		});
 	}
+	if (record.image.os === 'Micro') {
+		throw new DroverError(
+			'image.unusable',
+			'The micro image boots from a BIOS, which machines on Hyper-V do not have.',
+			{
+				next: 'Choose an image that boots by UEFI: drover launch lts.',
+			},
+		);
+	}
 	await job.host.require(job.scripts);
 	makePrivate(place.directory);
 	work.progress('making the disk');

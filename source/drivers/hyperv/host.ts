@@ -48,6 +48,9 @@ export function windowsTools({platform, environment}: Pick<System, 'environment'
 	};
 }
 
+/** A service can be stopped, and a user put out of a group: how long good news is good. Milliseconds. */
+const keptMs = 60_000;
+
 const notHere = 'Hyper-V is a part of Windows, and this is none.';
 
 /** Finds PowerShell, puts the script where it can run it, and tells what is the matter with Hyper-V when it is. */
@@ -55,7 +58,7 @@ export class HypervHost {
 	readonly #tools: HostTools;
 	/** Where the script is put; private. */
 	readonly #directory: string;
-	#known: {readonly health: DriverHealth} | undefined;
+	#known: DriverHealth | undefined;
 	#asking: Promise<DriverHealth> | undefined;
 
 	constructor(tools: HostTools, directory: string) {
@@ -88,13 +91,13 @@ export class HypervHost {
 
 	/** Never throws. What was not well is looked at anew each time. */
 	async health(scripts: Scripts, again: boolean): Promise<DriverHealth> {
-		if (!again && this.#known) return this.#known.health;
+		if (!again && this.#known && Date.now() - this.#known.checkedAt < keptMs) return this.#known;
 		// One question for all who ask, and answered within the time a health may take.
 		this.#asking ??= this.#look(scripts).finally(() => {
 			this.#asking = undefined;
 		});
 		const health = await this.#asking;
-		this.#known = health.usable ? {health} : undefined;
+		this.#known = health.usable ? health : undefined;
 		return health;
 	}
 

@@ -249,6 +249,9 @@ export async function perform(state: State, op: string, args: Args, between: Bet
 			return start(state, args);
 		case 'shut-down': {
 			const machine = get(state, args);
+			if (state.behaviour.guests === 'deaf') {
+				throw new Failure('drover.GuestSilent', 'ResourceUnavailable', 'The guest cannot be asked yet.');
+			}
 			if (stateOf(machine) === 'Running') await askToEnd(state, machine);
 			return short(get(state, args));
 		}

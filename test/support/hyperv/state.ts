@@ -49,8 +49,8 @@ export type Behaviour = {
 	readonly refusal?: string;
 	readonly startDelayMs?: number;
 	readonly hasEvents?: boolean;
-	/** Guests are only processes that end when they are asked: nothing boots. */
-	readonly guests?: 'simulated' | 'qemu';
+	/** Guests are only processes that end when they are asked, or do not hear it; or they are real. */
+	readonly guests?: 'simulated' | 'deaf' | 'qemu';
 	/** Addresses are told by the guest, seen by the host, or neither. */
 	readonly addresses?: 'told' | 'none';
 	readonly health?: Readonly<Record<string, unknown>>;
