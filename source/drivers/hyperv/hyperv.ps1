@@ -27,7 +27,7 @@ $writer.NewLine = "`n"
 $writer.AutoFlush = $true
 
 function Send-Line($value) {
-	$json = ConvertTo-Json -InputObject $value -Depth 6 -Compress
+	$json = ConvertTo-Json -InputObject $value -Depth 10 -Compress
 	$ascii = [regex]::Replace($json, '[^\x20-\x7e]', { param($match) '\u{0:x4}' -f [int][char]$match.Value })
 	$writer.WriteLine($ascii)
 }
@@ -291,7 +291,7 @@ function Invoke-Resize($a) {
 	if ($null -ne $a.disk) {
 		$path = Get-DiskPath $vm
 		$disk = Hyper-V\Get-VHD -Path $path
-		if ([int64]$disk.Size -gt [int64]$a.disk) { throw (New-Failure 'drover.DiskShrinks' 'InvalidArgument' $disk.Size.ToString()) }
+		if ([int64]$disk.Size -gt [int64]$a.disk) { throw (New-Failure 'drover.DiskShrinks' 'InvalidArgument' ($disk.Size.ToString())) }
 		if ([int64]$disk.Size -lt [int64]$a.disk) {
 			# A disk that a checkpoint stands on cannot change its size.
 			if (([string]$disk.ParentPath) -ne '') { throw (New-Failure 'drover.DiskInChain' 'InvalidOperation' 'The disk has checkpoints.') }

@@ -11,6 +11,7 @@ export function readScript(path: string): string {
 }
 
 let parser: Promise<Parser> | undefined;
+const trees = new Map<string, {root: Node; problems: readonly string[]}>();
 
 async function makeParser(): Promise<Parser> {
 	await Parser.init();
@@ -21,13 +22,16 @@ async function makeParser(): Promise<Parser> {
 
 /** A script as a tree; `problems` are the places that are no PowerShell. */
 export async function parseScript(text: string): Promise<{root: Node; problems: string[]}> {
+	const known = trees.get(text);
+	if (known) return {root: known.root, problems: [...known.problems]};
 	parser ??= makeParser();
 	const tree = (await parser).parse(text);
 	if (!tree) throw new Error('the parser gives no tree');
 	const problems = [...nodes(tree.rootNode)]
 		.filter(node => node.isError || node.isMissing)
 		.map(node => `line ${node.startPosition.row + 1}: ${node.text.slice(0, 60)}`);
-	return {root: tree.rootNode, problems};
+	trees.set(text, {root: tree.rootNode, problems});
+	return {root: tree.rootNode, problems: [...problems]};
 }
 
 /** All nodes, parents before children. */
