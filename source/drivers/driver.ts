@@ -4,7 +4,7 @@ import type {Forward} from '../model/forward.ts';
 import type {DirectAccess} from '../model/guest-access.ts';
 import type {GuestFacts, InstanceRecord, Observation, RecordChange, SuspendStamp} from '../model/instance.ts';
 import type {Metrics} from '../model/metrics.ts';
-import type {Mount} from '../model/mount.ts';
+import type {GuestMount, Mount} from '../model/mount.ts';
 import type {HostNetwork, Nic} from '../model/network.ts';
 
 /** The value of a setting that is in force; asked each time, as a person may change it. */
@@ -43,14 +43,6 @@ export type InstancePlace = {
 	readonly directory: string;
 	/** A short private directory for sockets (a socket's path is limited to 107 bytes). Same over restarts of the daemon. */
 	readonly sockets: string;
-};
-
-/** How a native mount that is plugged in is mounted inside the guest: what its `mount` is told. */
-export type GuestMount = {
-	readonly fileSystem: 'virtiofs' | '9p';
-	/** What it is known by in the guest. */
-	readonly tag: string;
-	readonly options: string;
 };
 
 /** What is needed to make an instance's files. */
@@ -208,7 +200,14 @@ export type Driver = {
 	 * Plugs a native mount into an instance that runs, for the guest to mount; what is plugged in already stays. For
 	 * drivers whose native mounts come and go with the guest's running: they must be out before its memory is saved.
 	 */
-	plug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<GuestMount>;
+	plug?(
+		record: InstanceRecord,
+		place: InstancePlace,
+		mount: Mount,
+		work: WorkContext,
+		/** What the guest's kernel has turned out not to know. */
+		except?: GuestMount['fileSystem'],
+	): Promise<GuestMount>;
 	/** Takes it out when the guest has unmounted it; one that is not there is no error. */
 	unplug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
 	/** Why what is plugged in does not work any more: a sentence without a full stop. Looks only. */

@@ -47,6 +47,8 @@ export class Instances {
 	onSurprise: (entry: Entry, before: Observation | undefined, what: string) => void = () => {};
 	/** What an instance looks like has been looked at again. */
 	onView: (entry: Entry) => void = () => {};
+	/** The driver tells of something: before the instance is looked at again. */
+	onEvent: (entry: Entry, what: string) => void = () => {};
 	mountProblem: (id: string, target: string) => string | undefined = () => undefined;
 	readonly #entries = new Map<string, Entry>();
 	#changed = new Map<string, InstanceView>();
@@ -295,6 +297,7 @@ export class Instances {
 			(entry.observation !== undefined && !['off', 'suspended', 'unusable'].includes(entry.observation.power));
 		if (isAlive && entry.watch === undefined && entry.stored.kind === 'record') {
 			entry.watch = this.driver.watch(entry.stored.record, this.place(entry), event => {
+				this.onEvent(entry, event.what);
 				void this.observe(entry, event.what);
 			});
 		} else if (!isAlive && entry.watch !== undefined) {

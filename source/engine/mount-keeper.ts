@@ -1,5 +1,5 @@
 import type {Driver, WorkContext} from '../drivers/driver.ts';
-import {isLasting} from '../guest/mount/prepare.ts';
+import {isLasting} from '../guest/mount/refusals.ts';
 import type {MountSession} from '../guest/mount/session.ts';
 import {DroverError, errorData} from '../model/errors.ts';
 import type {Mount} from '../model/mount.ts';
@@ -36,6 +36,10 @@ export class MountKeeper {
 		this.#parts = parts;
 		parts.instances.mountProblem = (id, target) => this.#kept.get(id)?.get(target)?.problem;
 		parts.instances.onView = entry => this.#follow(entry);
+		parts.instances.onEvent = (entry, what) => {
+			// What it had mounted is gone with its memory, and a connection would be found dead only much later.
+			if (what === 'rebooted') this.killAll(entry);
+		};
 	}
 
 	/** From now on, whatever runs has its mounts. Before it, only those that somebody asks for. */

@@ -5,8 +5,9 @@ import type {SshAccess} from '../model/ssh-access.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {OpenMount} from './mount-keeper.ts';
-import {demandAllowed} from './mount-plan.ts';
+import {demandAllowed, wayOf} from './mount-plan.ts';
 import {checkSource} from './mounting.ts';
+import {openPlugged} from './plugged-mount.ts';
 
 export type OpenerParts = {
 	readonly paths: Paths;
@@ -29,6 +30,17 @@ export function mountOpener({paths, instances, setting, openClassic, program}: O
 			});
 		}
 		const access = await mountAccess(paths, instances, entry);
+		const {driver} = instances;
+		if (wayOf(mount, driver) === 'plug') {
+			return openPlugged({
+				driver,
+				record: instances.record(entry),
+				place: instances.place(entry),
+				access,
+				mount,
+				work: {signal, progress, log: () => {}, update: change => instances.update(entry, change)},
+			});
+		}
 		return openClassic({program, access, mount, signal, progress, onProblem});
 	};
 }
@@ -40,7 +52,7 @@ async function mountAccess(paths: Paths, instances: Instances, entry: Entry): Pr
 	if (at === undefined || ssh.hostKey === '') {
 		throw new DroverError(
 			'guest.unanswered',
-			`mounts of type classic go over SSH, and ${name} cannot be reached with it: ${at === undefined ? 'it has no address that leads there' : 'its host key is not known'}`,
+			`drover mounts over SSH, and ${name} cannot be reached with it: ${at === undefined ? 'it has no address that leads there' : 'its host key is not known'}`,
 		);
 	}
 	return sshAccess(paths, {name, id, host: at.host, port: at.port, user: ssh.user, hostKey: ssh.hostKey});

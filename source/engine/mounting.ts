@@ -122,7 +122,9 @@ export async function mountOne(scene: Scene, entry: Entry, mount: Mount, by: str
 	// Asked again in the lane: another may have been made meanwhile.
 	const planned = plannedMount(instances, entry, mount);
 	work.progress(`mounting ${planned.target}`);
-	if (wayOf(planned, driver) === 'own') await driver.mount!(record, instances.place(entry), planned, work);
+	const way = wayOf(planned, driver);
+	if (way === 'plug') await driver.checkPlug?.(record, planned, entry.observation?.power);
+	if (way === 'own') await driver.mount!(record, instances.place(entry), planned, work);
 	else if (entry.observation?.power === 'running') await mounts.make(entry, planned, work);
 	await work.update({mounts: [...(instances.record(entry).mounts ?? []), planned]});
 	await instances.tell(entry, `${planned.source} mounted on ${planned.target} (${planned.type})`, by);

@@ -23,6 +23,14 @@ export type MountView = Mount & {
 	readonly problem?: string;
 };
 
+/** How a native mount that is plugged in is mounted inside the guest: what its `mount` is told. */
+export type GuestMount = {
+	readonly fileSystem: 'virtiofs' | '9p';
+	/** What it is known by in the guest. */
+	readonly tag: string;
+	readonly options: string;
+};
+
 /** Below these a guest's own file systems are; mounting over them breaks it. Source: Multipass 1.16. */
 const ownTrees = ['/dev', '/proc', '/sys'];
 

@@ -16,6 +16,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {findFileServer} from '../../source/drivers/qemu/mounts/file-server.ts';
 import {until} from '../support/engine.ts';
 import {ownLibvirt} from '../support/libvirt.ts';
 import {Program} from '../support/program.ts';
@@ -230,6 +231,125 @@ describe('classic mounts', {timeout: 240_000}, () => {
 	});
 });
 
+const server = await findFileServer();
+
+/** The driver's own way: a device that is plugged in while the guest runs, and out before its memory is saved. */
+describe.skipIf(typeof server === 'string')(
+	`native mounts on QEMU${typeof server === 'string' ? ` (${server})` : ''}`,
+	{timeout: 240_000},
+	() => {
+		let drover: Program;
+		let source: string;
+		beforeAll(async () => {
+			drover = await Program.open();
+			source = realpathSync(mkdtempSync(path.join(tmpdir(), 'drover-e2e-mounts-')));
+			writeFileSync(path.join(source, 'a'), 'from the host');
+			await drover.ok('launch', 'micro', '--name', 'web');
+		});
+		afterAll(async () => {
+			await drover.close();
+			rmSync(source, {recursive: true, force: true});
+		});
+
+		const sh = (script: string) => drover.ok('exec', 'web', '--', 'sh', '-c', script);
+		const problem = async () => /^Mount: +([\s\S]*?)\n(?! )/m.exec(`${await drover.ok('info', 'web')}\n`)?.[1] ?? '';
+		const servers = () =>
+			readdirSync('/proc')
+				.filter(name => /^\d+$/.test(name))
+				.filter(name => {
+					try {
+						const line = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+						return line.includes('virtiofsd') && line.includes(drover.home);
+					} catch {
+						return false;
+					}
+				})
+				.map(Number);
+		const isMounted = async () => (await sh('cat /proc/mounts')).includes(' /src virtiofs ');
+		const works = async (name: string) => {
+			await until(
+				() => isMounted().catch(() => false),
+				found => found,
+				90_000,
+			);
+			expect(await sh(`cat /src/a && echo ${name} > /src/${name}`)).toBe('from the host');
+			expect(readFileSync(path.join(source, name), 'utf8')).toBe(`${name}\n`);
+		};
+
+		test('are made while the instance is stopped, and are there from its next start on', async () => {
+			const refused = await drover.run('mount', '--type', 'native', source, 'web:/src');
+			expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/only while it is stopped/)]);
+			await drover.ok('stop', 'web');
+			const mapped = await drover.run('mount', '--type', 'native', '-u', '1:2', source, 'web:/src');
+			expect([mapped.code, mapped.stderr]).toEqual([2, expect.stringMatching(/do not map one to another/)]);
+			await drover.ok('mount', '--type', 'native', source, 'web:/src');
+			await drover.ok('start', 'web');
+			await works('started');
+		});
+
+		test('live through suspend and resume, with the same boot, though in use; and a restart', async () => {
+			const boot = await drover.bootId('web');
+			await sh('(cd /src; sleep 1000 </dev/null >/dev/null 2>&1 &)');
+			await drover.ok('suspend', 'web');
+			await until(
+				() => servers(),
+				found => found.length === 0,
+			);
+			await drover.ok('start', 'web');
+			expect(await drover.bootId('web')).toBe(boot);
+			await works('resumed');
+			await drover.ok('restart', 'web');
+			await works('restarted');
+		});
+
+		test('are there again when the guest reboots by itself', async () => {
+			const boot = await drover.bootId('web');
+			await sh('(sleep 1; reboot -f) >/dev/null 2>&1 &');
+			await until(
+				() => drover.bootId('web').catch(() => boot),
+				now => now !== boot,
+				90_000,
+			);
+			await works('rebooted');
+		});
+
+		test('are not touched by the end of a daemon', async () => {
+			const before = servers();
+			process.kill((await drover.daemonPid())!, 'SIGKILL');
+			await works('after');
+			expect(servers()).toEqual(before);
+			await drover.ok('suspend', 'web');
+			await drover.ok('start', 'web');
+			await works('again');
+		});
+
+		test('whose server is killed say so; a restart makes them anew', async () => {
+			for (const pid of servers()) process.kill(pid, 'SIGKILL');
+			await until(problem, text => /virtiofsd, which serves it, has\s+ended/.test(text), 60_000);
+			await drover.ok('restart', 'web');
+			await until(problem, text => text === '', 60_000);
+			await works('anew');
+		});
+
+		test('whose directory goes and comes say so, and come again', async () => {
+			renameSync(source, `${source}.away`);
+			await until(problem, text => /is gone|does not\s+exist/.test(text), 60_000);
+			renameSync(`${source}.away`, source);
+			await until(problem, text => text === '', 90_000);
+			await works('back');
+		});
+
+		test('are ended while it runs', async () => {
+			await drover.ok('umount', 'web:/src');
+			expect(await isMounted()).toBe(false);
+			await until(
+				() => servers(),
+				found => found.length === 0,
+			);
+		});
+	},
+);
+
 const libvirt = await ownLibvirt();
 const why = typeof libvirt === 'string' ? ` (${libvirt})` : '';
 
@@ -266,4 +386,34 @@ describe.skipIf(why !== '')(`mounts over a switch to libvirt and back${why}`, {t
 		}
 		await drover.ok('umount', 'web:/src');
 	});
+
+	test.skipIf(typeof server === 'string')(
+		'native ones are classic under libvirt, which is told, and native again',
+		async () => {
+			await drover.ok('stop', 'web');
+			await drover.ok('mount', '--type', 'native', source, 'web:/own');
+			await drover.ok('start', 'web');
+			const boot = await drover.bootId('web');
+			await writes('/own', 'native');
+			expect(await sh('cat /proc/mounts')).toMatch(/\/own virtiofs/);
+			await drover.ok('switch', 'libvirt');
+			expect(await drover.bootId('web')).toBe(boot);
+			await writes('/own', 'classic');
+			expect(await sh('cat /proc/mounts')).toMatch(/\/own fuse\.sshfs/);
+			expect((await drover.ok('info', 'web')).replace(/\s+/g, ' ')).toContain(
+				'/own is mounted over SSH (classic) here: libvirt has no native mounts.',
+			);
+			await drover.ok('switch', 'qemu');
+			expect(await drover.bootId('web')).toBe(boot);
+			await writes('/own', 'again');
+			expect(await sh('cat /proc/mounts')).toMatch(/\/own virtiofs/);
+			await drover.ok('suspend', 'web');
+			await drover.ok('switch', 'libvirt');
+			await drover.ok('start', 'web');
+			expect(await drover.bootId('web')).toBe(boot);
+			await writes('/own', 'resumed');
+			const refused = await drover.run('mount', '--type', 'native', source, 'web:/other');
+			expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/not supported by libvirt/)]);
+		},
+	);
 });

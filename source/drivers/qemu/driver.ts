@@ -21,6 +21,8 @@ import {forwards, notesOf} from './forwards.ts';
 import {withAgent} from './guest.ts';
 import {metrics} from './metrics.ts';
 import {Monitors} from './monitors.ts';
+import {checkNative} from './mounts/native-mount.ts';
+import {plug, plugProblem, unplug} from './mounts/plug.ts';
 import {observe} from './observe.ts';
 import {removeSnapshot, restoreSnapshot, takeSnapshot} from './snapshots.ts';
 import {start} from './start.ts';
@@ -86,6 +88,10 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 		resize: (record, place, hardware, work) => inLane(record, place, work, job => resize(job, hardware)),
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
+		checkPlug: async (record, mount, power) => checkNative(record, mount, power),
+		plug: (record, place, mount, work, except) => inLane(record, place, work, job => plug(job, mount, except)),
+		unplug: (record, place, mount, work) => inLane(record, place, work, job => unplug(job, mount)),
+		plugProblem: (_record, place, mount) => plugProblem({monitors: shared.monitors, files: filesOf(place)}, mount),
 		metrics: (record, place) => metrics(shared, record, place),
 		async inspect(record, place) {
 			const found = await findProcess(record.id, filesOf(place));

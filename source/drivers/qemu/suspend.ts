@@ -16,6 +16,7 @@ import {settleSavedMemory} from '../machine/settle.ts';
 import {checkSpace, diskFull, freeBytes, savingTimeoutMs} from '../machine/space.ts';
 import {findOwn, type Job} from './context.ts';
 import {monitorError} from './monitors.ts';
+import {unplugAll} from './mounts/plug.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {callOffSaving, goOn, migration, runState, until} from './waiting.ts';
 
@@ -68,6 +69,8 @@ async function save(
 		await goOn(monitor);
 	}
 	await rm(job.files.statePart, {force: true});
+	// The guest must be running to let go of them. What is saved has the same devices as ever.
+	await unplugAll(job, monitor);
 	job.work.progress('saving memory', 0);
 	try {
 		await monitor.execute('stop');

@@ -25,8 +25,8 @@ const realPlace = `real_place() {
 }`;
 
 /**
- * Makes a guest ready for a mount. \`$1\`: the target; \`$2\`: how long a package manager may be waited for, in seconds.
- * Says \`ids UID GID\`, \`installing\`, and last either \`ready\` or one of the words in \`refusals\` with what there is to
+ * Makes a guest ready for a mount. `$1`: the target; `$2`: how long a package manager may be waited for, in seconds.
+ * Says `ids UID GID`, `installing`, and last either `ready` or one of the words in `refusals` with what there is to
  * say about it.
  */
 export const prepareScript = `${search}
@@ -66,8 +66,8 @@ say ready
 `;
 
 /**
- * Mounts, as root, what speaks SFTP on standard input and output, and stays until that ends or sshfs does. \`$1\`: the
- * target; \`$2\`: sshfs's options. Says \`mounted\` on standard error. The mount goes with it, whoever has it in use.
+ * Mounts, as root, what speaks SFTP on standard input and output, and stays until that ends or sshfs does. `$1`: the
+ * target; `$2`: sshfs's options. Says `mounted` on standard error. The mount goes with it, whoever has it in use.
  */
 export const sessionScript = `${search}
 target=$1; options=$2
@@ -96,6 +96,43 @@ code=$?
 # Not one that has been mounted there since.
 [ -z "$ours" ] || [ "$(mounts)" != "$ours" ] || umount -l "$place" 2>/dev/null
 exit $code
+`;
+
+/**
+ * Mounts, as the guest's user, what is plugged in. `$1`: the target; `$2`: the kind of file system; `$3`: what it is
+ * known by; `$4`: options. Says `ready`, or one of the words in `refusals` with what there is to say about it.
+ */
+export const nativeScript = `${search}
+target=$1; kind=$2; tag=$3; options=$4
+say() { printf '${mark}%s\\n' "$*"; }
+${asRoot}
+${realPlace}
+me=$(id -u)
+as_root true >/dev/null 2>&1 || { say no-root; exit 0; }
+[ -d "$target" ] || mkdir -p -- "$target" 2>/dev/null || problem=$(as_root mkdir -p -- "$target" 2>&1)
+[ -d "$target" ] || { say no-target "$(printf '%s\\n' "$problem" | tail -n 1)"; exit 0; }
+place=$(real_place "$target"); listed=$(printf '%s' "$place" | ${escaped})
+grep -qF "$tag $listed $kind " /proc/mounts && { say ready; exit 0; }
+case $kind in 9p) as_root modprobe -a 9pnet_virtio 9p;; *) as_root modprobe "$kind";; esac >/dev/null 2>&1
+grep -qw "$kind" /proc/filesystems || { say no-kind "$kind"; exit 0; }
+# The kernel may need a moment to find what was plugged in.
+for attempt in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	log=$(as_root mount -t "$kind" -o "$options" "$tag" "$place" 2>&1) && { say ready; exit 0; }
+	sleep 0.25 2>/dev/null || sleep 1
+done
+say no-mount "$(printf '%s\\n' "$log" | tail -n 1)"
+`;
+
+/** Unmounts it. `$1`: the target; `$2`: what it is known by. Whoever has it in use loses it. */
+export const nativeEndScript = `${search}
+target=$1; tag=$2; me=$(id -u)
+${asRoot}
+${realPlace}
+place=$(real_place "$target"); listed=$(printf '%s' "$place" | ${escaped})
+for left in 1 2 3 4; do
+	grep -qF "$tag $listed " /proc/mounts || break
+	as_root umount "$place" 2>/dev/null || as_root umount -l "$place" || break
+done
 `;
 
 /** What sshfs is told. */
