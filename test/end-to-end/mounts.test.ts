@@ -323,20 +323,21 @@ describe.skipIf(typeof server === 'string')(
 			await works('again');
 		});
 
-		test('whose server is killed say so; a restart makes them anew', async () => {
-			for (const pid of servers()) process.kill(pid, 'SIGKILL');
-			await until(problem, text => /virtiofsd, which serves it, has\s+ended/.test(text), 60_000);
-			await drover.ok('restart', 'web');
-			await until(problem, text => text === '', 60_000);
-			await works('anew');
-		});
-
 		test('whose directory goes and comes say so, and come again', async () => {
 			renameSync(source, `${source}.away`);
 			await until(problem, text => /is gone|does not\s+exist/.test(text), 60_000);
 			renameSync(`${source}.away`, source);
 			await until(problem, text => text === '', 90_000);
 			await works('back');
+		});
+
+		test('whose server is killed say so; cutting the power makes them anew', async () => {
+			for (const pid of servers()) process.kill(pid, 'SIGKILL');
+			await until(problem, text => /virtiofsd, which serves it, has\s+ended/.test(text), 60_000);
+			await drover.ok('stop', '--force', 'web');
+			await drover.ok('start', 'web');
+			await until(problem, text => text === '', 60_000);
+			await works('anew');
 		});
 
 		test('are ended while it runs', async () => {

@@ -158,10 +158,10 @@ async function release(job: Job, monitor: Qmp, id: string, timeoutMs = releaseMs
 	}
 }
 
-/** A kernel that waits for an answer of a server that is gone lets go of the device at a reboot only. */
+/** A kernel that waits for an answer of a server that is gone does not let go, and does not even power off any more. */
 function beyondRepair(dead: string, cause: unknown): DroverError {
-	return new DroverError('driver.failed', `${dead}, and the guest lets go of it only when it is restarted.`, {
-		next: 'Restart the instance to have the mount again.',
+	return new DroverError('driver.failed', `${dead}, and the guest waits for it until its power is cut.`, {
+		next: 'Cut it (stop --force) and start the instance again.',
 		cause,
 	});
 }
