@@ -137,7 +137,8 @@ missing_extras() {
 	if [ "$(id -u)" = 0 ] && ! command -v lxd >/dev/null 2>&1; then
 		missing="$missing lxd dnsmasq-base nftables squashfs-tools"
 	fi
-	# Incus cannot be beside LXD: the tests put it into a root directory of its own.
+	# Incus cannot be beside LXD: the tests put it into a root directory of its own. A real cloud image is built from
+	# packages, too.
 	if [ "$(id -u)" = 0 ] && ! command -v mmdebstrap >/dev/null 2>&1; then missing="$missing mmdebstrap"; fi
 	[ -n "$missing" ] && command -v apt-get >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || sudo -n true </dev/null >/dev/null 2>&1; }
 }

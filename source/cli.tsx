@@ -34,7 +34,15 @@ async function dashboard(paths: Paths): Promise<number> {
 		import('./protocol/connect.ts'),
 		import('./commands/process-context.ts'),
 	]);
-	return runDashboard({connect: () => connect(paths), user: userName()});
+	const remembered = () => import('./state/last-launch.ts');
+	return runDashboard({
+		connect: () => connect(paths),
+		user: userName(),
+		memory: {
+			read: async () => (await remembered()).readLastLaunch(paths),
+			write: async values => (await remembered()).writeLastLaunch(paths, values),
+		},
+	});
 }
 
 /** How this program is called from elsewhere: by its launcher where it has one beside it. */

@@ -3,6 +3,7 @@ import type {Mount} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
 import type {EngineLink} from './engine-link.ts';
 import {atHome} from './home-path.ts';
+import {cloudInitAt, LaunchAsks, type LaunchMemory} from './launch-asks.ts';
 import {Sampler} from './sampler.ts';
 import {namesShort} from './store/instance-actions.ts';
 import type {Effect, Message, Model} from './store/model.ts';
@@ -14,6 +15,7 @@ type Options = {
 	readonly model: () => Model;
 	readonly now: () => number;
 	readonly user: string;
+	readonly memory?: LaunchMemory | undefined;
 	readonly terminal: {
 		readonly copy: (text: string) => void;
 		readonly redraw: () => void;
@@ -34,14 +36,17 @@ export class Effects {
 	readonly #options: Options;
 	readonly #timers = new Set<NodeJS.Timeout>();
 	readonly #sampler: Sampler;
+	readonly #launch: LaunchAsks;
 
 	constructor(options: Options) {
 		this.#options = options;
 		this.#sampler = new Sampler(options);
+		this.#launch = new LaunchAsks(options);
 	}
 
 	close(): void {
 		this.#sampler.close();
+		this.#launch.close();
 		for (const timer of this.#timers) clearTimeout(timer);
 		this.#timers.clear();
 	}
@@ -163,6 +168,15 @@ export class Effects {
 					error => ({type: 'form-data', part: {imagesError: error}}),
 				);
 				break;
+			case 'load-launch-choices':
+				this.#launch.loadChoices();
+				break;
+			case 'search-images':
+				this.#launch.search(effect);
+				break;
+			case 'check-cloud-init':
+				this.#launch.check(effect);
+				break;
 			case 'load-host-networks':
 				this.#answer(
 					async () => ({type: 'form-data', part: {networks: await link.engine.networks()}}),
@@ -197,11 +211,16 @@ export class Effects {
 	/** What a form asks for: a refusal comes back to the form. */
 	#send(effect: Extract<Effect, {type: 'launch' | 'mount' | 'resize'}>): void {
 		const {link, now, user} = this.#options;
-		const begin = () => {
+		const begin = async () => {
 			const {engine} = link;
 			switch (effect.type) {
-				case 'launch':
-					return engine.launch({...effect.request, ...launchMounts(effect.request.mounts), by: user});
+				case 'launch': {
+					const {request, cloudInit, keep} = effect;
+					const text = cloudInit === undefined ? {} : {cloudInit: await cloudInitAt(cloudInit)};
+					const begun = await engine.launch({...request, ...text, ...launchMounts(request.mounts), by: user});
+					this.#launch.keep(keep);
+					return begun;
+				}
 				case 'mount':
 					return engine.mount({...effect.request, mount: atHome(effect.request.mount), by: user});
 				case 'resize':

@@ -6,6 +6,7 @@ import {errorData} from '../model/errors.ts';
 import {Dashboard} from './dashboard.tsx';
 import {Effects} from './effects.ts';
 import {EngineLink} from './engine-link.ts';
+import type {LaunchMemory} from './launch-asks.ts';
 import {openShell} from './shell.ts';
 import type {Effect, Message, Model} from './store/model.ts';
 import {Store} from './store/store.ts';
@@ -21,6 +22,8 @@ export type DashboardOptions = {
 	readonly connect: () => Promise<Connection>;
 	/** Who asks, for the records. */
 	readonly user: string;
+	/** What was filled into the launch form last. */
+	readonly memory?: LaunchMemory;
 	readonly stdin?: TerminalInput;
 	readonly stdout?: TerminalStream;
 	readonly env?: NodeJS.ProcessEnv;
@@ -72,6 +75,7 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 		model: store.get,
 		now,
 		user,
+		memory: options.memory,
 		terminal: {
 			copy: text => {
 				screen.send(clipboardBytes(text, traits.isScreen));

@@ -8,6 +8,7 @@ import {list} from './command-line.ts';
 import {firstFrame, keysAndQuiet} from './dashboard.ts';
 import {type Figure, printFigures} from './figures.ts';
 import {imageDownload} from './images.ts';
+import {launching} from './launching.ts';
 import {lxd} from './lxd.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
 import {metrics} from './metrics.ts';
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	'first-frame': firstFrame,
 	keys: keysAndQuiet,
 	list,
+	launch: launching,
 	suspend: suspendAndResume,
 	daemon,
 	switch: switching,

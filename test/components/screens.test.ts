@@ -244,12 +244,11 @@ describe('screens', () => {
 		engine.delayMs = 50;
 		await screen.press('n', ...'beaver', keys.tab, 'm');
 		await screen.waitFor(/micro +Micro 1/);
-		await screen.press(keys.down, keys.enter, '2', keys.tab, '2', 'G', keys.tab, keys.tab, keys.tab);
+		await screen.press(keys.down, keys.enter, '9', keys.tab, '2', 'G', ...Array(4).fill(keys.tab));
 		await screen.waitFor('drover launch micro --name beaver --cpus ?? --memory 2G');
 		await screen.press(keys.enter);
 		await screen.waitFor('To fix first: CPUs');
-		const [back, on] = [Array(4).fill('\u001B[Z'), Array(4).fill(keys.tab)];
-		await screen.press(...back, keys.ctrlU, '2', ...on, keys.enter);
+		await screen.press(...Array(5).fill('\u001B[Z'), keys.ctrlU, '2', ...Array(5).fill(keys.tab), keys.enter);
 		await screen.waitFor(/> beaver/);
 		await screen.waitFor('launch beaver: done');
 		expect(engine.calls.find(call => call.method === 'launch')?.request).toEqual({

@@ -59,6 +59,8 @@ export type FormKind = {
 	readonly rows: (model: Model, form: FormLayer) => readonly FormRow[];
 	/** The same on the command line; what has a problem is `??`. */
 	readonly commands: (model: Model, form: FormLayer) => readonly string[];
+	/** What is to be found out after something was typed or chosen. */
+	readonly asks?: (before: FormLayer, after: FormLayer) => readonly Effect[];
 	/** What is asked of the engine when nothing has a problem; a sentence when there is nothing to ask. */
 	readonly request: (model: Model, form: FormLayer) => Effect | string;
 };

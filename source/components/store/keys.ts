@@ -5,7 +5,7 @@ import {actionFor, textual} from '../keys/registry.ts';
 import {isTiny} from '../pieces/layout.ts';
 import {edit, type Field, insert} from './field.ts';
 import {fieldIn, typeInForm, withField} from './form.ts';
-import {rowAtFocus} from './forms.ts';
+import {asksOf, rowAtFocus} from './forms.ts';
 import {change, pop, step, tell} from './layers.ts';
 import type {ConfirmLayer, Effect, Model, Step} from './model.ts';
 import {perform} from './perform.ts';
@@ -77,7 +77,13 @@ function editLayer(model: Model, key: KeyPress): Step | undefined {
 		}
 		case 'form': {
 			const typed = typeInForm(layer, rowAtFocus(model, layer), key);
-			return typed && step(change(model, 'form', () => typed));
+			return (
+				typed &&
+				step(
+					change(model, 'form', () => typed),
+					...asksOf(layer, typed),
+				)
+			);
 		}
 		default:
 			return undefined;
@@ -161,8 +167,13 @@ export function onPaste(model: Model, text: string, at: number): Step {
 		case 'confirm':
 			// A name that must be typed is not to be pasted: the point is the pause.
 			return tell(base, 'Type the name: pasting it is not taken.');
-		case 'form':
-			return step(change(base, 'form', form => withField(form, form.focus, next)));
+		case 'form': {
+			const filled = withField(layer, layer.focus, next);
+			return step(
+				change(base, 'form', () => filled),
+				...asksOf(layer, filled),
+			);
+		}
 		default:
 			return step(base);
 	}

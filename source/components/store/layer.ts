@@ -5,6 +5,7 @@ import type {ImageInfo} from '../../model/image-info.ts';
 import type {InstanceDetail, InstanceEvent} from '../../model/instance.ts';
 import type {HostNetwork} from '../../model/network.ts';
 import type {LogLine} from '../../model/operation.ts';
+import type {CloudTemplate, Profile} from '../../model/profile.ts';
 import type {SwitchPlan} from '../../model/switch.ts';
 import type {Field} from './field.ts';
 
@@ -63,6 +64,14 @@ export type FormLayer = {
 	readonly isEdited: boolean;
 	readonly images?: readonly ImageInfo[];
 	readonly imagesError?: ErrorData;
+	/** What was found for a text that nothing in that list has in it. */
+	readonly found?: {readonly query: string; readonly images: readonly ImageInfo[]};
+	readonly profiles?: readonly Profile[];
+	/** Sentences about the file they are in. */
+	readonly profileProblems?: readonly string[];
+	readonly templates?: readonly CloudTemplate[];
+	/** What is to be said of the file that is named for cloud-init. */
+	readonly cloudInit?: {readonly source: string; readonly note?: string; readonly problem?: string};
 	readonly networks?: readonly HostNetwork[];
 	readonly networksError?: ErrorData;
 	/** Members of the cluster; none where there is no cluster. */

@@ -111,8 +111,24 @@ export type Message =
 	/** What a form's choices are made from. */
 	| {
 			readonly type: 'form-data';
-			readonly part: Partial<Pick<FormLayer, 'images' | 'imagesError' | 'networks' | 'networksError' | 'members'>>;
+			readonly part: Partial<
+				Pick<
+					FormLayer,
+					| 'images'
+					| 'imagesError'
+					| 'found'
+					| 'networks'
+					| 'networksError'
+					| 'members'
+					| 'profiles'
+					| 'profileProblems'
+					| 'templates'
+					| 'cloudInit'
+				>
+			>;
 	  }
+	/** What was filled in last time. */
+	| {readonly type: 'last-launch'; readonly values: Readonly<Record<string, string>>}
 	| {readonly type: 'networks'; readonly id: string; readonly part: Partial<NetworksLayer>}
 	| {readonly type: 'drivers'; readonly list?: readonly DriverInfo[]; readonly error?: ErrorData}
 	| {readonly type: 'switch-plan'; readonly to: DriverName; readonly plan?: SwitchPlan; readonly error?: ErrorData}
@@ -131,7 +147,14 @@ export type Message =
 
 export type Effect =
 	| {readonly type: 'act'; readonly request: Omit<ActRequest, 'by'>}
-	| {readonly type: 'launch'; readonly request: Omit<LaunchRequest, 'by'>}
+	| {
+			readonly type: 'launch';
+			readonly request: Omit<LaunchRequest, 'by'>;
+			/** A file or an address whose text is its cloud-config. */
+			readonly cloudInit?: string;
+			/** What is to be filled in next time. */
+			readonly keep: Readonly<Record<string, string>>;
+	  }
 	| {readonly type: 'mount'; readonly request: Omit<MountRequest, 'by'>}
 	| {readonly type: 'unmount'; readonly request: Omit<UnmountRequest, 'by'>}
 	| {readonly type: 'resize'; readonly request: Omit<ResizeRequest, 'by'>}
@@ -141,6 +164,10 @@ export type Effect =
 	| {readonly type: 'load-detail'; readonly id: string; readonly name: string; readonly tab: number}
 	| {readonly type: 'load-log'; readonly id: string}
 	| {readonly type: 'load-images'}
+	| {readonly type: 'load-launch-choices'}
+	/** When nothing more has been typed for a moment. */
+	| {readonly type: 'search-images'; readonly query: string}
+	| {readonly type: 'check-cloud-init'; readonly source: string}
 	| {readonly type: 'load-host-networks'}
 	| {readonly type: 'load-members'}
 	| {readonly type: 'load-networks'; readonly id: string; readonly name: string}

@@ -1,13 +1,15 @@
 import {isEnded} from '../../model/operation.ts';
 import {plainLine} from '../../model/text.ts';
+import {asksOf} from './forms.ts';
 import {chooseDriver, chooseOrder, onKeys, onPaste} from './keys.ts';
+import {withLastLaunch} from './launch-choices.ts';
 import {also, change, step, tell} from './layers.ts';
 import type {Message, Model, Step} from './model.ts';
 import {newestFirst, onBegun, onEnded, onOperation, withAlert} from './operation-news.ts';
 import {openScreen, perform} from './perform.ts';
 import {emptyRoster, replaceAll, withFilter} from './roster.ts';
 import {onSampleDue, onSamples, withSampling} from './sampling.ts';
-import {screenLayer} from './selectors.ts';
+import {screenLayer, topLayer} from './selectors.ts';
 import {onStory, planArrived, withoutAsked} from './switching.ts';
 import {changeRows, chooseFirst, emptyTable, follow, moveTo, settleRows} from './table.ts';
 import {noMetrics} from './usage.ts';
@@ -144,6 +146,17 @@ function reloadPage(model: Model, before: Model, {changed, operations}: Extract<
 	);
 }
 
+/** Only into a form that nobody has typed in. */
+function onLastLaunch(model: Model, values: Readonly<Record<string, string>>): Step {
+	const form = topLayer(model);
+	if (form?.kind !== 'form') return step(model);
+	const filled = withLastLaunch(form, values);
+	return step(
+		change(model, 'form', () => filled),
+		...asksOf(form, filled),
+	);
+}
+
 /** The form says why it was refused; where it has been left meanwhile it is told as every failure is. */
 function onRefused(model: Model, {purpose, error, at}: Extract<Message, {type: 'form-refused'}>): Step {
 	const refused = change(model, 'form', form =>
@@ -174,6 +187,8 @@ function onAnswer(model: Model, message: Message): Step {
 		}
 		case 'form-refused':
 			return onRefused(model, message);
+		case 'last-launch':
+			return onLastLaunch(model, message.values);
 		case 'form-data':
 			return step(change(model, 'form', form => ({...form, ...message.part})));
 		case 'networks':
