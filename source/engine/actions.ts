@@ -14,6 +14,7 @@ import type {Entry} from './instances.ts';
 import {checkRequest, launch, prepareLaunch} from './launch.ts';
 import {LaunchClock} from './launch-clock.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
+import {wayOf} from './mount-plan.ts';
 import {demandMounts, plannedMounts} from './mounting.ts';
 import {demandMember, demandNetworks, networkSpecs} from './networking.ts';
 import type {ItemPlan, ItemWork} from './operations.ts';
@@ -62,6 +63,7 @@ export class Actions {
 		}
 		demandMounts(driver, host.platform, setting, request.mounts ?? []);
 		await demandUsable(driver);
+		for (const mount of request.mounts ?? []) if (wayOf(mount, driver) === 'plug') await driver.checkPlug?.(mount);
 		await demandNetworks(
 			driver,
 			networks.map(spec => spec.network),

@@ -37,7 +37,7 @@ export class Changes {
 		const {target} = plannedMount(this.#parts.instances, entry, mount);
 		await demandUsable(driver);
 		if (wayOf(mount, driver) === 'plug') {
-			await driver.checkPlug?.(instances.record(entry), mount, entry.observation?.power);
+			await driver.checkPlug?.(mount, {record: instances.record(entry), place: instances.place(entry)});
 		}
 		const scene = {driver, instances, mounts: shop.mounts};
 		return this.#begin('mount', by, entry, (item, each) =>

@@ -5,12 +5,12 @@ import {DroverError, errorData} from '../model/errors.ts';
 import type {Mount} from '../model/mount.ts';
 import type {Entry, Instances} from './instances.ts';
 import {type pauseAfter, wantedMounts, wayOf} from './mount-plan.ts';
-import {Upkeep} from './mount-upkeep.ts';
+import {Upkeep, type UpkeepParts} from './mount-upkeep.ts';
 
 export type OpenMount = (
 	entry: Entry,
 	mount: Mount,
-	context: {signal: AbortSignal; progress: (stage: string) => void; onProblem: () => void},
+	context: Parameters<UpkeepParts['open']>[0],
 ) => Promise<MountSession>;
 
 export type KeeperParts = {
@@ -48,12 +48,12 @@ export class MountKeeper {
 		for (const entry of this.#parts.instances.all()) this.#follow(entry);
 	}
 
-	/** Whether there is something that ends with this process. */
+	/** Whether there is something that ends with this process, or that nobody would look after without it. */
 	get isBusy(): boolean {
 		return this.#kept.size > 0;
 	}
 
-	/** Ends all, politely as far as that is quick. */
+	/** Ends all that ends with this process, politely as far as that is quick. */
 	async close(): Promise<void> {
 		this.#isOpen = false;
 		const all = [...this.#kept.values()].flatMap(targets => [...targets.values()]);
@@ -62,7 +62,7 @@ export class MountKeeper {
 		const late = new Promise<void>(resolve => {
 			timer = setTimeout(resolve, closingMs);
 		});
-		await Promise.race([Promise.all(all.map(upkeep => upkeep.end())), late]);
+		await Promise.race([Promise.all(all.map(upkeep => upkeep.leave())), late]);
 		clearTimeout(timer);
 		for (const upkeep of all) upkeep.kill();
 	}
@@ -73,7 +73,7 @@ export class MountKeeper {
 		try {
 			await upkeep.make(work.signal, work.progress);
 		} catch (error) {
-			await this.end(entry, mount.target);
+			await this.end(entry, mount.target).catch(() => {});
 			throw error;
 		}
 	}
@@ -95,7 +95,7 @@ export class MountKeeper {
 		return problems;
 	}
 
-	/** Ends one mount, as the guest sees it. */
+	/** Ends one mount, as the guest sees it. @throws DroverError `instance.busy` when the guest does not let go of it */
 	async end(entry: Entry, target: string): Promise<void> {
 		const id = entry.view.id;
 		const targets = this.#kept.get(id);
@@ -105,11 +105,15 @@ export class MountKeeper {
 		await upkeep?.end();
 	}
 
-	/** Ends all mounts of an instance before it rests; when it is to be followed again, they come back. */
+	/**
+	 * Ends all mounts of an instance before it rests; when it is to be followed again, they come back. One that the guest
+	 * does not let go of is told of: whether that matters, who wants it to rest knows.
+	 */
 	async endAll(entry: Entry, work?: WorkContext): Promise<void> {
 		const all = this.#forget(entry);
 		if (all.length > 0) work?.progress('unmounting');
-		await Promise.all(all.map(upkeep => upkeep.end()));
+		const ends = await Promise.allSettled(all.map(upkeep => upkeep.end()));
+		for (const end of ends) if (end.status === 'rejected') work?.log(errorData(end.reason).message);
 	}
 
 	/** The same without the guest. */

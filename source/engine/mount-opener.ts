@@ -20,7 +20,7 @@ export type OpenerParts = {
 
 /** How a mount of an instance that runs is made. */
 export function mountOpener({paths, instances, setting, openClassic, program}: OpenerParts): OpenMount {
-	return async (entry, mount, {signal, progress, onProblem}) => {
+	return async (entry, mount, {signal, progress, onProblem, tell}) => {
 		demandAllowed(setting('local.privileged-mounts'));
 		// It was without links when it was named. A guest that can write around it could make it lead elsewhere since.
 		const source = await checkSource(mount.source);
@@ -38,7 +38,9 @@ export function mountOpener({paths, instances, setting, openClassic, program}: O
 				place: instances.place(entry),
 				access,
 				mount,
-				work: {signal, progress, log: () => {}, update: change => instances.update(entry, change)},
+				work: {signal, progress, log: tell, update: change => instances.update(entry, change)},
+				onProblem,
+				tell,
 			});
 		}
 		return openClassic({program, access, mount, signal, progress, onProblem});

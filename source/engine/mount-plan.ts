@@ -52,20 +52,10 @@ export function pauseAfter(failures: number, isLasting: boolean): number {
 /** Sentences about mounts that are not what their type says. */
 export function mountNotes(record: InstanceRecord, driver: Driver, title: string): readonly string[] {
 	return (record.mounts ?? []).flatMap(mount => {
-		if (mount.type === 'classic') return [];
-		const way = wayOf(mount, driver);
-		if (way === 'ssh') return [`${mount.target} is mounted over SSH (classic) here: ${title} has no native mounts.`];
-		// Where these are the same, as they mostly are, there is nothing to tell.
-		const other = mount.uidMap.find(({host, guest}) => guest === -1 && host !== usualId);
-		if (way === 'own' || other === undefined) return [];
-		return [
-			`Owners below ${mount.target} are the numbers of this host: what is yours here is user ${other.host}’s there.`,
-		];
+		if (mount.type === 'classic' || wayOf(mount, driver) !== 'ssh') return [];
+		return [`${mount.target} is mounted over SSH (classic) here: ${title} has no native mounts.`];
 	});
 }
-
-/** What the first user of a system is, on hosts as in guests. */
-const usualId = 1000;
 
 /** @throws DroverError `driver.incapable` */
 export function demandAllowed(privilegedMounts: string): void {

@@ -123,7 +123,7 @@ export async function mountOne(scene: Scene, entry: Entry, mount: Mount, by: str
 	const planned = plannedMount(instances, entry, mount);
 	work.progress(`mounting ${planned.target}`);
 	const way = wayOf(planned, driver);
-	if (way === 'plug') await driver.checkPlug?.(record, planned, entry.observation?.power);
+	if (way === 'plug') await driver.checkPlug?.(planned, {record, place: instances.place(entry)});
 	if (way === 'own') await driver.mount!(record, instances.place(entry), planned, work);
 	else if (entry.observation?.power === 'running') await mounts.make(entry, planned, work);
 	await work.update({mounts: [...(instances.record(entry).mounts ?? []), planned]});
@@ -142,7 +142,11 @@ export async function unmountSome(
 	for (const mount of mountsOn(instances, entry, target)) {
 		work.progress(`unmounting ${mount.target}`);
 		await mounts.end(entry, mount.target);
-		if (mount.type === 'native') await driver.unmount?.(instances.record(entry), instances.place(entry), mount, work);
+		const [record, place] = [instances.record(entry), instances.place(entry)];
+		const way = wayOf(mount, driver);
+		if (way === 'own') await driver.unmount?.(record, place, mount, work);
+		// Nothing keeps one that could not be made; something of it may be there.
+		if (way === 'plug') await driver.unplug?.(record, place, mount, work);
 		const left = (instances.record(entry).mounts ?? []).filter(other => other.target !== mount.target);
 		await work.update({mounts: left.length === 0 ? undefined : left});
 		await instances.tell(entry, `${mount.target} unmounted`, by);

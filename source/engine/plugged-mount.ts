@@ -1,7 +1,7 @@
-import type {Driver, InstancePlace, WorkContext} from '../drivers/driver.ts';
-import {mountPlugged, unmountPlugged} from '../guest/mount/native.ts';
-import {UnknownKind} from '../guest/mount/refusals.ts';
+import type {Driver, InstancePlace, PlugProblem, WorkContext} from '../drivers/driver.ts';
+import {mountPlugged, prepareNative, unmountPlugged} from '../guest/mount/native.ts';
 import type {MountSession} from '../guest/mount/session.ts';
+import {resolvedMaps} from '../guest/sftp/server/id-maps.ts';
 import {DroverError} from '../model/errors.ts';
 import type {InstanceRecord} from '../model/instance.ts';
 import type {GuestMount, Mount} from '../model/mount.ts';
@@ -14,75 +14,123 @@ export type PluggedInput = {
 	readonly access: SshAccess;
 	readonly mount: Mount;
 	readonly work: WorkContext;
+	readonly onProblem: () => void;
+	/** For the instance's history. */
+	readonly tell: (what: string) => void;
 };
 
 /** Milliseconds between two looks whether it still works. */
-const lookEveryMs = 5000;
+const lookEveryMs = 3000;
 
-/** Plugs a native mount in and has the guest mount it. @throws DroverError, or the signal's reason */
+/** Plugs a native mount in and has the guest mount it; what is there already stays. @throws DroverError, or the signal's reason */
 export async function openPlugged(input: PluggedInput): Promise<MountSession> {
-	const {driver, record, place, access, mount, work} = input;
-	let plugged = await driver.plug!(record, place, mount, work);
+	const {driver, record, place, access, work} = input;
+	const guest = await prepareNative(access, work.signal);
+	const mount: Mount = {
+		...input.mount,
+		uidMap: resolvedMaps(input.mount.uidMap, guest.uid),
+		gidMap: resolvedMaps(input.mount.gidMap, guest.gid),
+	};
+	const plug = () => driver.plug!(record, place, mount, work, guest.known);
+	const plugged = await plug().catch(async error => {
+		// An old one that is of no use any more is still mounted.
+		if (!(error instanceof DroverError) || error.code !== 'instance.busy') throw error;
+		if ((await unmountPlugged(access, mount.target, {withForce: false})) !== 'ended') throw error;
+		return plug();
+	});
 	work.progress(`mounting ${mount.target}`);
 	try {
 		await mountPlugged(access, mount.target, plugged, work.signal);
 	} catch (error) {
-		if (!(error instanceof UnknownKind)) throw error;
-		work.log(error.message);
-		plugged = await driver.plug!(record, place, mount, work, plugged.fileSystem);
-		await mountPlugged(access, mount.target, plugged, work.signal);
+		if (plugged.isNew) await driver.unplug?.(record, place, mount, calm(work)).catch(() => {});
+		throw error;
 	}
-	return new Plugged(input, plugged);
+	return new PluggedSession({...input, mount}, plugged.fileSystem);
 }
 
 /** A native mount, looked at from time to time: what serves it may end, and then programs in the guest would wait. */
-class Plugged implements MountSession {
+class PluggedSession implements MountSession {
 	readonly ended: Promise<DroverError>;
-	readonly problem = undefined;
+	readonly outlasts = true;
+	problem: string | undefined;
 	readonly #input: PluggedInput;
-	readonly #guestMount: GuestMount;
-	readonly #timer: NodeJS.Timeout;
-	#isEnding = false;
-	#tell!: (why: DroverError) => void;
+	readonly #fileSystem: GuestMount['fileSystem'];
+	#timer: NodeJS.Timeout | undefined;
+	#isOver = false;
+	#end!: (why: DroverError) => void;
 
-	constructor(input: PluggedInput, guestMount: GuestMount) {
+	constructor(input: PluggedInput, fileSystem: GuestMount['fileSystem']) {
 		this.#input = input;
-		this.#guestMount = guestMount;
+		this.#fileSystem = fileSystem;
 		this.ended = new Promise(resolve => {
-			this.#tell = resolve;
+			this.#end = resolve;
 		});
-		this.#timer = setInterval(() => void this.#look(), lookEveryMs);
+		this.#lookLater();
+	}
+
+	/** @throws DroverError `instance.busy` when the guest has it in use and it cannot be taken out so: it stays then */
+	async end(): Promise<void> {
+		if (this.#isOver) return;
+		this.kill();
+		await this.#takeOut();
+	}
+
+	/** The guest keeps it: it ends with the machine. */
+	kill(why = new DroverError('operation.cancelled', 'The mount was ended.')): void {
+		this.#isOver = true;
+		clearTimeout(this.#timer);
+		this.#end(why);
+	}
+
+	async #takeOut(): Promise<void> {
+		const {access, mount, tell} = this.#input;
+		// Files that are open on virtiofs answer with errors once it is out; 9p does not let go of a mount in use.
+		const withForce = this.#fileSystem === 'virtiofs';
+		const how = await unmountPlugged(access, mount.target, {withForce});
+		if (how === 'busy' && withForce) tell('was in use in the guest when it was ended: what is open there fails');
+		await this.#unplug();
+	}
+
+	async #unplug(): Promise<void> {
+		const {driver, record, place, mount, work} = this.#input;
+		// Ending it is no part of the work that made it.
+		await driver.unplug?.(record, place, mount, calm(work));
+	}
+
+	#lookLater(): void {
+		this.#timer = setTimeout(() => {
+			void this.#look().finally(() => {
+				if (!this.#isOver) this.#lookLater();
+			});
+		}, lookEveryMs);
 		this.#timer.unref();
 	}
 
-	async end(why = wasEnded()): Promise<void> {
-		clearInterval(this.#timer);
-		if (this.#isEnding) return;
-		this.#isEnding = true;
-		const {driver, record, place, access, mount, work} = this.#input;
-		await unmountPlugged(access, mount.target, this.#guestMount);
-		// Ending it is no part of the work that made it.
-		const calm: WorkContext = {...work, signal: new AbortController().signal};
-		// What the guest does not let go of is told by who needs it out.
-		await driver.unplug?.(record, place, mount, calm).catch(() => {});
-		this.#tell(why);
-	}
-
-	/** The device stays, and ends with the machine. */
-	kill(): void {
-		clearInterval(this.#timer);
-		this.#tell(wasEnded());
-	}
-
 	async #look(): Promise<void> {
-		const {driver, record, place, mount} = this.#input;
-		const problem = await driver.plugProblem?.(record, place, mount).catch(() => undefined);
-		if (problem === undefined || this.#isEnding) return;
-		// Programs that wait for it are let go, as far as that can be; then it is plugged in anew.
-		await this.end(new DroverError('driver.failed', problem));
+		const {driver, record, place, mount, onProblem} = this.#input;
+		const found = await driver.plugProblem?.(record, place, mount).catch(() => undefined);
+		if (this.#isOver) return;
+		if (found !== undefined && found.kind !== 'away') return this.#lose(found);
+		if (found?.reason === this.problem) return;
+		this.problem = found?.reason;
+		onProblem();
+	}
+
+	/** It is taken out as far as that can be; then it is made anew. */
+	async #lose({kind, reason}: PlugProblem): Promise<void> {
+		this.#isOver = true;
+		clearTimeout(this.#timer);
+		const {access, mount} = this.#input;
+		if (kind === 'ended') {
+			// The guest must not be asked anything of it before: it would wait for an answer of what is gone.
+			await this.#unplug()
+				.then(() => unmountPlugged(access, mount.target, {withForce: true}))
+				.catch(() => {});
+		} else await this.#takeOut().catch(() => {});
+		this.#end(new DroverError('driver.failed', reason));
 	}
 }
 
-function wasEnded(): DroverError {
-	return new DroverError('operation.cancelled', 'The mount was ended.');
+function calm(work: WorkContext): WorkContext {
+	return {...work, signal: new AbortController().signal};
 }

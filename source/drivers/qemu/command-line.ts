@@ -2,15 +2,14 @@ import process from 'node:process';
 import type {InstanceRecord} from '../../model/instance.ts';
 import {fileNames, type InstanceFiles} from '../machine/files.ts';
 import {type Accelerator, checkHardware, memoryMebibytes, pciSlots} from '../machine/hardware.ts';
-import {type SharedDirectory, sharedDirectoryArguments} from './mounts/native-mount.ts';
 
 export type CommandLineInput = {
 	/** With `hardware.machine` and `ssh.port` set. */
 	readonly record: InstanceRecord;
 	readonly files: InstanceFiles;
 	readonly accelerator: Accelerator;
-	/** For native mounts: nothing the guest sees until a device for one is plugged in. */
-	readonly shared?: readonly SharedDirectory[];
+	/** Places for mounts over 9p: nothing the guest sees until a device is plugged into one. */
+	readonly slots?: readonly string[];
 	/** Wait for a memory image instead of booting. */
 	readonly incoming?: boolean;
 	readonly platform?: NodeJS.Platform;
@@ -25,7 +24,7 @@ export function commandLine({
 	record,
 	files,
 	accelerator,
-	shared = [],
+	slots = [],
 	incoming = false,
 	platform = process.platform,
 }: CommandLineInput): string[] {
@@ -67,7 +66,7 @@ export function commandLine({
 		...['-device', `virtio-rng-pci,rng=objrng0,id=rng0,${slot('random')}`],
 		...['-netdev', `user,id=n0,hostfwd=tcp:127.0.0.1:${ssh.port}-:22`],
 		...['-device', `virtio-net-pci,netdev=n0,id=net0,romfile=,mac=${hardware.mac},${slot('network')}`],
-		...sharedDirectoryArguments(shared),
+		...slots,
 		...['-chardev', socket('monitor0', files.monitor), '-mon', 'chardev=monitor0,mode=control'],
 		...['-chardev', socket('monitor1', files.watchMonitor), '-mon', 'chardev=monitor1,mode=control'],
 		...['-pidfile', fileNames.pid],

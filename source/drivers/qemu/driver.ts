@@ -21,8 +21,10 @@ import {forwards, notesOf} from './forwards.ts';
 import {withAgent} from './guest.ts';
 import {metrics} from './metrics.ts';
 import {Monitors} from './monitors.ts';
-import {checkNative} from './mounts/native-mount.ts';
-import {plug, plugProblem, unplug} from './mounts/plug.ts';
+import {checkPlug} from './mounts/check.ts';
+import {type FileServerOptions, FileServerProbe} from './mounts/file-server.ts';
+import {plug, unplug} from './mounts/plug.ts';
+import {plugProblem} from './mounts/problem.ts';
 import {observe} from './observe.ts';
 import {removeSnapshot, restoreSnapshot, takeSnapshot} from './snapshots.ts';
 import {start} from './start.ts';
@@ -39,6 +41,8 @@ export type QemuDriverOptions = {
 	readonly imageProgram?: string;
 	/** The host's files that tell about acceleration; default: the real ones. */
 	readonly host?: ProbeHost;
+	/** The virtiofsd that serves native mounts; default: the one that is installed. */
+	readonly fileServer?: FileServerOptions['program'];
 };
 
 async function startForwarded(job: Job): Promise<void> {
@@ -50,10 +54,11 @@ async function startForwarded(job: Job): Promise<void> {
  * Runs instances with QEMU alone: one detached process each, reached over its monitors. Nothing about a running
  * instance is kept in memory, so that the next daemon finds everything again.
  */
-export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver {
+export function createQemuDriver({paths, fileServer, ...options}: QemuDriverOptions): Driver {
 	const shared: Shared = {
 		host: new QemuHostProbe({cache: paths.cache, ...options}),
 		monitors: new Monitors(),
+		servers: new FileServerProbe(fileServer === undefined ? {} : {program: fileServer}),
 		lanes: new Lanes(),
 		ports: new Ports(),
 	};
@@ -88,10 +93,10 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 		resize: (record, place, hardware, work) => inLane(record, place, work, job => resize(job, hardware)),
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
-		checkPlug: async (record, mount, power) => checkNative(record, mount, power),
-		plug: (record, place, mount, work, except) => inLane(record, place, work, job => plug(job, mount, except)),
+		checkPlug: (mount, instance) => checkPlug(shared, mount, instance),
+		plug: (record, place, mount, work, known) => inLane(record, place, work, job => plug(job, mount, known)),
 		unplug: (record, place, mount, work) => inLane(record, place, work, job => unplug(job, mount)),
-		plugProblem: (_record, place, mount) => plugProblem({monitors: shared.monitors, files: filesOf(place)}, mount),
+		plugProblem: (record, place, mount) => plugProblem(shared, record, place, mount),
 		metrics: (record, place) => metrics(shared, record, place),
 		async inspect(record, place) {
 			const found = await findProcess(record.id, filesOf(place));

@@ -12,7 +12,7 @@ import {endProcess, findProcess} from '../machine/process.ts';
 import {startError} from '../machine/start-error.ts';
 import {commandLine} from './command-line.ts';
 import type {Job} from './context.ts';
-import {sharedDirectories} from './mounts/native-mount.ts';
+import {slotArguments} from './mounts/native-mount.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {type Spawned, spawnQemu} from './spawn.ts';
 
@@ -39,7 +39,6 @@ export async function launchQemu(
 	const {program} = await job.host.require();
 	makePrivate(job.place.sockets);
 	await trimConsole(job.files.console);
-	let shared = await sharedDirectories(job.record);
 	for (let attempt = 1; ; attempt++) {
 		const reservation = await job.ports.reserve(attempt === 1 ? job.record.ssh.port : undefined);
 		try {
@@ -50,7 +49,7 @@ export async function launchQemu(
 					record: job.record,
 					files: job.files,
 					accelerator: input.accelerator,
-					shared,
+					...(job.shared.has9p === false ? {} : {slots: slotArguments(job.place)}),
 					incoming: input.incoming !== undefined,
 				}),
 				directory: job.place.directory,
@@ -61,10 +60,9 @@ export async function launchQemu(
 		} catch (error) {
 			if (!(error instanceof StartFailure)) throw error;
 			if (/could not set up host forwarding rule/i.test(error.message) && attempt < portAttempts) continue;
-			if (/fsdev/i.test(error.message) && shared.length > 0) {
+			if (/fsdev|virtfs/i.test(error.message) && job.shared.has9p === undefined) {
 				// Some QEMUs are built without 9p. Native mounts may work without it, and the guest must start in any case.
-				job.work.log(`This QEMU shares no directories itself: ${error.message}`);
-				shared = [];
+				job.shared.has9p = false;
 				continue;
 			}
 			if (/unsupported machine type/i.test(error.message) && input.incoming === undefined && attempt < portAttempts) {

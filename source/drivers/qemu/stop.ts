@@ -7,6 +7,7 @@ import {discardSavedMemory, settleSavedMemory} from '../machine/settle.ts';
 import {findOwn, type Job} from './context.ts';
 import {withAgent} from './guest.ts';
 import {monitorError} from './monitors.ts';
+import {endAllServing} from './mounts/serving.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {goOn, runState, until} from './waiting.ts';
 
@@ -47,6 +48,7 @@ export async function stop(job: Job, timeoutMs: number): Promise<void> {
 		);
 	}
 	await discardSavedMemory(job);
+	await endAllServing(job.place);
 	await removeTraces(job.files);
 }
 
@@ -115,6 +117,7 @@ export async function powerOff(job: Job): Promise<void> {
 		}
 	}
 	await discardSavedMemory(job);
+	await endAllServing(job.place);
 	await removeTraces(job.files);
 }
 

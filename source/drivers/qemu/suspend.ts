@@ -17,6 +17,7 @@ import {checkSpace, diskFull, freeBytes, savingTimeoutMs} from '../machine/space
 import {findOwn, type Job} from './context.ts';
 import {monitorError} from './monitors.ts';
 import {unplugAll} from './mounts/plug.ts';
+import {endAllServing} from './mounts/serving.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {callOffSaving, goOn, migration, runState, until} from './waiting.ts';
 
@@ -69,7 +70,6 @@ async function save(
 		await goOn(monitor);
 	}
 	await rm(job.files.statePart, {force: true});
-	// The guest must be running to let go of them. What is saved has the same devices as ever.
 	await unplugAll(job, monitor);
 	job.work.progress('saving memory', 0);
 	try {
@@ -212,8 +212,9 @@ async function qemuVersion(monitor: Qmp): Promise<string> {
 async function end(job: Job, found: MachineProcess, monitor: Qmp): Promise<void> {
 	job.work.progress('freeing memory', 100);
 	await monitor.execute('quit', undefined, {timeoutMs: 2000}).catch(() => {});
-	if (await waitGone(found, job.record.id, 5000)) return;
-	if (!(await endProcess(found, job.record.id))) {
+	const isGone = (await waitGone(found, job.record.id, 5000)) || (await endProcess(found, job.record.id));
+	await endAllServing(job.place);
+	if (!isGone) {
 		throw new DroverError('host.failed', `QEMU (process ${found.pid}) does not end, though its memory is saved.`);
 	}
 }

@@ -9,9 +9,6 @@ export function isLasting(error: unknown): boolean {
 	return error instanceof Lacking;
 }
 
-/** The guest's kernel does not know a kind of file system. */
-export class UnknownKind extends DroverError {}
-
 /** @throws DroverError `guest.failed` with what is missing in the guest, `guest.unanswered` */
 export function demandReady(name: string, {lines, exitCode, complaint}: Told): void {
 	const last = lines.at(-1) ?? '';
@@ -51,9 +48,8 @@ const refusals: Readonly<Record<string, (name: string) => Refusal>> = {
 		next: 'Choose another one.',
 	}),
 	'no-kind': name => ({
-		message: `The kernel of ${name} does not know the file system of native mounts`,
+		message: `The kernel of ${name} knows neither virtiofs nor 9p, which native mounts need`,
 		next: 'Use --type classic there.',
-		error: UnknownKind,
 	}),
 	'no-mount': name => ({
 		message: `${name} could not mount what is plugged in`,

@@ -1,9 +1,8 @@
 import {createHash} from 'node:crypto';
-import {stat} from 'node:fs/promises';
+import path from 'node:path';
 import process from 'node:process';
-import {DroverError} from '../../../model/errors.ts';
-import type {InstanceRecord, Observation} from '../../../model/instance.ts';
-import type {Mount} from '../../../model/mount.ts';
+import type {GuestMount, Mount} from '../../../model/mount.ts';
+import type {InstancePlace} from '../../driver.ts';
 import type {MachineProcess} from '../../machine/process.ts';
 
 const prefix = 'mnt-';
@@ -15,69 +14,62 @@ export function mountId({target}: Pick<Mount, 'target'>): string {
 
 /** Whether a device of a machine is one of ours. */
 export function isMountId(id: string): boolean {
-	return id.startsWith(prefix);
+	return /^mnt-[\da-f]{8}$/.test(id);
 }
 
-/** A directory that QEMU itself could serve over 9p, as the command line names it. */
-export type SharedDirectory = {readonly id: string; readonly path: string};
+/** Where virtiofsd listens for QEMU. */
+export function serverSocket({sockets}: InstancePlace, id: string): string {
+	return path.join(sockets, `${id}.sock`);
+}
+
+/** What all of an instance's have in their command lines. */
+export function serverMark({sockets}: InstancePlace): string {
+	return `--socket-path=${path.join(sockets, prefix)}`;
+}
+
+/** What virtiofsd complains of. */
+export function serverLog({directory}: InstancePlace, id: string): string {
+	return path.join(directory, `${id}.log`);
+}
+
+/** QEMU's connection to a virtiofsd. */
+export function channelOf(id: string): string {
+	return `fs-${id}`;
+}
+
+/** How many directories QEMU itself can serve a machine over 9p. */
+export const mostSlots = 8;
+
+function slotNames(): string[] {
+	return Array.from({length: mostSlots}, (_, index) => `mnt-slot${index}`);
+}
+
+/** What QEMU opens when a device is plugged into a slot: a link, which leads to the directory at that moment only. */
+export function slotLink({sockets}: InstancePlace, slot: string): string {
+	return path.join(sockets, slot);
+}
 
 /**
- * The directories a machine is started with: QEMU takes none later. They are nothing to the guest until a device for one
- * is plugged in. One that is not there would keep QEMU from starting.
+ * QEMU takes directories to serve over 9p at its start only, but opens them when a device is plugged in: so each machine
+ * is started with places for some. They are nothing to the guest. Owners are the host's: as root they can be changed,
+ * else what the guest makes is one's own.
  */
-export async function sharedDirectories({mounts = []}: InstanceRecord): Promise<readonly SharedDirectory[]> {
-	const found = await Promise.all(
-		mounts
-			.filter(mount => mount.type === 'native')
-			.map(async mount => {
-				const isThere = await stat(mount.source).then(
-					stats => stats.isDirectory(),
-					() => false,
-				);
-				return isThere ? [{id: mountId(mount), path: mount.source}] : [];
-			}),
-	);
-	return found.flat();
-}
-
-/** QEMU's arguments for them. Owners are the host's: as root they can be changed, else what the guest makes is ours. */
-export function sharedDirectoryArguments(
-	directories: readonly SharedDirectory[],
-	isRoot = process.getuid?.() === 0,
-): readonly string[] {
+export function slotArguments(place: InstancePlace, isRoot = process.getuid?.() === 0): readonly string[] {
 	const model = isRoot ? 'passthrough' : 'none';
-	return directories.flatMap(({id, path}) => [
-		'-fsdev',
-		`local,id=${id},path=${path.replaceAll(',', ',,')},security_model=${model}`,
-	]);
+	return slotNames().flatMap(slot => {
+		const link = slotLink(place, slot).replaceAll(',', ',,');
+		return ['-fsdev', `local,id=${slot},path=${link},security_model=${model},multidevs=remap`];
+	});
 }
 
-/** Whether a machine that runs was started with the directory of a mount. */
-export function isShared(found: MachineProcess, id: string): boolean {
-	return found.arguments.some(word => word.startsWith(`local,id=${id},`));
+/** The slots that a machine was started with; one of an earlier version has none. */
+export function slotsOf({arguments: words}: Pick<MachineProcess, 'arguments'>): readonly string[] {
+	return slotNames().filter(slot => words.some(word => word.startsWith(`local,id=${slot},`)));
 }
 
-/**
- * Whether an instance can have a native mount. It must be at rest, since 9p takes directories at the start only, and
- * owners stay what they are: neither QEMU nor virtiofsd, as distributions have them, maps single ones.
- * @throws DroverError `instance.state`, `driver.incapable`
- */
-export function checkNative({name}: InstanceRecord, mount: Mount, power: Observation['power'] | undefined): void {
-	if (power !== 'off') {
-		throw new DroverError('instance.state', `native mounts of "${name}" can be made only while it is stopped`, {
-			next: `Stop it first (drover stop ${name}), or mount with --type classic, which goes at any time.`,
-		});
-	}
-	if (mount.uidMap.length > 1 || mount.gidMap.length > 1) {
-		throw new DroverError('driver.incapable', 'A native mount takes one mapping of users and one of groups.', {
-			next: 'Use --type classic for more.',
-		});
-	}
-	if ([...mount.uidMap, ...mount.gidMap].some(({host, guest}) => guest !== -1 && guest !== host)) {
-		throw new DroverError(
-			'driver.incapable',
-			'Native mounts keep owners as they are on the host; they do not map one to another.',
-			{next: 'Use --type classic, or leave --uid-map and --gid-map out.'},
-		);
-	}
+/** What the guest is to mount. */
+export function describe(id: string, fileSystem: GuestMount['fileSystem']): GuestMount {
+	// The largest message that the kernel's transport takes; programs may map files and write to them.
+	const options = fileSystem === '9p' ? 'trans=virtio,version=9p2000.L,msize=512000,cache=mmap' : 'rw';
+	return {fileSystem, tag: id, options};
 }

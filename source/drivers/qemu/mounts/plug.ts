@@ -1,110 +1,195 @@
-import {rm, stat} from 'node:fs/promises';
-import path from 'node:path';
+import {rm, symlink} from 'node:fs/promises';
+import process from 'node:process';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {DroverError} from '../../../model/errors.ts';
 import type {GuestMount, Mount} from '../../../model/mount.ts';
-import {plainLine} from '../../../model/text.ts';
+import type {Plugged} from '../../driver.ts';
 import {notRunning} from '../../machine/context.ts';
 import {asObject} from '../../machine/json.ts';
+import type {MachineProcess} from '../../machine/process.ts';
 import {findOwn, type Job} from '../context.ts';
 import {monitorError} from '../monitors.ts';
 import type {Qmp} from '../qmp.ts';
-import {until} from '../waiting.ts';
-import {findFileServer, startFileServer} from './file-server.ts';
-import {isMountId, isShared, mountId} from './native-mount.ts';
+import {goOn, runState} from '../waiting.ts';
+import {clear, pluggedIn, release, slotOf, stillInUse} from './devices.ts';
+import type {FileServer} from './file-server.ts';
+import {channelOf, describe, mostSlots, mountId, serverSocket, slotLink, slotsOf} from './native-mount.ts';
+import {keepsOthers, mapsProblem, translations} from './owners.ts';
+import {problemOf} from './problem.ts';
+import {openSource, rootsOf} from './served.ts';
+import {serversOf, startServing} from './serving.ts';
 
-/** Milliseconds a guest may take to let go of a device: a busy guest needs seconds under emulation. */
-const releaseMs = 5000;
-/** The same where its memory cannot be saved else. */
-const lastReleaseMs = 15_000;
+/** Milliseconds until a virtiofsd that was connected to has locked itself up. */
+const lockingMs = 5000;
 
-/** What is plugged in already, by id: the kind of device. */
-async function pluggedIn(monitor: Qmp): Promise<ReadonlyMap<string, GuestMount['fileSystem']>> {
-	const answer = await monitor.execute('qom-list', {path: '/machine/peripheral'});
-	const devices = Array.isArray(answer) ? answer.map(asObject) : [];
-	return new Map(
-		devices.flatMap(({name, type}) =>
-			typeof name === 'string' && isMountId(name)
-				? [[name, String(type).includes('vhost-user-fs') ? 'virtiofs' : '9p'] as const]
-				: [],
-		),
-	);
-}
-
-/** The connection to a virtiofsd. */
-function channelOf(id: string): string {
-	return `fs-${id}`;
-}
-
-function describe(id: string, fileSystem: GuestMount['fileSystem']): GuestMount {
-	// The largest message that every kernel with 9p takes.
-	const options = fileSystem === '9p' ? 'trans=virtio,version=9p2000.L,msize=262144,access=any' : 'rw';
-	return {fileSystem, tag: id, options};
-}
+export const own = process.getuid?.() ?? 0;
 
 /**
  * Plugs a mount into a machine that runs: with virtiofsd where there is one, else over QEMU's own 9p.
- * @param except a file system that the guest's kernel has turned out not to know
+ * @param mount with the guest's own ids put in
+ * @param known what the guest's kernel can mount
  * @throws DroverError `driver.*`, `instance.*`, `operation.cancelled`
  */
-export async function plug(job: Job, mount: Mount, except?: GuestMount['fileSystem']): Promise<GuestMount> {
+export async function plug(job: Job, mount: Mount, known: readonly GuestMount['fileSystem'][]): Promise<Plugged> {
 	const found = await findOwn(job);
 	if (found === undefined) throw notRunning('mounted into');
 	const id = mountId(mount);
 	try {
 		return await job.monitors.use(job.files, {timeoutMs: 5000, signal: job.signal}, async monitor => {
-			const present = (await pluggedIn(monitor)).get(id);
-			if (present !== undefined) {
-				const dead = await channelProblem(monitor, id);
-				if (dead === undefined && present !== except) return describe(id, present);
-				await release(job, monitor, id).catch(error => {
-					throw dead === undefined ? error : beyondRepair(dead, error);
-				});
+			const ask = monitor.execute.bind(monitor);
+			const present = (await pluggedIn(ask)).get(id);
+			if (present === undefined) await clear(monitor, job.place, id);
+			else {
+				const problem = await problemOf(ask, job.place, mount, found);
+				if (known.includes(present) && (problem === undefined || problem.kind === 'away')) {
+					return {...describe(id, present), isNew: false};
+				}
+				if (present === '9p') await demandUnmounted(monitor, [{id, target: mount.target}]);
+				if (!(await release(monitor, job.place, id, job))) throw heldBack(mount, problem?.kind);
 			}
-			const problem = await plugFileServer(job, monitor, {id, source: mount.source, except});
-			if (problem === undefined) return describe(id, 'virtiofs');
-			if (except === '9p' || !isShared(found, id)) {
-				throw new DroverError('driver.incapable', `A native mount cannot be made: ${problem}.`, {
-					next: 'Use --type classic.',
-				});
-			}
-			await monitor.execute('device_add', {driver: 'virtio-9p-pci', id, fsdev: id, mount_tag: id, bus: 'pci.0'});
-			return describe(id, '9p');
+			return {...(await plugAnew(job, monitor, found, mount, known)), isNew: true};
 		});
 	} catch (error) {
 		throw monitorError(error, 'plugging in a mount');
 	}
 }
 
-/** @returns why there can be no virtiofs, without a full stop */
-async function plugFileServer(
+/** A kernel that waits for an answer of a server that is gone does not let go, and does not even power off any more. */
+function heldBack({target}: Mount, kind: 'away' | 'replaced' | 'ended' | undefined): DroverError {
+	if (kind !== 'ended') return stillInUse(target);
+	return new DroverError(
+		'driver.failed',
+		`virtiofsd, which served ${target}, has ended, and programs of the guest wait for it until its power is cut`,
+		{next: 'Cut it (stop --force) and start the instance again.'},
+	);
+}
+
+async function plugAnew(
 	job: Job,
 	monitor: Qmp,
-	{id, source, except}: {id: string; source: string; except: GuestMount['fileSystem'] | undefined},
-): Promise<string | undefined> {
-	if (except === 'virtiofs') return 'its kernel does not know virtiofs';
-	const server = await findFileServer();
-	if (typeof server === 'string') return server;
-	const socket = path.join(job.place.sockets, `${id}.sock`);
-	const logFile = path.join(job.place.directory, `${id}.log`);
-	const problem = await startFileServer(server, {source, socket, logFile});
-	if (problem !== undefined) {
-		job.work.log(`${problem}.`);
-		return problem;
+	found: MachineProcess,
+	mount: Mount,
+	known: readonly GuestMount['fileSystem'][],
+): Promise<GuestMount> {
+	const server = await job.servers.find();
+	if (typeof server !== 'string' && known.includes('virtiofs')) {
+		demandMaps(mount, server.translates);
+		return plugServer(job, monitor, mount, server);
 	}
-	const channel = channelOf(id);
-	const addr = {type: 'unix', data: {path: socket}};
-	const removeChannel = () => monitor.execute('chardev-remove', {id: channel}).catch(() => {});
-	// One that an interrupted attempt has left.
-	await removeChannel();
-	await monitor.execute('chardev-add', {id: channel, backend: {type: 'socket', data: {addr, server: false}}});
+	const why = typeof server === 'string' ? server : 'the guest’s kernel does not know virtiofs';
+	if (!known.includes('9p')) {
+		throw new DroverError(
+			'driver.incapable',
+			`A native mount cannot be made: ${why}, and the guest’s kernel does not know 9p.`,
+			{next: 'Use --type classic.'},
+		);
+	}
+	demandMaps(mount, false);
+	return plugSlot(job, monitor, found, mount, why);
+}
+
+/** @throws DroverError `driver.incapable` */
+export function demandMaps({uidMap, gidMap}: Mount, translates: boolean): void {
+	const problem = mapsProblem(uidMap, {translates, own}) ?? mapsProblem(gidMap, {translates, own});
+	if (problem === undefined) return;
+	throw new DroverError('driver.incapable', `A native mount cannot be made so: ${problem}.`, {
+		next: 'Leave --uid-map and --gid-map out, or use --type classic.',
+	});
+}
+
+async function plugServer(job: Job, monitor: Qmp, mount: Mount, server: FileServer): Promise<GuestMount> {
+	const id = mountId(mount);
+	const {place, work} = job;
+	const socket = serverSocket(place, id);
+	const opened = await openSource(mount.source);
 	try {
-		const device = {driver: 'vhost-user-fs-pci', id, chardev: channel, tag: id, bus: 'pci.0', 'queue-size': 1024};
-		await monitor.execute('device_add', device);
-		return undefined;
+		await startServing(place, id, server, {source: mount.source, socket, ...ownersFor(mount, server)});
+		const addr = {type: 'unix', data: {path: socket}};
+		await monitor.execute('chardev-add', {id: channelOf(id), backend: {type: 'socket', data: {addr, server: false}}});
+		await awaitLocked(job, id, opened.identity);
+		await monitor.execute('device_add', {
+			driver: 'vhost-user-fs-pci',
+			id,
+			chardev: channelOf(id),
+			tag: id,
+			bus: 'pci.0',
+			'queue-size': 1024,
+		});
 	} catch (error) {
-		await removeChannel();
+		await clear(monitor, place, id).catch(() => {});
 		throw error;
+	} finally {
+		await opened.close();
 	}
+	if (!server.translates) tellOwners(mount, work.log);
+	return describe(id, 'virtiofs');
+}
+
+function ownersFor({uidMap, gidMap}: Mount, {translates}: FileServer) {
+	if (!translates) return {};
+	const group = process.getgid?.() ?? 0;
+	const groups = translations(gidMap, own === 0 ? 0 : group);
+	return {users: translations(uidMap, own), groups};
+}
+
+function tellOwners({uidMap, gidMap, target}: Mount, log: (line: string) => void): void {
+	if (!keepsOthers(uidMap) && !keepsOthers(gidMap)) return;
+	log(`Owners below ${target} are the numbers they are on this host.`);
+}
+
+/**
+ * Waits until a virtiofsd sees nothing but its directory, and makes sure that it is the one that was meant: only its path
+ * was told, and somebody could have put another one in its place.
+ */
+async function awaitLocked(job: Job, id: string, identity: string): Promise<void> {
+	for (const deadline = Date.now() + lockingMs; ; await sleep(20, undefined, {signal: job.signal})) {
+		const servers = await serversOf(job.place, id);
+		const roots = await rootsOf(servers.keys());
+		if (roots.includes(identity)) return;
+		if (servers.size > 0 && Date.now() < deadline) continue;
+		throw new DroverError('driver.failed', 'virtiofsd did not lock itself up in the directory that it is to serve.', {
+			next: 'Use --type classic.',
+		});
+	}
+}
+
+async function plugSlot(job: Job, monitor: Qmp, found: MachineProcess, mount: Mount, why: string): Promise<GuestMount> {
+	const id = mountId(mount);
+	const ask = monitor.execute.bind(monitor);
+	const taken = new Set<string>();
+	for (const [other, kind] of await pluggedIn(ask)) if (kind === '9p') taken.add(await slotOf(ask, other));
+	const slots = slotsOf(found);
+	if (slots.length === 0) throw startedWithout(job.record.name, why);
+	const slot = slots.find(each => !taken.has(each));
+	if (slot === undefined) {
+		throw new DroverError(
+			'instance.invalid',
+			`An instance can have ${mostSlots} mounts over 9p, and no more (${why}).`,
+			{
+				next: 'Use --type classic.',
+			},
+		);
+	}
+	const link = slotLink(job.place, slot);
+	const opened = await openSource(mount.source);
+	try {
+		await rm(link, {force: true});
+		await symlink(opened.path, link);
+		await ask('device_add', {driver: 'virtio-9p-pci', id, fsdev: slot, mount_tag: id, bus: 'pci.0'});
+	} finally {
+		await rm(link, {force: true});
+		await opened.close();
+	}
+	tellOwners(mount, job.work.log);
+	return describe(id, '9p');
+}
+
+export function startedWithout(name: string, why: string): DroverError {
+	return new DroverError(
+		'instance.state',
+		`${why[0]!.toUpperCase()}${why.slice(1)}, and "${name}" was started without a place for mounts over 9p`,
+		{next: 'Stop it and start it again; then it has one. Or use --type classic.'},
+	);
 }
 
 /** Takes a mount out; the guest should have unmounted it. @throws DroverError `instance.busy`, `driver.*` */
@@ -113,74 +198,46 @@ export async function unplug(job: Job, mount: Mount): Promise<void> {
 	const id = mountId(mount);
 	try {
 		await job.monitors.use(job.files, {timeoutMs: 5000, signal: job.signal}, async monitor => {
-			if ((await pluggedIn(monitor)).has(id)) await release(job, monitor, id);
+			const ask = monitor.execute.bind(monitor);
+			const present = (await pluggedIn(ask)).get(id);
+			if (present === undefined) return clear(monitor, job.place, id);
+			if (present === '9p') await demandUnmounted(monitor, [{id, target: mount.target}]);
+			if (!(await release(monitor, job.place, id, job))) throw stillInUse(mount.target);
 		});
 	} catch (error) {
 		throw monitorError(error, 'unplugging a mount');
 	}
 }
 
-/** All that could keep a machine's memory from being saved, whoever has left it. @throws DroverError `instance.busy` */
+/**
+ * All that could keep a machine's memory from being saved, whoever has left it. What is saved has the same devices as
+ * ever. A guest that stands still is set going: it has to let go of them.
+ * @throws DroverError `instance.busy` in some seconds, when it does not
+ */
 export async function unplugAll(job: Job, monitor: Qmp): Promise<void> {
-	for (const id of (await pluggedIn(monitor)).keys()) {
-		job.work.progress('unplugging native mounts');
-		await release(job, monitor, id, lastReleaseMs);
+	const devices = await pluggedIn(monitor.execute.bind(monitor));
+	if (devices.size === 0) return;
+	job.work.progress('unplugging native mounts');
+	if ((await runState(monitor)) !== 'running') await goOn(monitor);
+	const targetOf = (id: string) => job.record.mounts?.find(mount => mountId(mount) === id)?.target ?? id;
+	const over9p = [...devices].filter(([, kind]) => kind === '9p').map(([id]) => ({id, target: targetOf(id)}));
+	await demandUnmounted(monitor, over9p);
+	for (const id of devices.keys()) {
+		if (await release(monitor, job.place, id, job)) continue;
+		throw stillInUse(targetOf(id), 'End what uses it in the guest and try again; or stop it instead.');
 	}
 }
 
-async function release(job: Job, monitor: Qmp, id: string, timeoutMs = releaseMs): Promise<void> {
-	let isGone = false;
-	const subscription = monitor.onEvent(({name, data}) => {
-		// A first one tells of a part of it only, without its id.
-		if (name === 'DEVICE_DELETED' && data['device'] === id) isGone = true;
-	});
-	try {
-		await monitor.execute('device_del', {id}).catch(async error => {
-			// Asked twice it refuses while the guest is at it.
-			if ((await pluggedIn(monitor)).has(id) && !/already in the process/i.test((error as Error).message)) throw error;
-		});
-		const isReleased = await until(monitor, async () => isGone || !(await pluggedIn(monitor)).has(id), {
-			events: ['DEVICE_DELETED'],
-			everyMs: 200,
-			timeoutMs,
-			signal: job.signal,
-		});
-		if (!isReleased) {
-			const target = job.record.mounts?.find(mount => mountId(mount) === id)?.target ?? id;
-			throw new DroverError('instance.busy', `The guest does not let go of the native mount on ${target}.`, {
-				next: 'End what uses it in the guest and try again.',
-			});
-		}
-		await monitor.execute('chardev-remove', {id: channelOf(id)}).catch(() => {});
-		await rm(path.join(job.place.sockets, `${id}.sock`), {force: true});
-	} finally {
-		subscription.close();
-	}
-}
-
-/** A kernel that waits for an answer of a server that is gone does not let go, and does not even power off any more. */
-function beyondRepair(dead: string, cause: unknown): DroverError {
-	return new DroverError('driver.failed', `${dead}, and the guest waits for it until its power is cut.`, {
-		next: 'Cut it (stop --force) and start the instance again.',
-		cause,
-	});
-}
-
-/** Whether the virtiofsd behind a device is still there. @returns why not, without a full stop */
-async function channelProblem(monitor: Qmp, id: string): Promise<string | undefined> {
-	const answer = await monitor.execute('query-chardev');
-	const channel = (Array.isArray(answer) ? answer.map(asObject) : []).find(({label}) => label === channelOf(id));
-	if (channel === undefined) return undefined;
-	return String(channel['filename']).startsWith('disconnected:') ? 'virtiofsd, which serves it, has ended' : undefined;
-}
-
-/** Why a plugged mount is of no use any more: its server has ended, or its directory is gone. */
-export async function plugProblem(job: Pick<Job, 'monitors' | 'files'>, mount: Mount): Promise<string | undefined> {
-	const id = mountId(mount);
-	const problem = await job.monitors.use(job.files, {timeoutMs: 2000}, async monitor =>
-		(await pluggedIn(monitor)).has(id) ? channelProblem(monitor, id) : 'it is not plugged in any more',
-	);
-	if (problem !== undefined) return problem;
-	const stats = await stat(mount.source).catch(() => undefined);
-	return stats?.isDirectory() ? undefined : `${plainLine(mount.source)} on this host is gone`;
+/**
+ * A device that is asked out while its 9p mount is in use would go whenever that ends, and nobody could plug it in again
+ * until then: so it is not asked.
+ */
+async function demandUnmounted(
+	monitor: Qmp,
+	mounts: ReadonlyArray<{readonly id: string; readonly target: string}>,
+): Promise<void> {
+	// What keeps memory from being saved names the tags of the 9p mounts in use. Source: QEMU, `hw/9pfs/9p.c`.
+	const reasons = asObject(await monitor.execute('query-migrate'))['blocked-reasons'];
+	const inUse = mounts.filter(({id}) => Array.isArray(reasons) && reasons.some(reason => String(reason).includes(id)));
+	if (inUse.length > 0) throw stillInUse(inUse.map(({target}) => target).join(', '));
 }
