@@ -15,7 +15,7 @@ import {checkRequest, launch, prepareLaunch} from './launch.ts';
 import {LaunchClock} from './launch-clock.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
 import {wayOf} from './mount-plan.ts';
-import {demandMounts, plannedMounts} from './mounting.ts';
+import {demandMounts, plannedMounts, usualMountType} from './mounting.ts';
 import {demandMember, demandNetworks, networkSpecs} from './networking.ts';
 import type {ItemPlan, ItemWork} from './operations.ts';
 import {resize} from './resizing.ts';
@@ -54,7 +54,7 @@ export class Actions {
 	async launch(asked: LaunchRequest): Promise<OperationView> {
 		const {shop, driver, host} = this.#parts;
 		const {paths, setting} = shop;
-		const request = await wishesOf({paths, setting, driver: driver.name, platform: host.platform}, asked);
+		const request = await wishesOf({paths, setting, mountType: usualMountType(driver, host.platform)}, asked);
 		checkRequest(request);
 		const networks = networkSpecs(request, setting('local.bridged-network'));
 		if (networks.length > 0) {

@@ -20,7 +20,7 @@ import {DriverPool} from './driver-pool.ts';
 import {Instances} from './instances.ts';
 import {LocalEngine} from './local-engine.ts';
 import {MountKeeper} from './mount-keeper.ts';
-import {mountOpener} from './mount-opener.ts';
+import {leftMountEnder, mountOpener} from './mount-opener.ts';
 import type {pauseAfter} from './mount-plan.ts';
 import {Operations} from './operations.ts';
 import {Scene} from './scene.ts';
@@ -76,6 +76,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			mounts: new MountKeeper({
 				instances,
 				...(options.mountPause === undefined ? {} : {pause: options.mountPause}),
+				endLeft: leftMountEnder({paths, instances}),
 				open: mountOpener({
 					paths,
 					instances,

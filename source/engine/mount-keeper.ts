@@ -16,6 +16,8 @@ export type OpenMount = (
 export type KeeperParts = {
 	readonly instances: Instances;
 	readonly open: OpenMount;
+	/** Ends a mount that nobody here has made, as the guest sees it, where it could be there. @throws DroverError */
+	readonly endLeft?: (entry: Entry, mount: Mount, work: WorkContext | undefined) => Promise<void>;
 	readonly pause?: typeof pauseAfter;
 };
 
@@ -73,7 +75,7 @@ export class MountKeeper {
 		try {
 			await upkeep.make(work.signal, work.progress);
 		} catch (error) {
-			await this.end(entry, mount.target).catch(() => {});
+			await this.end(entry, mount, work).catch(() => {});
 			throw error;
 		}
 	}
@@ -96,13 +98,14 @@ export class MountKeeper {
 	}
 
 	/** Ends one mount, as the guest sees it. @throws DroverError `instance.busy` when the guest does not let go of it */
-	async end(entry: Entry, target: string): Promise<void> {
+	async end(entry: Entry, mount: Mount, work?: WorkContext): Promise<void> {
 		const id = entry.view.id;
 		const targets = this.#kept.get(id);
-		const upkeep = targets?.get(target);
-		targets?.delete(target);
+		const upkeep = targets?.get(mount.target);
+		targets?.delete(mount.target);
 		if (targets?.size === 0) this.#kept.delete(id);
-		await upkeep?.end();
+		if (await upkeep?.end()) return;
+		if (wayOf(mount, this.#driver) === 'plug') await this.#parts.endLeft?.(entry, mount, work);
 	}
 
 	/**
@@ -110,9 +113,11 @@ export class MountKeeper {
 	 * does not let go of is told of: whether that matters, who wants it to rest knows.
 	 */
 	async endAll(entry: Entry, work?: WorkContext): Promise<void> {
-		const all = this.#forget(entry);
+		const mounts = this.#parts.instances.record(entry).mounts ?? [];
+		const all = mounts.filter(mount => wayOf(mount, this.#driver) !== 'own');
 		if (all.length > 0) work?.progress('unmounting');
-		const ends = await Promise.allSettled(all.map(upkeep => upkeep.end()));
+		const ends = await Promise.allSettled(all.map(mount => this.end(entry, mount, work)));
+		for (const upkeep of this.#forget(entry)) upkeep.kill();
 		for (const end of ends) if (end.status === 'rejected') work?.log(errorData(end.reason).message);
 	}
 

@@ -1,13 +1,15 @@
+import type {WorkContext} from '../drivers/driver.ts';
 import type {OpenClassic} from '../guest/mount/classic.ts';
 import {sshAccess} from '../guest/ssh-config.ts';
 import {DroverError} from '../model/errors.ts';
+import type {Mount} from '../model/mount.ts';
 import type {SshAccess} from '../model/ssh-access.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {OpenMount} from './mount-keeper.ts';
 import {demandAllowed, wayOf} from './mount-plan.ts';
 import {checkSource} from './mounting.ts';
-import {openPlugged} from './plugged-mount.ts';
+import {endPlugged, openPlugged} from './plugged-mount.ts';
 
 export type OpenerParts = {
 	readonly paths: Paths;
@@ -44,6 +46,25 @@ export function mountOpener({paths, instances, setting, openClassic, program}: O
 			});
 		}
 		return openClassic({program, access, mount, signal, progress, onProblem});
+	};
+}
+
+/** How a native mount is ended that was made before this process, or while it was being made. */
+export function leftMountEnder({paths, instances}: Pick<OpenerParts, 'paths' | 'instances'>) {
+	return async (entry: Entry, mount: Mount, work: WorkContext | undefined): Promise<void> => {
+		if (entry.observation?.power !== 'running') return;
+		const {driver} = instances;
+		const [record, place] = [instances.record(entry), instances.place(entry)];
+		const tell = (what: string) => void instances.tell(entry, `mount ${mount.target} ${what}`).catch(() => {});
+		const doing: WorkContext = work ?? {
+			signal: new AbortController().signal,
+			progress() {},
+			log() {},
+			update: change => instances.update(entry, change),
+		};
+		const access = await mountAccess(paths, instances, entry).catch(() => undefined);
+		if (access === undefined) await driver.unplug?.(record, place, mount, doing);
+		else await endPlugged({driver, record, place, access, mount, work: doing, onProblem() {}, tell});
 	};
 }
 

@@ -63,10 +63,18 @@ export class Upkeep {
 		}
 	}
 
-	/** Unmounts, for good. Takes some seconds at most. @throws DroverError when the guest does not let go of it */
-	async end(): Promise<void> {
+	/**
+	 * Unmounts, for good. Takes some seconds at most.
+	 * @returns whether there was something to unmount
+	 * @throws DroverError when the guest does not let go of it
+	 */
+	async end(): Promise<boolean> {
+		const attempt = this.#attempt?.done;
 		const session = this.#close();
 		await session?.end();
+		// What it was doing when it was called off must not go on beside what comes now.
+		await attempt?.catch(() => {});
+		return session !== undefined;
 	}
 
 	/** The same because drover ends: what goes on without it is left to the guest. Never throws. */

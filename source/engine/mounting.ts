@@ -1,9 +1,12 @@
 import {realpath, stat} from 'node:fs/promises';
+import {capabilities} from '../drivers/capabilities.ts';
 import type {Driver, SettingReader, WorkContext} from '../drivers/driver.ts';
+import {featuresOf} from '../drivers/features.ts';
 import type {Platform} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import {checkTarget, type Mount, mountTarget} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
+import {defaultMountType} from './availability.ts';
 import {demandCapability, demandFeature} from './demands.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {MountKeeper} from './mount-keeper.ts';
@@ -100,6 +103,11 @@ export async function plannedMounts(mounts: readonly Mount[], user: string): Pro
 	return planned;
 }
 
+/** How a directory is mounted when nothing is said. */
+export function usualMountType(driver: Driver, platform: Platform): Mount['type'] {
+	return defaultMountType({...featuresOf(driver), capabilities: capabilities(driver.name, platform)});
+}
+
 /** What a mount needs of settings, driver and this version. @throws DroverError `driver.incapable` */
 export function demandMounts(
 	driver: Driver,
@@ -141,12 +149,9 @@ export async function unmountSome(
 	const {instances, driver, mounts} = scene;
 	for (const mount of mountsOn(instances, entry, target)) {
 		work.progress(`unmounting ${mount.target}`);
-		await mounts.end(entry, mount.target);
+		await mounts.end(entry, mount, work);
 		const [record, place] = [instances.record(entry), instances.place(entry)];
-		const way = wayOf(mount, driver);
-		if (way === 'own') await driver.unmount?.(record, place, mount, work);
-		// Nothing keeps one that could not be made; something of it may be there.
-		if (way === 'plug') await driver.unplug?.(record, place, mount, work);
+		if (wayOf(mount, driver) === 'own') await driver.unmount?.(record, place, mount, work);
 		const left = (instances.record(entry).mounts ?? []).filter(other => other.target !== mount.target);
 		await work.update({mounts: left.length === 0 ? undefined : left});
 		await instances.tell(entry, `${mount.target} unmounted`, by);

@@ -4,7 +4,7 @@ import type {MountSession} from '../guest/mount/session.ts';
 import {resolvedMaps} from '../guest/sftp/server/id-maps.ts';
 import {DroverError} from '../model/errors.ts';
 import type {InstanceRecord} from '../model/instance.ts';
-import type {GuestMount, Mount} from '../model/mount.ts';
+import type {Mount} from '../model/mount.ts';
 import type {SshAccess} from '../model/ssh-access.ts';
 
 export type PluggedInput = {
@@ -45,7 +45,24 @@ export async function openPlugged(input: PluggedInput): Promise<MountSession> {
 		if (plugged.isNew) await driver.unplug?.(record, place, mount, calm(work)).catch(() => {});
 		throw error;
 	}
-	return new PluggedSession({...input, mount}, plugged.fileSystem);
+	return new PluggedSession({...input, mount});
+}
+
+/**
+ * Ends a native mount, whoever has made it; one that is not there is no error.
+ * @throws DroverError `instance.busy` when the guest has it in use and it cannot be taken out so: it stays then
+ */
+export async function endPlugged({driver, record, place, access, mount, work, tell}: PluggedInput): Promise<void> {
+	// Ending it is no part of the work that made it.
+	const unplug = () => driver.unplug?.(record, place, mount, calm(work));
+	const found = await driver.plugProblem?.(record, place, mount).catch(() => undefined);
+	// Of what is gone the guest must not be asked anything before it is unplugged: it would wait for an answer.
+	const how = found?.kind === 'ended' ? 'silent' : await unmountPlugged(access, mount.target, {withForce: false});
+	await unplug();
+	if (how === 'ended') return;
+	// What is open there answers with errors from now on.
+	await unmountPlugged(access, mount.target, {withForce: true});
+	if (how === 'busy') tell('was in use in the guest when it was ended: what is open there fails');
 }
 
 /** A native mount, looked at from time to time: what serves it may end, and then programs in the guest would wait. */
@@ -54,25 +71,23 @@ class PluggedSession implements MountSession {
 	readonly outlasts = true;
 	problem: string | undefined;
 	readonly #input: PluggedInput;
-	readonly #fileSystem: GuestMount['fileSystem'];
 	#timer: NodeJS.Timeout | undefined;
 	#isOver = false;
 	#end!: (why: DroverError) => void;
 
-	constructor(input: PluggedInput, fileSystem: GuestMount['fileSystem']) {
+	constructor(input: PluggedInput) {
 		this.#input = input;
-		this.#fileSystem = fileSystem;
 		this.ended = new Promise(resolve => {
 			this.#end = resolve;
 		});
 		this.#lookLater();
 	}
 
-	/** @throws DroverError `instance.busy` when the guest has it in use and it cannot be taken out so: it stays then */
+	/** As {@link endPlugged}. */
 	async end(): Promise<void> {
 		if (this.#isOver) return;
 		this.kill();
-		await this.#takeOut();
+		await endPlugged(this.#input);
 	}
 
 	/** The guest keeps it: it ends with the machine. */
@@ -80,21 +95,6 @@ class PluggedSession implements MountSession {
 		this.#isOver = true;
 		clearTimeout(this.#timer);
 		this.#end(why);
-	}
-
-	async #takeOut(): Promise<void> {
-		const {access, mount, tell} = this.#input;
-		// Files that are open on virtiofs answer with errors once it is out; 9p does not let go of a mount in use.
-		const withForce = this.#fileSystem === 'virtiofs';
-		const how = await unmountPlugged(access, mount.target, {withForce});
-		if (how === 'busy' && withForce) tell('was in use in the guest when it was ended: what is open there fails');
-		await this.#unplug();
-	}
-
-	async #unplug(): Promise<void> {
-		const {driver, record, place, mount, work} = this.#input;
-		// Ending it is no part of the work that made it.
-		await driver.unplug?.(record, place, mount, calm(work));
 	}
 
 	#lookLater(): void {
@@ -117,16 +117,10 @@ class PluggedSession implements MountSession {
 	}
 
 	/** It is taken out as far as that can be; then it is made anew. */
-	async #lose({kind, reason}: PlugProblem): Promise<void> {
+	async #lose({reason}: PlugProblem): Promise<void> {
 		this.#isOver = true;
 		clearTimeout(this.#timer);
-		const {access, mount} = this.#input;
-		if (kind === 'ended') {
-			// The guest must not be asked anything of it before: it would wait for an answer of what is gone.
-			await this.#unplug()
-				.then(() => unmountPlugged(access, mount.target, {withForce: true}))
-				.catch(() => {});
-		} else await this.#takeOut().catch(() => {});
+		await endPlugged(this.#input).catch(() => {});
 		this.#end(new DroverError('driver.failed', reason));
 	}
 }

@@ -7,7 +7,7 @@ import {nativeEndScript, nativeMountScript, nativePrepareScript} from './scripts
 
 /** Milliseconds. */
 const mountingMs = 60_000;
-const endingMs = 30_000;
+const endingMs = 15_000;
 
 /** What a guest tells of itself before something is plugged into it. */
 export type NativeGuest = {

@@ -162,7 +162,7 @@ for left in 1 2 3 4; do
 	sleep 0.5 2>/dev/null || sleep 1
 	as_root umount "$place" 2>/dev/null && continue
 	said=busy
-	[ "$how" = force ] || break
+	[ "$how" = force ] || { sync; break; }
 	as_root umount -l "$place" || break
 done
 say $said

@@ -16,14 +16,18 @@ import path from 'node:path';
 import process from 'node:process';
 import {execa} from 'execa';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {filesOf} from '../../../source/drivers/machine/files.ts';
 import {createQemuDriver} from '../../../source/drivers/qemu/driver.ts';
-import {findFileServer} from '../../../source/drivers/qemu/mounts/file-server.ts';
+import {type FileServer, findFileServer} from '../../../source/drivers/qemu/mounts/file-server.ts';
+import {channelOf, mountId, serverSocket} from '../../../source/drivers/qemu/mounts/native-mount.ts';
+import {serversOf, startServing} from '../../../source/drivers/qemu/mounts/serving.ts';
+import {connectQmp} from '../../../source/drivers/qemu/qmp.ts';
 import {createEngine} from '../../../source/engine/create-engine.ts';
 import type {Engine} from '../../../source/engine/engine.ts';
 import type {LocalEngine} from '../../../source/engine/local-engine.ts';
 import {sshArguments} from '../../../source/guest/ssh-command.ts';
 import type {Mount} from '../../../source/model/mount.ts';
-import {locate, type Paths} from '../../../source/state/paths.ts';
+import {instanceDirectory, locate, type Paths, socketDirectory} from '../../../source/state/paths.ts';
 import {until} from '../../support/engine.ts';
 import {genericImages} from '../../support/micro-image.ts';
 
@@ -90,6 +94,13 @@ class House {
 			stdin: 'ignore',
 		});
 		return stdout;
+	}
+
+	place() {
+		const {id} = JSON.parse(
+			readFileSync(path.join(instanceDirectory(this.paths, 'qemu', 'web'), 'instance.json'), 'utf8'),
+		) as {id: string};
+		return {directory: instanceDirectory(this.paths, 'qemu', 'web'), sockets: socketDirectory(this.paths, id)};
 	}
 
 	async problem(): Promise<string | undefined> {
@@ -288,6 +299,12 @@ describe.each(ways)('native mounts over $kind', ({kind, fileServer, why}) => {
 			renameSync(house.source, `${house.source}.old`);
 			mkdirSync(house.source);
 			writeFileSync(path.join(house.source, 'a'), 'from the host');
+			writeFileSync(path.join(house.source, 'mark'), 'new');
+			await until(
+				() => house.sh('cat /src/mark').catch(() => ''),
+				text => text === 'new',
+				60_000,
+			);
 			await house.works('anew');
 			await until(
 				() => house.problem(),
@@ -325,9 +342,41 @@ describe.each(ways)('native mounts over $kind', ({kind, fileServer, why}) => {
 			await house.works('cut');
 		});
 
-		test('what a daemon left that was killed in between is taken up', async () => {
+		test.skipIf(!isServed)('what a daemon left that was killed in between is taken up', async () => {
+			const place = house.place();
+			const id = mountId({target: '/late'});
+			const socket = serverSocket(place, id);
+			await startServing(place, id, server as FileServer, {source: house.source, socket});
+			const [stray] = [...(await serversOf(place, id)).keys()];
+			const monitor = await connectQmp(filesOf(place).monitor, {timeoutMs: 10_000});
+			const addr = {type: 'unix', data: {path: socket}};
+			await monitor.execute('chardev-add', {id: channelOf(id), backend: {type: 'socket', data: {addr, server: false}}});
+			monitor.close();
+			await house.mount('/late');
+			await house.works('late', '/late');
+			expect(house.servers()).not.toContain(stray);
+			await house.unmount('/late');
+			expect((await serversOf(place, id)).size).toBe(0);
+		});
+
+		test('nothing is left when the power is cut, nor of one that QEMU never came to', async () => {
 			await house.act('stop', {force: true});
 			expect(house.servers()).toEqual([]);
+			if (isServed) {
+				const place = house.place();
+				const id = mountId({target: '/never'});
+				await startServing(place, id, server as FileServer, {
+					source: house.source,
+					socket: serverSocket(place, id),
+				});
+				expect(house.servers()).not.toEqual([]);
+				await house.engine.close();
+				await house.open();
+				await until(
+					() => house.servers(),
+					found => found.length === 0,
+				);
+			}
 			await house.act('start');
 			await house.works('last');
 			await house.act('delete', {purge: true});
