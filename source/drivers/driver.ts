@@ -4,7 +4,7 @@ import type {Forward} from '../model/forward.ts';
 import type {DirectAccess} from '../model/guest-access.ts';
 import type {GuestFacts, InstanceRecord, Observation, RecordChange, SuspendStamp} from '../model/instance.ts';
 import type {Metrics} from '../model/metrics.ts';
-import type {GuestMount, Mount} from '../model/mount.ts';
+import type {GuestMount, Mount, MountGuest} from '../model/mount.ts';
 import type {HostNetwork, Nic} from '../model/network.ts';
 
 /** The value of a setting that is in force; asked each time, as a person may change it. */
@@ -218,8 +218,6 @@ export type Driver = {
 	 * Plugs a native mount into an instance that runs, for the guest to mount; what is plugged in already stays, unless
 	 * something is wrong with it. For drivers whose native mounts come and go with the guest's running: `suspend` unplugs
 	 * them. They outlive whoever has plugged them in, and end with the machine.
-	 * @param mount with the guest's own ids put in
-	 * @param known what the guest's kernel can mount
 	 * @throws DroverError `driver.incapable`, `instance.busy` when the guest has an old one in use, `instance.state`
 	 */
 	plug?(
@@ -227,7 +225,7 @@ export type Driver = {
 		place: InstancePlace,
 		mount: Mount,
 		work: WorkContext,
-		known: readonly GuestMount['fileSystem'][],
+		guest: MountGuest,
 	): Promise<Plugged>;
 	/** Takes it out when the guest has unmounted it; one that is not there is no error. @throws DroverError `instance.busy` */
 	unplug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;

@@ -1,7 +1,6 @@
 import type {Driver, InstancePlace, PlugProblem, WorkContext} from '../drivers/driver.ts';
 import {mountPlugged, prepareNative, unmountPlugged} from '../guest/mount/native.ts';
 import type {MountSession} from '../guest/mount/session.ts';
-import {resolvedMaps} from '../guest/sftp/server/id-maps.ts';
 import {DroverError} from '../model/errors.ts';
 import type {InstanceRecord} from '../model/instance.ts';
 import type {Mount} from '../model/mount.ts';
@@ -24,14 +23,9 @@ const lookEveryMs = 3000;
 
 /** Plugs a native mount in and has the guest mount it; what is there already stays. @throws DroverError, or the signal's reason */
 export async function openPlugged(input: PluggedInput): Promise<MountSession> {
-	const {driver, record, place, access, work} = input;
+	const {driver, record, place, access, mount, work} = input;
 	const guest = await prepareNative(access, work.signal);
-	const mount: Mount = {
-		...input.mount,
-		uidMap: resolvedMaps(input.mount.uidMap, guest.uid),
-		gidMap: resolvedMaps(input.mount.gidMap, guest.gid),
-	};
-	const plug = () => driver.plug!(record, place, mount, work, guest.known);
+	const plug = () => driver.plug!(record, place, mount, work, guest);
 	const plugged = await plug().catch(async error => {
 		// An old one that is of no use any more is still mounted.
 		if (!(error instanceof DroverError) || error.code !== 'instance.busy') throw error;
@@ -45,7 +39,7 @@ export async function openPlugged(input: PluggedInput): Promise<MountSession> {
 		if (plugged.isNew) await driver.unplug?.(record, place, mount, calm(work)).catch(() => {});
 		throw error;
 	}
-	return new PluggedSession({...input, mount});
+	return new PluggedSession(input);
 }
 
 /**

@@ -94,7 +94,7 @@ export function createQemuDriver({paths, fileServer, ...options}: QemuDriverOpti
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
 		checkPlug: (mount, instance) => checkPlug(shared, mount, instance),
-		plug: (record, place, mount, work, known) => inLane(record, place, work, job => plug(job, mount, known)),
+		plug: (record, place, mount, work, guest) => inLane(record, place, work, job => plug(job, mount, guest)),
 		unplug: (record, place, mount, work) => inLane(record, place, work, job => unplug(job, mount)),
 		plugProblem: (record, place, mount) => plugProblem(shared, record, place, mount),
 		metrics: (record, place) => metrics(shared, record, place),

@@ -1,5 +1,5 @@
 import {DroverError} from '../../model/errors.ts';
-import type {GuestMount} from '../../model/mount.ts';
+import type {GuestMount, MountGuest} from '../../model/mount.ts';
 import type {SshAccess} from '../../model/ssh-access.ts';
 import {demandReady} from './refusals.ts';
 import {runScript} from './run-script.ts';
@@ -9,16 +9,8 @@ import {nativeEndScript, nativeMountScript, nativePrepareScript} from './scripts
 const mountingMs = 60_000;
 const endingMs = 15_000;
 
-/** What a guest tells of itself before something is plugged into it. */
-export type NativeGuest = {
-	readonly uid: number;
-	readonly gid: number;
-	/** What its kernel can mount. */
-	readonly known: ReadonlyArray<GuestMount['fileSystem']>;
-};
-
 /** Looks whether a guest can mount what is plugged in. @throws DroverError `guest.*` */
-export async function prepareNative(access: SshAccess, signal: AbortSignal): Promise<NativeGuest> {
+export async function prepareNative(access: SshAccess, signal: AbortSignal): Promise<MountGuest> {
 	const told = await runScript(access, nativePrepareScript, [], {signal, timeoutMs: mountingMs});
 	demandReady(access.name, told);
 	const ids = /^ids (\d{1,9}) (\d{1,9})$/.exec(told.lines.find(line => line.startsWith('ids ')) ?? '');

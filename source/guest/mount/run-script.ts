@@ -28,7 +28,7 @@ export async function runScript(
 ): Promise<Told> {
 	const {execa} = await import('execa');
 	const command = ['sh', '-c', script, 'drover', ...args];
-	const child = execa('ssh', sshArguments(access, {command, tty: false}), {
+	const child = execa('ssh', sshArguments(access, {command, tty: false, connectTimeoutSeconds: 30}), {
 		stdin: 'ignore',
 		stdout: 'pipe',
 		stderr: 'pipe',

@@ -2,7 +2,7 @@ import {rm, symlink} from 'node:fs/promises';
 import process from 'node:process';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {DroverError} from '../../../model/errors.ts';
-import type {GuestMount, Mount} from '../../../model/mount.ts';
+import {type GuestMount, type Mount, type MountGuest, resolvedMaps} from '../../../model/mount.ts';
 import type {Plugged} from '../../driver.ts';
 import {notRunning} from '../../machine/context.ts';
 import {asObject} from '../../machine/json.ts';
@@ -26,11 +26,9 @@ export const own = process.getuid?.() ?? 0;
 
 /**
  * Plugs a mount into a machine that runs: with virtiofsd where there is one, else over QEMU's own 9p.
- * @param mount with the guest's own ids put in
- * @param known what the guest's kernel can mount
  * @throws DroverError `driver.*`, `instance.*`, `operation.cancelled`
  */
-export async function plug(job: Job, mount: Mount, known: readonly GuestMount['fileSystem'][]): Promise<Plugged> {
+export async function plug(job: Job, mount: Mount, guest: MountGuest): Promise<Plugged> {
 	const found = await findOwn(job);
 	if (found === undefined) throw notRunning('mounted into');
 	const id = mountId(mount);
@@ -41,13 +39,13 @@ export async function plug(job: Job, mount: Mount, known: readonly GuestMount['f
 			if (present === undefined) await clear(monitor, job.place, id);
 			else {
 				const problem = await problemOf(ask, job.place, mount, found);
-				if (known.includes(present) && (problem === undefined || problem.kind === 'away')) {
+				if (guest.known.includes(present) && (problem === undefined || problem.kind === 'away')) {
 					return {...describe(id, present), isNew: false};
 				}
 				if (present === '9p') await demandUnmounted(monitor, [{id, target: mount.target}]);
 				if (!(await release(monitor, job.place, id, job))) throw heldBack(mount, problem?.kind);
 			}
-			return {...(await plugAnew(job, monitor, found, mount, known)), isNew: true};
+			return {...(await plugAnew(job, monitor, found, mount, guest)), isNew: true};
 		});
 	} catch (error) {
 		throw monitorError(error, 'plugging in a mount');
@@ -69,15 +67,20 @@ async function plugAnew(
 	monitor: Qmp,
 	found: MachineProcess,
 	mount: Mount,
-	known: readonly GuestMount['fileSystem'][],
+	guest: MountGuest,
 ): Promise<GuestMount> {
 	const server = await job.servers.find();
-	if (typeof server !== 'string' && known.includes('virtiofs')) {
+	const resolved: Mount = {
+		...mount,
+		uidMap: resolvedMaps(mount.uidMap, guest.uid),
+		gidMap: resolvedMaps(mount.gidMap, guest.gid),
+	};
+	if (typeof server !== 'string' && guest.known.includes('virtiofs')) {
 		demandMaps(mount, server.translates);
-		return plugServer(job, monitor, mount, server);
+		return plugServer(job, monitor, resolved, server);
 	}
 	const why = typeof server === 'string' ? server : 'the guest’s kernel does not know virtiofs';
-	if (!known.includes('9p')) {
+	if (!guest.known.includes('9p')) {
 		throw new DroverError(
 			'driver.incapable',
 			`A native mount cannot be made: ${why}, and the guest’s kernel does not know 9p.`,
@@ -85,10 +88,10 @@ async function plugAnew(
 		);
 	}
 	demandMaps(mount, false);
-	return plugSlot(job, monitor, found, mount, why);
+	return plugSlot(job, monitor, found, resolved, why);
 }
 
-/** @throws DroverError `driver.incapable` */
+/** What is asked for itself, and not only by default, is refused where it cannot be. @throws DroverError `driver.incapable` */
 export function demandMaps({uidMap, gidMap}: Mount, translates: boolean): void {
 	const problem = mapsProblem(uidMap, {translates, own}) ?? mapsProblem(gidMap, {translates, own});
 	if (problem === undefined) return;
