@@ -32,7 +32,7 @@ async function dashboard(paths: Paths): Promise<number> {
 	const [{runDashboard}, {connect}, {userName}] = await Promise.all([
 		import('./components/run-dashboard.tsx'),
 		import('./protocol/connect.ts'),
-		import('./commands/process-context.ts'),
+		import('./platform/user-name.ts'),
 	]);
 	const remembered = () => import('./state/last-launch.ts');
 	return runDashboard({

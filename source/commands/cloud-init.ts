@@ -1,5 +1,6 @@
 import {open} from 'node:fs/promises';
 import path from 'node:path';
+import {causeWords} from '../model/cause-words.ts';
 import {causeText, DroverError} from '../model/errors.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandContext} from './command.ts';
@@ -24,7 +25,7 @@ async function read(source: string, context: Pick<CommandContext, 'cwd' | 'stdin
 		return await (/^https?:\/\//i.test(source) ? download(source) : readFile(path.resolve(context.cwd, source)));
 	} catch (error) {
 		if (error instanceof DroverError) throw error;
-		throw usageError(`Could not load cloud-init configuration: ${causeText(error)}`);
+		throw usageError(`Could not load cloud-init configuration: ${causeWords(error)}.`);
 	}
 }
 

@@ -4,6 +4,7 @@ import {parseNetworkSpec} from '../model/network-spec.ts';
 import {templateName} from '../model/profile.ts';
 import {parseSize} from '../model/sizes.ts';
 import {plainLine} from '../model/text.ts';
+import {thisSystem} from '../platform/system.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
 import {followLaunch} from './launch-follow.ts';
 import {answerTimeout, atMost, timeoutOf, usageError, wholeNumber} from './parse.ts';
@@ -89,13 +90,14 @@ async function mountsOf(
 	context: CommandContext,
 ): Promise<readonly Mount[]> {
 	if (texts.length === 0 && how === undefined) return [];
-	const {mountSource, mountTypeOf, splitMount} = await import('./mount-spec.ts');
+	const {mountSource, mountTypeOf} = await import('./mount-spec.ts');
+	const {splitMount} = await import('../platform/home.ts');
 	const asked = mountTypeOf(how);
 	if (texts.length === 0) throw usageError('The option --type says how --mount mounts, and there is no --mount.');
 	const {defaultMountType} = await import('../engine/availability.ts');
 	const found: Array<Pick<Mount, 'source' | 'target'>> = [];
 	for (const text of texts) {
-		const {source, target} = splitMount(text);
+		const {source, target = ''} = splitMount(text, thisSystem().platform);
 		found.push({source: await mountSource(source, context), target});
 	}
 	const type = asked ?? defaultMountType((await (await context.engine()).overview()).driver);

@@ -19,12 +19,6 @@ export async function mountSource(source: string, context: CommandContext): Prom
 	return absolute;
 }
 
-/** Takes `SRC[:DST]` apart at the first colon. Without a target the engine chooses one by the source's name. */
-export function splitMount(text: string): {source: string; target: string} {
-	const [source = '', ...target] = text.split(':');
-	return {source, target: target.join(':')};
-}
-
 /** What `--type` says. @throws DroverError `usage.invalid` */
 export function mountTypeOf(text: string | undefined): Mount['type'] | undefined {
 	if (text === undefined || text === 'classic' || text === 'native') return text;

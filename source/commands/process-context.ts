@@ -1,7 +1,8 @@
-import {constants, userInfo} from 'node:os';
+import {constants} from 'node:os';
 import process from 'node:process';
 import {isatty} from 'node:tty';
 import type {Connection, Engine} from '../engine/engine.ts';
+import {userName} from '../platform/user-name.ts';
 import type {AliasStore} from '../state/alias-store.ts';
 import type {CommandContext, Input, KeyLine, Output} from './command.ts';
 import {usageError} from './parse.ts';
@@ -96,18 +97,6 @@ function input(): Input {
 			}
 		},
 	};
-}
-
-/** Who asks, for the records. */
-export function userName(): string {
-	// `userInfo` reads the user data base, which the common case need not wait for.
-	const name = process.env['USER'] || process.env['LOGNAME'] || process.env['USERNAME'];
-	if (name) return name.slice(0, 100);
-	try {
-		return userInfo().username;
-	} catch {
-		return String(process.getuid?.() ?? 'unknown');
-	}
 }
 
 const passedOn = ['SIGTERM', 'SIGHUP'] as const;

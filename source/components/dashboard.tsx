@@ -18,6 +18,7 @@ import {mountsLines} from './screens/mounts.ts';
 import {networksLines} from './screens/networks.ts';
 import {operationsLines} from './screens/operations.ts';
 import {OrderPicker, orderHeight} from './screens/order.tsx';
+import {snapshotsLines} from './screens/snapshots.ts';
 import {switchPlanLines} from './screens/switch-plan.ts';
 import {switchRunLines} from './screens/switch-run.ts';
 import {tableLines} from './screens/table.ts';
@@ -146,6 +147,8 @@ function screenLines(
 			return mountsLines(model, layer, width, height);
 		case 'networks':
 			return networksLines(model, layer, width, height);
+		case 'snapshots':
+			return snapshotsLines(model, layer, width, height);
 		case 'operations':
 			return operationsLines(model, layer, width, height);
 		case 'alerts':

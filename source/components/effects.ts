@@ -1,9 +1,10 @@
-import {errorData} from '../model/errors.ts';
+import {type ErrorData, errorData} from '../model/errors.ts';
 import type {Mount} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
 import type {EngineLink} from './engine-link.ts';
 import {atHome} from './home-path.ts';
 import {cloudInitAt, LaunchAsks, type LaunchMemory} from './launch-asks.ts';
+import {PageAsks} from './page-asks.ts';
 import {Sampler} from './sampler.ts';
 import {namesShort} from './store/instance-actions.ts';
 import type {Effect, Message, Model} from './store/model.ts';
@@ -28,8 +29,6 @@ type Options = {
 };
 
 const toastMs = 6000;
-const consoleMs = 2000;
-const consoleLines = 500;
 
 /** Does what the model asks for. Every failure comes back as a message; nothing is thrown. */
 export class Effects {
@@ -37,11 +36,21 @@ export class Effects {
 	readonly #timers = new Set<NodeJS.Timeout>();
 	readonly #sampler: Sampler;
 	readonly #launch: LaunchAsks;
+	readonly #pages: PageAsks;
 
 	constructor(options: Options) {
 		this.#options = options;
 		this.#sampler = new Sampler(options);
 		this.#launch = new LaunchAsks(options);
+		this.#pages = new PageAsks({
+			...options,
+			answer: (load, onError) => {
+				this.#answer(load, onError);
+			},
+			later: (ms, act) => {
+				this.#later(ms, act);
+			},
+		});
 	}
 
 	close(): void {
@@ -65,6 +74,7 @@ export class Effects {
 			case 'launch':
 			case 'mount':
 			case 'resize':
+			case 'snapshot':
 				this.#send(effect);
 				break;
 			case 'unmount':
@@ -77,14 +87,27 @@ export class Effects {
 					dispatch({type: 'begun', operation: await link.engine.addNetwork({...effect.request, by: user}), at: now()});
 				});
 				break;
-			case 'snapshot':
-			case 'clone': {
-				const {type, name} = effect;
-				this.#ask(`${type} ${name}`, async () => {
-					dispatch({type: 'begun', operation: await link.engine[type]({name, by: user}), at: now()});
+			case 'clone':
+				this.#ask(`clone ${effect.name}`, async () => {
+					dispatch({type: 'begun', operation: await link.engine.clone({name: effect.name, by: user}), at: now()});
+				});
+				break;
+			case 'restore': {
+				const {name, snapshot} = effect.request;
+				this.#ask(`restore ${name}.${snapshot}`, async () => {
+					dispatch({type: 'begun', operation: await link.engine.restore({...effect.request, by: user}), at: now()});
 				});
 				break;
 			}
+			case 'delete-snapshot':
+				this.#ask(`snapshots of ${effect.request.name}`, async () => {
+					const operation = await link.engine.deleteSnapshots({...effect.request, by: user});
+					dispatch({type: 'begun', operation, at: now()});
+				});
+				break;
+			case 'change-snapshot':
+				this.#pages.changeSnapshot(effect);
+				break;
 			case 'cancel':
 				this.#ask('cancel', async () => {
 					await link.engine.cancel({id: effect.id, by: user});
@@ -149,7 +172,7 @@ export class Effects {
 		const {link, dispatch} = this.#options;
 		switch (effect.type) {
 			case 'load-detail':
-				this.#loadDetail(effect);
+				this.#pages.detail(effect);
 				break;
 			case 'load-plan':
 				this.#answer(
@@ -190,8 +213,11 @@ export class Effects {
 					() => ({type: 'form-data', part: {}}),
 				);
 				break;
+			case 'load-snapshots':
+				this.#pages.snapshots(effect);
+				break;
 			case 'load-networks':
-				this.#loadNetworks(effect);
+				this.#pages.networks(effect);
 				break;
 			case 'load-drivers':
 				this.#answer(
@@ -209,7 +235,7 @@ export class Effects {
 	}
 
 	/** What a form asks for: a refusal comes back to the form. */
-	#send(effect: Extract<Effect, {type: 'launch' | 'mount' | 'resize'}>): void {
+	#send(effect: Extract<Effect, {type: 'launch' | 'mount' | 'resize' | 'snapshot'}>): void {
 		const {link, now, user} = this.#options;
 		const begin = async () => {
 			const {engine} = link;
@@ -225,6 +251,8 @@ export class Effects {
 					return engine.mount({...effect.request, mount: atHome(effect.request.mount), by: user});
 				case 'resize':
 					return engine.resize({...effect.request, by: user});
+				case 'snapshot':
+					return engine.snapshot({...effect.request, by: user});
 			}
 		};
 		const purpose = effect.type === 'resize' ? 'edit' : effect.type;
@@ -234,54 +262,7 @@ export class Effects {
 		);
 	}
 
-	/** Two questions that do not wait for each other. */
-	#loadNetworks({id, name}: Extract<Effect, {type: 'load-networks'}>): void {
-		const {link} = this.#options;
-		this.#answer(
-			async () => ({type: 'networks', id, part: {host: await link.engine.networks()}}),
-			error => ({type: 'networks', id, part: {hostError: error}}),
-		);
-		this.#answer(
-			async () => {
-				const [detail] = await link.engine.info({names: [name], runtime: false});
-				return {type: 'networks', id, part: detail ? {detail} : {}};
-			},
-			error => ({type: 'networks', id, part: {detailError: error}}),
-		);
-	}
-
-	#loadDetail({id, name, tab}: Extract<Effect, {type: 'load-detail'}>): void {
-		const {link, dispatch} = this.#options;
-		const part = (load: () => Promise<Extract<Message, {type: 'detail'}>['part']>) => {
-			this.#answer(
-				async () => ({type: 'detail', id, part: await load()}),
-				error => ({type: 'detail', id, part: {error}}),
-			);
-		};
-		if (tab === 1) {
-			part(async () => ({events: await link.engine.instanceEvents({name})}));
-			return;
-		}
-		if (tab === 2) {
-			part(async () => ({console: await link.engine.consoleLog({name, lines: consoleLines})}));
-			// The console is followed while it is looked at; only lines that are new cost bytes.
-			this.#later(consoleMs, () => {
-				const layer = this.#options.model().layers.at(-1);
-				if (layer?.kind === 'detail' && layer.id === id && layer.tab === 2)
-					this.#loadDetail({type: 'load-detail', id, name, tab});
-			});
-			return;
-		}
-		part(async () => {
-			// What the host knows comes at once; the guest may take seconds to answer.
-			const [known] = await link.engine.info({names: [name], runtime: false});
-			if (known) dispatch({type: 'detail', id, part: {detail: known}});
-			const [full] = await link.engine.info({names: [name], runtime: true});
-			return full ? {detail: full} : {};
-		});
-	}
-
-	#answer(load: () => Promise<Message>, onError: (error: ReturnType<typeof errorData>) => Message): void {
+	#answer(load: () => Promise<Message>, onError: (error: ErrorData) => Message): void {
 		const {dispatch} = this.#options;
 		// Deferred: an effect must not change the model before the change that caused it is seen.
 		Promise.resolve()

@@ -38,12 +38,11 @@ export class LaunchAsks {
 
 	/** Profiles, templates, and what was launched last. What cannot be had is no choice. */
 	loadChoices(): void {
-		const {engine} = this.#link;
 		void this.#tell(async () => {
-			const {profiles, problems} = await engine.profiles();
+			const {profiles, problems} = await this.#link.engine.profiles();
 			return {profiles, profileProblems: problems};
 		});
-		void this.#tell(async () => ({templates: await engine.templates()}));
+		void this.#tell(async () => ({templates: await this.#link.engine.templates()}));
 		void this.#memory?.read().then(
 			values => this.#dispatch({type: 'last-launch', values}),
 			() => {},

@@ -3,6 +3,8 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {render} from 'ink';
 import type {Connection} from '../engine/engine.ts';
 import {errorData} from '../model/errors.ts';
+import {canBeStopped} from '../platform/signals.ts';
+import {thisSystem} from '../platform/system.ts';
 import {Dashboard} from './dashboard.tsx';
 import {Effects} from './effects.ts';
 import {EngineLink} from './engine-link.ts';
@@ -171,6 +173,10 @@ function stopper(handOver: HandOver, dispatch: (message: Message) => void) {
 		process.off('SIGCONT', onContinue);
 	};
 	async function now(): Promise<void> {
+		if (!canBeStopped(thisSystem().platform)) {
+			dispatch({type: 'toast', text: 'Windows has no stopping of programs: q quits.', level: 'info'});
+			return;
+		}
 		if (!(await handOver.idle())) return;
 		const wasStopped = await handOver.stop(() => {
 			// Without our listener the signal does what it does to every program.

@@ -240,6 +240,8 @@ export type Driver = {
 
 	/** Networks of the host that instances can be given a further interface on. */
 	networks?(): Promise<readonly HostNetwork[]>;
+	/** Why no instance could be put on one of them now, in words without a full stop. Looks only. */
+	networkProblem?(): Promise<string | undefined>;
 	/** Gives an instance a further interface; `create` does it for those its record has already. */
 	addNic?(record: InstanceRecord, place: InstancePlace, nic: Nic, work: WorkContext): Promise<void>;
 
@@ -275,7 +277,14 @@ export type Driver = {
 	forwardProblem?(record: InstanceRecord, place: InstancePlace, forward: Forward): Promise<string | undefined>;
 
 	/** One sample of what it uses, without asking the guest. At most 1 s. `undefined`: not running. */
-	metrics?(record: InstanceRecord, place: InstancePlace): Promise<Metrics | undefined>;
+	metrics?(
+		record: InstanceRecord,
+		place: InstancePlace,
+		options?: {
+			/** It is looked at alone: what only the guest can tell may be asked of it, too. */
+			readonly closely?: boolean;
+		},
+	): Promise<Metrics | undefined>;
 
 	/** How to reach the guest without SSH; `undefined`: it cannot be (not running, no agent). */
 	direct?(record: InstanceRecord, place: InstancePlace): Promise<DirectAccess | undefined>;

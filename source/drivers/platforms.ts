@@ -24,8 +24,3 @@ export function platformProblem(driver: DriverName, platform: Platform): string 
 	const where = (Object.keys(table) as Platform[]).filter(other => table[other].includes(driver));
 	return `${driverTitles[driver]} is not supported on ${platformTitles[platform]}, only on ${listOf(where.map(other => platformTitles[other]))}`;
 }
-
-/** Node's platform as one of ours; other Unixes are treated as Linux, where the drivers will say what they miss. */
-export function platformOf(nodePlatform: NodeJS.Platform): Platform {
-	return nodePlatform === 'darwin' || nodePlatform === 'win32' ? nodePlatform : 'linux';
-}

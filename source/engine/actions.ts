@@ -92,7 +92,7 @@ export class Actions {
 		const entries = this.#select(request);
 		const {driver, host} = this.#parts;
 		if (action === 'suspend') demandCapability(driver, host.platform, 'suspend');
-		const decisions = new Map(entries.map(entry => [entry, decide(action, entry.view.state, options)]));
+		const decisions = new Map(entries.map(entry => [entry, decide(action, entry.view.state, options, entry.view)]));
 		refuseTogether(action, decisions);
 		if (action === 'start' || action === 'restart') await demandUsable(driver);
 		return this.#begin(action, by, entries, async (item, entry) => {

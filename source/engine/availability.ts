@@ -134,7 +134,7 @@ function now(action: InstanceAction, instance: InstanceView): Availability {
 			...(first === undefined ? {} : {first}),
 		};
 	}
-	return answerOf(decide(action as Parameters<typeof decide>[0], instance.state), instance);
+	return answerOf(decide(action as Parameters<typeof decide>[0], instance.state, {}, instance), instance);
 }
 
 function answerOf(decision: Decision, {state}: InstanceView): Availability {

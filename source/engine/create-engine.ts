@@ -1,7 +1,7 @@
 import {randomUUID} from 'node:crypto';
 import process from 'node:process';
 import type {Driver} from '../drivers/driver.ts';
-import {platformOf} from '../drivers/platforms.ts';
+import {defaultDriver, driversOn} from '../drivers/platforms.ts';
 import {loadDriver} from '../drivers/registry.ts';
 import {readBanner, waitForSsh} from '../guest/answer.ts';
 import {followInit} from '../guest/follow-init.ts';
@@ -12,7 +12,7 @@ import type {ImageStore} from '../images/image.ts';
 import {version} from '../model/build.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
-import {hostBootId} from '../state/boot.ts';
+import {type System, thisSystem} from '../platform/system.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
 import {openSettings} from '../state/settings.ts';
@@ -34,6 +34,8 @@ export type EngineOptions = {
 	readonly images?: ImageStore;
 	readonly workshop?: Partial<Workshop>;
 	readonly host?: Host;
+	/** Default: the machine drover runs on. */
+	readonly system?: System;
 	readonly version?: string;
 	readonly lookEveryMs?: number;
 	readonly bootId?: string;
@@ -47,7 +49,8 @@ export type EngineOptions = {
 /** Puts the engine together over the directories of one user and opens it. Only one may be open over them at a time. */
 export async function createEngine(paths: Paths, options: EngineOptions = {}): Promise<LocalEngine> {
 	for (const directory of [paths.data, paths.cache, paths.runtime, paths.config]) makePrivate(directory);
-	const host = options.host ?? {platform: platformOf(process.platform), architecture: process.arch};
+	const system = options.system ?? thisSystem();
+	const host = options.host ?? {platform: system.platform, architecture: system.architecture};
 	const settings = new Settings(await openSettings(paths.config), host);
 	const images =
 		options.images ??
@@ -93,6 +96,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			followInit,
 			clientKey: () => clientKey(paths),
 			hostKey: generateHostKey,
+			arch: host.architecture === 'arm64' ? 'aarch64' : 'x86_64',
 			setting,
 			now: () => new Date(),
 			random: Math.random,
@@ -101,7 +105,9 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		};
 		return new Scene({driver, instances, shop, operations, host});
 	};
-	const pool = new DriverPool(options.loadDriver ?? (name => loadDriver(name, paths, key => settings.get(key).value)));
+	const pool = new DriverPool(
+		options.loadDriver ?? (name => loadDriver(name, {paths, setting: key => settings.get(key).value, system})),
+	);
 	const load = async (name: DriverName): Promise<Driver> => {
 		const driver = await pool.get(name);
 		if (driver) return driver;
@@ -110,17 +116,18 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		});
 	};
 	// A setting of another version or platform must not keep drover from opening; it is told, and not overwritten.
-	const driver = await load(settings.driver()).catch(() => load('qemu'));
+	const driver = await firstThatLoads(settings.driver(), host, load);
 	const engine = new LocalEngine({
 		paths,
 		images,
 		operations,
 		settings,
 		host,
+		system,
 		drivers: pool,
 		version: options.version ?? version,
 		lookEveryMs: options.lookEveryMs ?? 10_000,
-		bootId: options.bootId ?? (await hostBootId()),
+		bootId: options.bootId ?? (await system.bootId()),
 		scene: openScene(driver),
 		warnings:
 			driver.name === settings.driver()
@@ -132,6 +139,24 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	});
 	await engine.open();
 	return engine;
+}
+
+/** The chosen driver; where this version cannot use it, the platform's default, and then whatever it has. */
+async function firstThatLoads(
+	chosen: DriverName,
+	{platform, architecture}: Host,
+	load: (name: DriverName) => Promise<Driver>,
+): Promise<Driver> {
+	const others = [defaultDriver(platform, architecture), ...driversOn(platform)].filter(name => name !== chosen);
+	try {
+		return await load(chosen);
+	} catch (error) {
+		for (const name of others) {
+			const driver = await load(name).catch(() => undefined);
+			if (driver) return driver;
+		}
+		throw error;
+	}
 }
 
 /** Instances as `ssh` needs to know them: by the port that is kept for them, else by the address they have now. */

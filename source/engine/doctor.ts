@@ -1,7 +1,9 @@
-import {access, constants, stat} from 'node:fs/promises';
-import path from 'node:path';
-import process from 'node:process';
+import {stat} from 'node:fs/promises';
+import {verificationSentence} from '../drivers/verification.ts';
 import {formatSize, gibibyte} from '../model/sizes.ts';
+import {isOpenToOthers} from '../platform/private-directory.ts';
+import {findProgram} from '../platform/programs.ts';
+import type {System} from '../platform/system.ts';
 import type {Paths} from '../state/paths.ts';
 import type {DoctorCheck, DriverInfo, HostFacts} from './engine.ts';
 
@@ -10,13 +12,13 @@ export async function examine(
 	paths: Paths,
 	host: HostFacts,
 	drivers: readonly DriverInfo[],
-	environment = process.env,
+	system: Pick<System, 'environment' | 'platform'>,
 ): Promise<DoctorCheck[]> {
 	const current = drivers.find(driver => driver.current);
 	return [
-		...(current ? [driverCheck(current)] : []),
-		await program('OpenSSH client', 'ssh', 'shell and exec use it', 'openssh-client', environment),
-		await program('Image tools', 'qemu-img', 'disks are made with it', 'qemu-utils', environment),
+		...(current ? [driverCheck(current), ...vouching(current)] : []),
+		await program('OpenSSH client', 'ssh', 'shell and exec use it', 'openssh-client', system),
+		await program('Image tools', 'qemu-img', 'disks are made with it', 'qemu-utils', system),
 		memory(host),
 		disk(host),
 		await privacy('Data directory', paths.data),
@@ -35,21 +37,28 @@ function driverCheck(driver: DriverInfo): DoctorCheck {
 	};
 }
 
+/** That a driver has never run where it runs here should be known before something depends on it. */
+function vouching({name, verification}: DriverInfo): DoctorCheck[] {
+	if (verification === undefined || verification.level === 'real') return [];
+	return [
+		{
+			title: `Driver ${name}`,
+			verdict: 'warning',
+			text: verificationSentence(verification),
+			remedy: 'Keep copies of what matters, and tell the project what you find.',
+		},
+	];
+}
+
 async function program(
 	title: string,
 	name: string,
 	use: string,
 	packageName: string,
-	environment: NodeJS.ProcessEnv,
+	{environment, platform}: Pick<System, 'environment' | 'platform'>,
 ): Promise<DoctorCheck> {
-	for (const directory of (environment['PATH'] ?? '').split(path.delimiter).filter(Boolean)) {
-		const file = path.join(directory, name);
-		const isThere = await access(file, constants.X_OK).then(
-			() => true,
-			() => false,
-		);
-		if (isThere) return {title, verdict: 'ok', text: file};
-	}
+	const file = await findProgram(name, environment, platform);
+	if (file !== undefined) return {title, verdict: 'ok', text: file};
 	return {
 		title,
 		verdict: 'problem',
@@ -81,7 +90,7 @@ function disk(host: HostFacts): DoctorCheck {
 async function privacy(title: string, directory: string): Promise<DoctorCheck> {
 	const found = await stat(directory).catch(() => undefined);
 	if (!found) return {title, verdict: 'ok', text: `${directory} (not made yet)`};
-	const isOpen = process.platform !== 'win32' && (found.mode & 0o077) !== 0;
+	const isOpen = isOpenToOthers(found);
 	return {
 		title,
 		verdict: isOpen ? 'warning' : 'ok',

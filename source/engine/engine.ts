@@ -1,6 +1,7 @@
 import type {Capabilities} from '../drivers/capabilities.ts';
 import type {Adoptable, DriverHealth} from '../drivers/driver.ts';
 import type {Features} from '../drivers/features.ts';
+import type {Verification} from '../drivers/verification.ts';
 import type {DriverName, ScopeName} from '../model/driver-name.ts';
 import type {Forward, ForwardKey} from '../model/forward.ts';
 import type {GuestAccess} from '../model/guest-access.ts';
@@ -25,6 +26,8 @@ export type DriverInfo = {
 	readonly current: boolean;
 	readonly health: DriverHealth;
 	readonly capabilities: Capabilities;
+	/** How far it is vouched for on this platform; absent where it is not supported. */
+	readonly verification?: Verification;
 	readonly scope: ScopeName;
 	/** Instances in its scope, the deleted ones included. */
 	readonly instances: number;

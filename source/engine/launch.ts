@@ -1,6 +1,5 @@
 import {mkdir, readFile, writeFile} from 'node:fs/promises';
 import path from 'node:path';
-import process from 'node:process';
 import type {WorkContext} from '../drivers/driver.ts';
 import {checkCloudConfig, seedFiles} from '../guest/seed.ts';
 import type {CachedImage, ResolvedImage} from '../images/image.ts';
@@ -80,7 +79,7 @@ export async function prepareLaunch(
 		phase: 'creating',
 		image: {query: image.query, release: image.release, os: image.os, hash: ''},
 		hardware: {
-			arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+			arch: shop.arch,
 			cpus: request.cpus ?? limits.cpusDefault,
 			memory: request.memory ?? image.memoryDefault,
 			// Not asked for: the default, or what the image needs, which is known once it is there.

@@ -5,6 +5,7 @@ import {DroverError} from '../model/errors.ts';
 import type {FindRequest} from '../model/image-info.ts';
 import type {InstanceDetail, InstanceView} from '../model/instance.ts';
 import {plainText} from '../model/text.ts';
+import type {System} from '../platform/system.ts';
 import {wasRebooted} from '../state/boot.ts';
 import {readEvents} from '../state/event-log.ts';
 import type {Paths} from '../state/paths.ts';
@@ -54,6 +55,7 @@ export type EngineParts = {
 	readonly operations: Operations;
 	readonly settings: Settings;
 	readonly host: Host;
+	readonly system: System;
 	readonly drivers: DriverPool;
 	readonly version: string;
 	/** Milliseconds between two looks at all instances; the net below the drivers' events. */
@@ -123,12 +125,12 @@ export class LocalEngine implements Engine {
 	}
 
 	async overview(): Promise<Overview> {
-		const {paths, operations, settings, drivers} = this.#parts;
+		const {paths, operations, settings, drivers, system} = this.#parts;
 		const {instances, driver} = this.#scene;
 		const [info, views, host, others] = await Promise.all([
-			driverInfo(driver.name, {current: driver.name, drivers, paths, host: this.#parts.host}),
+			driverInfo(driver.name, {current: driver.name, drivers, paths, host: this.#parts.host, system}),
 			this.list(),
-			hostFacts(paths.data),
+			hostFacts(paths.data, system),
 			elsewhere(paths, scopeOf(driver.name)),
 		]);
 		return {
@@ -282,9 +284,9 @@ export class LocalEngine implements Engine {
 
 	async doctor({again}: {again: boolean}) {
 		const began = performance.now();
-		const {paths} = this.#parts;
-		const [drivers, host] = await Promise.all([this.#allDrivers(again), hostFacts(paths.data)]);
-		const checks = await examine(paths, host, drivers);
+		const {paths, system} = this.#parts;
+		const [drivers, host] = await Promise.all([this.#allDrivers(again), hostFacts(paths.data, system)]);
+		const checks = await examine(paths, host, drivers, system);
 		if (again) this.#emit({type: 'overview', reason: 'the drivers were examined again'});
 		return {drivers, checks, tookMs: Math.round(performance.now() - began)};
 	}
@@ -294,7 +296,7 @@ export class LocalEngine implements Engine {
 	}
 
 	profiles() {
-		return listProfiles(this.#parts.paths);
+		return listProfiles(this.#parts.paths, this.#parts.system);
 	}
 
 	templates() {
@@ -323,7 +325,7 @@ export class LocalEngine implements Engine {
 	async set({key, value, by}: {key: string; value: string; by: string}) {
 		if (key === 'local.driver') return this.#setDriver(value, by);
 		const snapshot = snapshotKey(key);
-		if (snapshot !== undefined) return this.#scene.snapshots.set(snapshot, value);
+		if (snapshot !== undefined) return this.#scene.snapshots.set(snapshot, value, by);
 		const name = restoreKey(key);
 		if (name !== undefined) return setRestore(this.#scene.instances, name, value);
 		const changed = this.#parts.settings.set(key, value);
@@ -427,9 +429,9 @@ export class LocalEngine implements Engine {
 	}
 
 	async #allDrivers(again: boolean) {
-		const {paths, host, drivers} = this.#parts;
+		const {paths, host, system, drivers} = this.#parts;
 		const {driver, instances} = this.#scene;
-		const all = await allDrivers({current: driver.name, drivers, paths, host, again});
+		const all = await allDrivers({current: driver.name, drivers, paths, host, system, again});
 		return all.map(info => (info.current ? {...info, instances: instances.all().length} : info));
 	}
 

@@ -70,11 +70,11 @@ const settingKeys: readonly SettingKey[] = [
 	},
 	{
 		key: 'local.default-image',
-		// Not the newest Ubuntu LTS, as in Multipass: what a name stands for must not depend on whether a server answers.
-		standard: () => 'micro',
+		// The newest Ubuntu LTS, as in Multipass.
+		standard: () => 'default',
 		parse(value) {
 			const image = value.trim();
-			if (image === '') return 'micro';
+			if (image === '') return 'default';
 			if (/[\s\u0000-\u001F\u007F]/.test(image) || image.length > 1000) {
 				throw invalid('local.default-image', value, 'it is not the name or the address of an image.');
 			}
@@ -154,8 +154,21 @@ export function settingKey(key: string): SettingKey {
 	const found = settingKeys.find(setting => setting.key === key);
 	if (found) return found;
 	throw new DroverError('setting.unknown', `Unrecognized settings key: '${plainLine(key).slice(0, 100)}'`, {
-		next: `The keys are ${settingKeys.map(setting => setting.key).join(', ')}.`,
+		next: nearKeys(key),
 	});
+}
+
+/** The keys that one who wrote this may have meant. */
+function nearKeys(key: string): string {
+	if (key === 'local.passphrase') return 'There is no passphrase: only its own user can reach the daemon.';
+	const [first, , ...properties] = key.split('.');
+	const isGlobal = settingKeys.some(setting => setting.key.startsWith(`${key.split('.').slice(0, 2).join('.')}.`));
+	if (first !== 'local' || properties.length === 0 || isGlobal) {
+		return `The keys are ${settingKeys.map(setting => setting.key).join(', ')}; "drover get --keys" lists those of instances, too.`;
+	}
+	return properties.length === 1
+		? 'An instance has the keys bridged, cpus, disk, memory and restore, for example local.web.memory.'
+		: 'A snapshot has the keys name and comment, for example local.web.before-upgrade.comment.';
 }
 
 export function settingNames(): readonly string[] {

@@ -86,6 +86,7 @@ export function viewOf(
 		driver,
 		state,
 		...(reason === undefined ? {} : {reason}),
+		...(state === 'Unknown' && observation?.power === 'paused' ? {isPaused: true} : {}),
 		...(record.suspended ? {suspendedBy: record.suspended.by} : {}),
 		image: record.image,
 		cpus: record.hardware.cpus,

@@ -1,6 +1,7 @@
 import type {SettingReader} from '../drivers/driver.ts';
 import type {followInit} from '../guest/follow-init.ts';
 import type {ImageStore} from '../images/image.ts';
+import type {Hardware} from '../model/instance.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Instances} from './instances.ts';
 import type {MountKeeper} from './mount-keeper.ts';
@@ -27,6 +28,8 @@ export type Workshop = {
 	/** The drover user's client key, made when first needed. */
 	readonly clientKey: () => Promise<{public: string}>;
 	readonly hostKey: () => Promise<{private: string; public: string}>;
+	/** What guests are for: the processors of this host. */
+	readonly arch: Hardware['arch'];
 	/** The value of a setting that is in force. */
 	readonly setting: SettingReader;
 	readonly now: () => Date;

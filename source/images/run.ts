@@ -1,6 +1,10 @@
 import process from 'node:process';
+import type {Platform} from '../model/driver-name.ts';
 import {causeText, DroverError} from '../model/errors.ts';
 import {plainLine} from '../model/text.ts';
+import {pathsOf} from '../platform/places.ts';
+import {searchDirectories} from '../platform/programs.ts';
+import {platformOf} from '../platform/system.ts';
 
 export type RunOptions = {
 	readonly signal: AbortSignal;
@@ -115,9 +119,13 @@ export function lastLine(text: string): string {
 }
 
 /** `mke2fs` and its like are in sbin, which is not on every user's path. */
-export function searchPath(environment: NodeJS.ProcessEnv = process.env): string {
-	const given = (environment.PATH ?? '').split(':').filter(directory => directory.startsWith('/'));
-	return [...new Set([...given, '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'])].join(':');
+export function searchPath(
+	environment: NodeJS.ProcessEnv = process.env,
+	platform: Platform = platformOf(process.platform),
+): string {
+	const {delimiter} = pathsOf(platform);
+	const system = platform === 'win32' ? [] : ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+	return [...new Set([...searchDirectories(environment, platform), ...system])].join(delimiter);
 }
 
 function followLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {

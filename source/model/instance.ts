@@ -94,6 +94,8 @@ export type Hardware = {
 	readonly cpus: number;
 	/** Bytes. */
 	readonly memory: number;
+	/** Bytes that the machine was started with, where it was given less since while it ran: saved memory belongs to it. */
+	readonly builtMemory?: number;
 	/** Virtual size of the disk in bytes. */
 	readonly disk: number;
 	/** `52:54:00:xx:xx:xx`, unique over all scopes. */
@@ -213,6 +215,8 @@ export type InstanceView = {
 	readonly state: InstanceState;
 	/** Why the state is Unknown or Broken, or what is being waited for. */
 	readonly reason?: string;
+	/** It is there and stands still, as when the host's disk is full: starting it sets it going again. */
+	readonly isPaused?: boolean;
 	readonly suspendedBy?: 'user' | 'switch';
 	readonly image: ImageReference;
 	readonly cpus: number;

@@ -56,6 +56,7 @@ const schema = v.object({
 		arch: v.picklist(['x86_64', 'aarch64']),
 		cpus,
 		memory: positive,
+		builtMemory: v.optional(positive),
 		disk: positive,
 		mac,
 		machine: v.optional(machine),

@@ -1,5 +1,8 @@
 import {describe, expect, test} from 'vitest';
+import {treeRows} from '../../source/components/store/snapshots.ts';
+import type {SnapshotView} from '../../source/model/snapshot.ts';
 import {FakeEngine, fakeDriver, fakeInstance} from '../support/fake-engine.ts';
+import {keys} from '../support/screen.ts';
 import {open} from './opened.ts';
 
 const able = () => fakeDriver('qemu', {features: [...fakeDriver('qemu').features, 'snapshots', 'clone']});
@@ -8,20 +11,159 @@ const able = () => fakeDriver('qemu', {features: [...fakeDriver('qemu').features
 const requests = (engine: FakeEngine, method: string) =>
 	engine.calls.filter(call => call.method === method).map(call => call.request);
 
-describe('snapshots and clones', () => {
-	test.each([
-		['p', 'Take a snapshot of web?', 'drover snapshot web', 'snapshot'],
-		['d', 'Duplicate web?', 'drover clone web', 'clone'],
-	])('%s asks first, shows the command line, and begins after a yes', async (key, question, command, method) => {
+function snapshot(name: string, parent?: string, more: Partial<SnapshotView> = {}): SnapshotView {
+	return {
+		name,
+		comment: '',
+		createdAt: '2026-11-20T10:12:00.000Z',
+		state: 'Stopped',
+		hardware: {cpus: 2, memory: 2 ** 30, disk: 5 * 2 ** 30},
+		mounts: [],
+		children: [],
+		...(parent === undefined ? {} : {parent}),
+		...more,
+	};
+}
+
+const tree = {
+	name: 'web',
+	head: 'schema',
+	snapshots: [
+		snapshot('base', undefined, {children: ['schema']}),
+		snapshot('schema', 'base', {children: ['before', 'other'], comment: 'new tables\nand more'}),
+		snapshot('before', 'schema', {state: 'Running'}),
+		snapshot('other', 'schema'),
+	],
+};
+
+describe('the tree of snapshots', () => {
+	const drawn = (of: Parameters<typeof treeRows>[0]) =>
+		treeRows(of).map(({branch, snapshot: at}) => `${branch}${at?.name ?? '* now'}`);
+
+	test('has each below the one it came from, and the present where it belongs', () => {
+		expect(drawn(tree)).toEqual(['base', '└─ schema', '   ├─ before', '   ├─ other', '   └─ * now']);
+		expect(drawn({...tree, head: 'base'})).toEqual(['base', '├─ schema', '│  ├─ before', '│  └─ other', '└─ * now']);
+		expect(drawn({snapshots: []})).toEqual(['* now']);
+		expect(drawn({snapshots: [snapshot('a'), snapshot('b')], head: 'b'})).toEqual(['a', 'b', '└─ * now']);
+	});
+});
+
+describe('the page of snapshots', () => {
+	async function page(state: 'Stopped' | 'Running' | 'Suspended' = 'Stopped', driver = able()) {
+		const engine = new FakeEngine({instances: [fakeInstance('web', state)], driver});
+		engine.trees.set('web', tree);
+		const screen = open(engine);
+		await screen.waitFor('web');
+		await screen.press('p');
+		await screen.waitFor('└─ * now');
+		return {engine, screen};
+	}
+
+	test('shows the tree and what the chosen one is', async () => {
+		const {screen} = await page();
+		expect(screen.text()).toMatch(/> base/);
+		await screen.press('j');
+		await screen.waitFor(/> └─ schema .*new tables/);
+		expect(screen.text()).toMatch(/and more/);
+		expect(screen.text()).toContain('drover restore web.schema');
+		await screen.press('j');
+		await screen.waitFor('while it ran: the disk as after a power cut');
+		expect(screen.text()).toContain('Instances > web > snapshots');
+	});
+
+	test('takes one, with a name that is checked and a comment', async () => {
+		const {engine, screen} = await page();
+		await screen.press('n', ...'other');
+		await screen.waitFor('it has one of this name already');
+		await screen.press(keys.ctrlU, ...'new', keys.tab, ...'for tests');
+		await screen.waitFor("drover snapshot web --name new --comment 'for tests'");
+		await screen.press(keys.tab, keys.enter);
+		await expect
+			.poll(() => requests(engine, 'snapshot'))
+			.toEqual([{name: 'web', snapshot: 'new', comment: 'for tests', by: 'kim'}]);
+		// The form closes, and the tree is read again when it has been taken.
+		await screen.waitFor('└─ * now');
+		await expect.poll(() => requests(engine, 'snapshots').length).toBeGreaterThan(1);
+	});
+
+	test('restores after a question, with the present kept unless its loss is typed', async () => {
+		const {engine, screen} = await page();
+		await screen.press('j', keys.enter);
+		await screen.waitFor('Restore web.schema?');
+		expect(screen.text()).toContain('a snapshot is taken of it before');
+		await screen.press('y');
+		await expect
+			.poll(() => requests(engine, 'restore'))
+			.toEqual([{name: 'web', snapshot: 'schema', destructive: false, by: 'kim'}]);
+		await screen.press('o');
+		await screen.waitFor('throw the present away?');
+		expect(screen.text()).toContain('drover restore --destructive web.schema');
+		await screen.press(...'web', keys.enter);
+		await expect.poll(() => requests(engine, 'restore')).toHaveLength(2);
+		expect(requests(engine, 'restore')[1]).toMatchObject({destructive: true});
+	});
+
+	test('deletes after a question', async () => {
+		const {engine, screen} = await page();
+		await screen.press('j', 'x');
+		await screen.waitFor('Delete snapshot web.schema?');
+		expect(screen.text()).toContain('2 that came from it are shown below its parent then.');
+		await screen.press('y');
+		await expect
+			.poll(() => requests(engine, 'deleteSnapshots'))
+			.toEqual([{name: 'web', snapshots: ['schema'], by: 'kim'}]);
+	});
+
+	test('renames and comments: the comment first, by the name it still has', async () => {
+		const {engine, screen} = await page();
+		await screen.press('e');
+		await screen.waitFor('Change snapshot web.base');
+		await screen.press(keys.ctrlU, ...'root', keys.tab, ...'the first');
+		await screen.waitFor('drover set local.web.base.name=root');
+		await screen.press(keys.tab, keys.enter);
+		await expect
+			.poll(() => requests(engine, 'set'))
+			.toMatchObject([
+				{key: 'local.web.base.comment', value: 'the first'},
+				{key: 'local.web.base.name', value: 'root'},
+			]);
+		await screen.waitFor('The snapshot is changed.');
+	});
+
+	test('says what cannot be done as the instance is', async () => {
+		const {engine, screen} = await page('Running');
+		expect(screen.text()).toContain('None can be taken or restored now: only while it is stopped.');
+		await screen.press('r');
+		await screen.waitFor('Not now: only while it is stopped.');
+		const live = await page('Running', {...able(), snapshotsLive: true});
+		expect(live.screen.text()).toContain('None can be restored now: only while it is stopped.');
+		await live.screen.press('n');
+		await live.screen.waitFor('Take a snapshot of web');
+		const suspended = await page('Suspended');
+		expect(suspended.screen.text()).toContain('restored now: it is suspended');
+		expect(requests(engine, 'restore')).toEqual([]);
+	});
+
+	test('is not there under a driver that has none', async () => {
+		const engine = new FakeEngine({instances: [fakeInstance('web', 'Stopped')], driver: fakeDriver('lxd')});
+		const screen = open(engine);
+		await screen.waitFor('web');
+		await screen.press('p');
+		await screen.waitFor(/Snapshots: not supported by LXD/);
+	});
+});
+
+describe('clones', () => {
+	test('d asks first, shows the command line, and begins after a yes', async () => {
 		const engine = new FakeEngine({instances: [fakeInstance('web', 'Stopped')], driver: able()});
 		const screen = open(engine);
 		await screen.waitFor('web');
-		await screen.press(key);
-		await screen.waitFor(question);
-		expect(screen.text()).toContain(command);
-		expect(requests(engine, method)).toEqual([]);
+		await screen.press('d');
+		await screen.waitFor('Duplicate web?');
+		expect(screen.text()).toContain('drover clone web');
+		expect(requests(engine, 'clone')).toEqual([]);
 		await screen.press('y');
-		await expect.poll(() => requests(engine, method)).toEqual([{name: 'web', by: 'kim'}]);
+		await expect.poll(() => requests(engine, 'clone')).toEqual([{name: 'web', by: 'kim'}]);
 	});
 
 	test('of several at once are not begun, and it is said', async () => {

@@ -61,7 +61,7 @@ describe('a profile', () => {
 		expect(note('cpus', filled({}, chosen))).toBe('blank = 2 (dev); 1-4');
 		expect(note('memory', filled({}, chosen))).toMatch(/^blank = 2\.0G \(dev\); min 128M/);
 		expect(note('image', filled({}, {...chosen, images: []}))).toBe('blank = noble (dev); type to search 0');
-		expect(note('image', filled({}, {images: []}))).toBe('type to search 0; blank = micro');
+		expect(note('image', filled({}, {images: []}))).toBe('type to search 0; blank = default');
 		expect(row('cloud-init', filled({}, chosen))).toMatchObject({options: [{label: 'as dev has it'}, {}, {}, {}]});
 	});
 
@@ -234,6 +234,10 @@ describe('on the screen', () => {
 		const {engine, screen} = await openWith([fakeInstance('web')]);
 		await screen.press('n', ...Array(5).fill(keys.tab), keys.left);
 		await screen.waitFor('which file, or address?');
+		await screen.press(...Array(3).fill(keys.tab), keys.enter);
+		await screen.waitFor('To fix first: Cloud-init.');
+		expect(screen.text()).toContain('1 problem to fix: Cloud-init');
+		await screen.press(...Array(3).fill('\u001B[Z'));
 		await screen.press(keys.tab, ...path.join(directory, 'b.yaml'));
 		await screen.waitFor('no such file');
 		await screen.press(keys.ctrlU, ...path.join(directory, 'a.yaml'));
@@ -259,5 +263,19 @@ describe('on the screen', () => {
 		await screen.waitFor(/daily:devel +Ubuntu 26\.10/);
 		await screen.press(keys.down, keys.enter);
 		await screen.waitFor('drover launch daily:devel');
+	});
+
+	test('opened before the daemon is there it stays, and gets its choices when that comes', async () => {
+		const engine = new FakeEngine({instances: [fakeInstance('web')]});
+		engine.knownProfiles = [dev];
+		const {promise: there, resolve: arrive} = Promise.withResolvers<void>();
+		const screen = open(engine, {connect: () => there.then(() => ({engine, closed: new Promise(() => {})}))});
+		await screen.waitFor('Connecting');
+		await screen.press('n');
+		await screen.waitFor('Launch an instance');
+		await screen.press('n');
+		arrive();
+		await screen.waitFor(/Profile .*dev/);
+		expect(screen.text()).toContain('Launch an instance on QEMU');
 	});
 });

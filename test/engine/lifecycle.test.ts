@@ -38,7 +38,7 @@ describe('launch', () => {
 		});
 		expect(record(paths, 'web').intent).toBeUndefined();
 		expect((await engine.instanceEvents({name: 'web'})).map(event => event.what)).toEqual([
-			'launched from micro',
+			'launched from default',
 			expect.stringMatching(/^initialized, /),
 		]);
 	});

@@ -2,6 +2,7 @@ import {capabilities} from '../../source/drivers/capabilities.ts';
 import type {Adoptable} from '../../source/drivers/driver.ts';
 import {driverFeatures} from '../../source/drivers/features.ts';
 import type {DriverInfo, Engine, EngineEvent, Overview} from '../../source/engine/engine.ts';
+import {snapshotKey} from '../../source/engine/snapshots.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {scopeOf} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
@@ -65,6 +66,7 @@ export function fakeDriver(name: DriverName = 'qemu', more: Partial<DriverInfo> 
 			checkedAt: 0,
 		},
 		capabilities: capabilities(name, 'linux'),
+		...(name === 'qemu' ? {verification: {level: 'real', note: 'on QEMU 7.2'} as const} : {}),
 		features: name === 'lxd' ? driverFeatures.filter(feature => feature !== 'plug') : [],
 		snapshotsLive: false,
 		resizesLive: name === 'lxd' ? ['cpus', 'memory'] : [],
@@ -123,10 +125,11 @@ export class FakeEngine implements Engine {
 	stored: readonly StoredImage[] = [];
 	readonly #operations = new Map<string, OperationView>();
 	readonly #listeners = new Set<(event: EngineEvent) => void>();
+	readonly #chosen = new Set<string>();
 	readonly #settings = new Map([
 		['client.primary-name', 'primary'],
 		['local.bridged-network', ''],
-		['local.default-image', 'micro'],
+		['local.default-image', 'default'],
 		['local.driver', 'qemu'],
 		['local.privileged-mounts', 'true'],
 	]);
@@ -455,12 +458,14 @@ export class FakeEngine implements Engine {
 	async get({key}: {key: string}) {
 		const value = this.#settings.get(key);
 		if (value === undefined) throw new DroverError('setting.unknown', `Unrecognized settings key: '${key}'`);
-		return {key, value, isDefault: true};
+		return {key, value, isDefault: !this.#chosen.has(key)};
 	}
 
-	async set({key, value}: {key: string; value: string; by: string}) {
-		await this.get({key});
+	async set({key, value, by}: {key: string; value: string; by: string}) {
+		this.#note('set', {key, value, by});
+		if (!snapshotKey(key)) await this.get({key});
 		this.#settings.set(key, value);
+		this.#chosen.add(key);
 		return {key, value, isDefault: false};
 	}
 

@@ -70,7 +70,7 @@ export const instancesCommands: readonly CommandSpec[] = [
 		arguments: [
 			{
 				name: 'image',
-				help: 'What to launch: a name from "drover find", or the address of a disk image (http://, https:// or file://). If omitted, what the setting local.default-image names: micro, unless it was set.',
+				help: 'What to launch: a name from "drover find", or the address of a disk image (http://, https:// or file://). If omitted, what the setting local.default-image names: the newest Ubuntu LTS, unless it was set.',
 			},
 		],
 	},

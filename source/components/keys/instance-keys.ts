@@ -79,10 +79,11 @@ export const instanceKeys: readonly KeyAction[] = [
 	{
 		id: 'instance.snapshot',
 		keys: ['p'],
-		title: 'snapshot',
+		title: 'snapshots',
 		where: ['table', 'menu', 'detail'],
 		group: 'Instance',
-		needs: target,
+		needs: ['connection', 'one-target'],
+		command: 'drover snapshot NAME',
 	},
 	{
 		id: 'instance.mounts',
@@ -118,6 +119,7 @@ export const instanceKeys: readonly KeyAction[] = [
 		where: ['table', 'menu', 'detail'],
 		group: 'Instance',
 		needs: target,
+		command: 'drover clone NAME',
 	},
 	{
 		id: 'instance.delete',

@@ -8,6 +8,7 @@ export type Where =
 	| 'form'
 	| 'mounts'
 	| 'networks'
+	| 'snapshots'
 	| 'operations'
 	| 'alerts'
 	| 'finder'
@@ -30,6 +31,7 @@ export type Need =
 	| 'marks'
 	| 'mount'
 	| 'network'
+	| 'snapshot'
 	| 'operation'
 	| 'cancellable'
 	| 'failed';

@@ -1,5 +1,6 @@
 import {Box} from 'ink';
 import {capabilityNames, capabilityTitles} from '../../drivers/capabilities.ts';
+import {verificationSentence} from '../../drivers/verification.ts';
 import type {DriverInfo} from '../../engine/engine.ts';
 import {driverTitles} from '../../model/driver-name.ts';
 import {plainLine, plainText} from '../../model/text.ts';
@@ -62,6 +63,13 @@ function driverLine(driver: DriverInfo): Line {
 	];
 }
 
+/** How far the project vouches for it here. */
+function vouchLines({verification}: DriverInfo, width: number): readonly Line[] {
+	if (verification === undefined) return [];
+	const style = verification.level === 'real' ? undefined : 'busy';
+	return wrap(plainLine(verificationSentence(verification)), width - 4).map(part => line(`   ${part}`, style));
+}
+
 /** The driver under the cursor: reason, remedy, and each capability with who else has it. */
 export function aboutLines(driver: DriverInfo, width: number): readonly Line[] {
 	const title = ` ${driverTitles[driver.name]} `;
@@ -79,6 +87,7 @@ export function aboutLines(driver: DriverInfo, width: number): readonly Line[] {
 						.map(part => line(`     ${part}`)),
 				]
 			: []),
+		...vouchLines(driver, width),
 		[],
 		...capabilityNames.flatMap(name => {
 			const answer = driver.capabilities[name];

@@ -101,8 +101,13 @@ export function isOn(form: FormLayer, {group, value}: {group: string; value: str
 	return form.chosen[group]?.includes(value) ?? false;
 }
 
+/** The fields that are not right; one without a title of its own has that of the line it belongs to, above it. */
 export function problemsIn(rows: readonly FormRow[]): ReadonlyArray<Extract<FormRow, {kind: 'text'}>> {
-	return rows.filter(row => row.kind === 'text' && row.problem !== undefined) as ReturnType<typeof problemsIn>;
+	return rows.flatMap((row, index) => {
+		if (row.kind !== 'text' || row.problem === undefined) return [];
+		const titled = rows.slice(0, index + 1).findLast(({title}) => title !== '');
+		return [{...row, title: titled?.title ?? ''}];
+	});
 }
 
 /** The focus, so many rows further on; past the button it begins again. */

@@ -7,8 +7,15 @@ import {change, step, tell} from './layers.ts';
 import type {Effect, FormLayer, FormPurpose, Model, Step} from './model.ts';
 import {mountForm} from './mount-form.ts';
 import {isLive, topLayer} from './selectors.ts';
+import {snapshotEditForm, snapshotForm} from './snapshot-form.ts';
 
-const kinds: Readonly<Record<FormPurpose, FormKind>> = {launch: launchForm, mount: mountForm, edit: editForm};
+const kinds: Readonly<Record<FormPurpose, FormKind>> = {
+	launch: launchForm,
+	mount: mountForm,
+	edit: editForm,
+	snapshot: snapshotForm,
+	'snapshot-edit': snapshotEditForm,
+};
 
 export function formKind({purpose}: FormLayer): FormKind {
 	return kinds[purpose];

@@ -122,8 +122,12 @@ function carryOut(model: Model, {intention}: ConfirmLayer): Step {
 			return ask(model, closed, intention.ids, {type: 'unmount', request: intention.request});
 		case 'add-network':
 			return ask(model, closed, intention.ids, {type: 'add-network', request: intention.request});
-		case 'keep':
-			return ask(model, closed, intention.ids, {type: intention.what, name: intention.name});
+		case 'restore':
+			return ask(model, closed, intention.ids, {type: 'restore', request: intention.request});
+		case 'delete-snapshot':
+			return ask(model, closed, intention.ids, {type: 'delete-snapshot', request: intention.request});
+		case 'clone':
+			return ask(model, closed, intention.ids, {type: 'clone', name: intention.name});
 		case 'cancel':
 			return step(closed, {type: 'cancel', id: intention.id});
 		case 'switch':

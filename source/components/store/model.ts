@@ -1,12 +1,15 @@
 import type {
 	ActRequest,
 	AddNetworkRequest,
+	DeleteSnapshotsRequest,
 	DoctorReport,
 	DriverInfo,
 	LaunchRequest,
 	MountRequest,
 	Overview,
 	ResizeRequest,
+	RestoreRequest,
+	SnapshotRequest,
 	UnmountRequest,
 } from '../../engine/engine.ts';
 import type {DriverName} from '../../model/driver-name.ts';
@@ -17,7 +20,7 @@ import type {LogLine, OperationView} from '../../model/operation.ts';
 import type {SwitchPlan} from '../../model/switch.ts';
 import type {SwitchStory} from '../../model/switch-story.ts';
 import type {KeyPress} from '../keys/key-name.ts';
-import type {DetailLayer, FormLayer, Layer, NetworksLayer} from './layer.ts';
+import type {DetailLayer, FormLayer, Layer, NetworksLayer, SnapshotsLayer} from './layer.ts';
 import type {Roster} from './roster.ts';
 import type {MetricsState} from './usage.ts';
 
@@ -106,6 +109,8 @@ export type Message =
 			readonly error: ErrorData;
 			readonly at: number;
 	  }
+	/** What was asked for from a form, and is no operation, is done. */
+	| {readonly type: 'form-done'; readonly purpose: FormLayer['purpose']; readonly text: string}
 	| {readonly type: 'detail'; readonly id: string; readonly part: Partial<DetailLayer>}
 	| {readonly type: 'log'; readonly id: string; readonly log: readonly LogLine[]}
 	/** What a form's choices are made from. */
@@ -130,6 +135,7 @@ export type Message =
 	/** What was filled in last time. */
 	| {readonly type: 'last-launch'; readonly values: Readonly<Record<string, string>>}
 	| {readonly type: 'networks'; readonly id: string; readonly part: Partial<NetworksLayer>}
+	| {readonly type: 'snapshots'; readonly id: string; readonly part: Pick<SnapshotsLayer, 'list' | 'error'>}
 	| {readonly type: 'drivers'; readonly list?: readonly DriverInfo[]; readonly error?: ErrorData}
 	| {readonly type: 'switch-plan'; readonly to: DriverName; readonly plan?: SwitchPlan; readonly error?: ErrorData}
 	| {readonly type: 'story'; readonly story: SwitchStory | undefined; readonly at: number}
@@ -159,7 +165,17 @@ export type Effect =
 	| {readonly type: 'unmount'; readonly request: Omit<UnmountRequest, 'by'>}
 	| {readonly type: 'resize'; readonly request: Omit<ResizeRequest, 'by'>}
 	| {readonly type: 'add-network'; readonly request: Omit<AddNetworkRequest, 'by'>}
-	| {readonly type: 'snapshot' | 'clone'; readonly name: string}
+	| {readonly type: 'snapshot'; readonly request: Omit<SnapshotRequest, 'by'>}
+	| {readonly type: 'restore'; readonly request: Omit<RestoreRequest, 'by'>}
+	| {readonly type: 'delete-snapshot'; readonly request: Omit<DeleteSnapshotsRequest, 'by'>}
+	/** Settings of one snapshot, in this order. */
+	| {
+			readonly type: 'change-snapshot';
+			readonly id: string;
+			readonly name: string;
+			readonly values: ReadonlyArray<{readonly key: string; readonly value: string}>;
+	  }
+	| {readonly type: 'clone'; readonly name: string}
 	| {readonly type: 'cancel'; readonly id: string}
 	| {readonly type: 'load-detail'; readonly id: string; readonly name: string; readonly tab: number}
 	| {readonly type: 'load-log'; readonly id: string}
@@ -171,6 +187,7 @@ export type Effect =
 	| {readonly type: 'load-host-networks'}
 	| {readonly type: 'load-members'}
 	| {readonly type: 'load-networks'; readonly id: string; readonly name: string}
+	| {readonly type: 'load-snapshots'; readonly id: string; readonly name: string}
 	| {readonly type: 'load-drivers'}
 	| {readonly type: 'load-plan'; readonly to: DriverName}
 	| {readonly type: 'switch'; readonly to: DriverName; readonly force: readonly string[]}

@@ -1,6 +1,8 @@
 import type {InstanceView} from '../../model/instance.ts';
 import {type Mount, mountTarget, targetProblem} from '../../model/mount.ts';
 import {listOf} from '../../model/text.ts';
+import {splitMount as apart} from '../../platform/home.ts';
+import {thisSystem} from '../../platform/system.ts';
 import {mountTypes} from './driver-parts.ts';
 import {chosenOption, type FormOption, type FormRow, textOf} from './form.ts';
 import type {Facts, FormLayer} from './model.ts';
@@ -46,10 +48,10 @@ export function mountOf(
 	return {source, target, type: type === 'native' ? 'native' : 'classic', uidMap: [], gidMap: []};
 }
 
-/** `SRC[:DST]` taken apart at the first colon, as the command line does it. */
+/** `SRC[:DST]` taken apart as the command line does it. */
 export function splitMount(text: string): {readonly source: string; readonly target: string} {
-	const [source = '', ...target] = text.split(':');
-	return {source: source.trim(), target: target.join(':').trim()};
+	const {source, target = ''} = apart(text.trim(), thisSystem().platform);
+	return {source: source.trim(), target: target.trim()};
 }
 
 export const mountFieldOf = (form: FormLayer) => splitMount(textOf(form, 'mount'));

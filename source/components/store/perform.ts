@@ -11,9 +11,11 @@ import {change, pop, push, step, tell} from './layers.ts';
 import type {Model, Step} from './model.ts';
 import {performMounts} from './mounts.ts';
 import {performNetworks} from './networks.ts';
+import {pageLoads} from './page-loads.ts';
 import {openDetail, performInstance, runMenuLine} from './perform-instance.ts';
 import {endOfText, performMove} from './perform-list.ts';
-import {isSwitching, operationAtCursor, operationRows, screenInstance, topLayer, whereOf} from './selectors.ts';
+import {isSwitching, operationAtCursor, operationRows, topLayer, whereOf} from './selectors.ts';
+import {performSnapshots} from './snapshots.ts';
 import {openStory, performPlan} from './switching.ts';
 import {markShown, toggleMark, togglePane, unmark} from './table.ts';
 
@@ -38,6 +40,8 @@ export function perform(model: Model, id: string, key: string, at: number): Step
 			return performMounts(model, word, key, at);
 		case 'networks':
 			return performNetworks(model, word, key, at);
+		case 'snapshots':
+			return performSnapshots(model, word, key, at);
 		case 'switch':
 			return performPlan(model, word, key, at);
 		case 'session':
@@ -182,14 +186,8 @@ function performSession(model: Model, word: string, key: string, at: number): St
 }
 
 function refresh(model: Model): Step {
-	const layer = topLayer(model);
-	const name = screenInstance(model)?.name;
-	if (layer?.kind === 'drivers') return step(model, {type: 'load-drivers'});
-	if (layer?.kind === 'networks' && name !== undefined) {
-		return step(model, {type: 'refresh'}, {type: 'load-networks', id: layer.id, name});
-	}
-	if (layer?.kind !== 'detail' || name === undefined) return step(model, {type: 'refresh'});
-	return step(model, {type: 'refresh'}, {type: 'load-detail', id: layer.id, name, tab: layer.tab});
+	const loads = pageLoads(model);
+	return topLayer(model)?.kind === 'drivers' ? step(model, ...loads) : step(model, {type: 'refresh'}, ...loads);
 }
 
 /** One step back. Esc never quits; `q` on the table does. */

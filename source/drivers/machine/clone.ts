@@ -7,9 +7,9 @@ import type {MachineJob} from './context.ts';
 import {keepDisk, writeSeed} from './create.ts';
 import {type DiskInformation, diskInformation} from './disk-information.ts';
 import {filesOf} from './files.ts';
+import {keepCopy} from './flash.ts';
 import {checkHardware} from './hardware.ts';
 import {checkCancelled} from './lanes.ts';
-import {searchProcess} from './process.ts';
 import {lastLine, run} from './programs.ts';
 import {diskProblem} from './rest.ts';
 import {exists} from './saved-memory.ts';
@@ -38,6 +38,8 @@ export async function clone(job: MachineJob, source: CloneSource, seed: CreateIn
 		await copy(job, imageProgram, filesOf(source.place).disk, disk);
 	}
 	checkCancelled(job.signal);
+	const variables = filesOf(source.place).variables;
+	if (await exists(variables)) await keepCopy(variables, files.variables);
 	await writeSeed(files, seed);
 }
 
@@ -48,7 +50,7 @@ async function demandResting(
 	{record, place}: CloneSource,
 ): Promise<DiskInformation> {
 	const files = filesOf(place);
-	if (record.suspended !== undefined || (await searchProcess(record.id, files))) {
+	if (record.suspended !== undefined || (await job.machines.search(record.id, files))) {
 		throw new DroverError('instance.state', `The instance "${record.name}" is not stopped, so it cannot be cloned.`, {
 			next: 'Stop it first.',
 		});

@@ -7,6 +7,7 @@ import type {CreateInput} from '../driver.ts';
 import type {MachineJob} from './context.ts';
 import {diskInformation} from './disk-information.ts';
 import type {InstanceFiles} from './files.ts';
+import {keepCopy} from './flash.ts';
 import {checkHardware} from './hardware.ts';
 import {checkCancelled} from './lanes.ts';
 import {lastLine, run} from './programs.ts';
@@ -17,6 +18,7 @@ export async function create(job: MachineJob, input: CreateInput): Promise<void>
 	const {files, place, record, work} = job;
 	checkHardware(record);
 	const {imageProgram} = await job.host.require();
+	await demandKind(job);
 	makePrivate(place.directory);
 	work.progress('making the disk');
 	if (!(await exists(files.disk))) {
@@ -25,7 +27,25 @@ export async function create(job: MachineJob, input: CreateInput): Promise<void>
 	}
 	checkCancelled(job.signal);
 	work.progress('configuring');
+	await keepVariables(job);
 	await writeSeed(files, input.seed);
+}
+
+/** Guests run only on a host with processors as theirs. @throws DroverError `instance.invalid` */
+export async function demandKind({host, record}: MachineJob): Promise<void> {
+	const {kind} = await host.require();
+	if (kind.arch === record.hardware.arch) return;
+	throw new DroverError(
+		'instance.invalid',
+		`The instance is for ${record.hardware.arch} processors, and this host runs ${kind.arch} guests.`,
+		{next: 'Launch one from an image for this host.'},
+	);
+}
+
+/** Gives a guest that boots by UEFI variables of its own, unless it has some. */
+export async function keepVariables({files, host}: MachineJob): Promise<void> {
+	const {flash} = await host.require();
+	if (flash !== undefined) await keepCopy(flash.variables, files.variables);
 }
 
 /** Makes the seed unless it is there. */

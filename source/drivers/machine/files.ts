@@ -12,6 +12,8 @@ export const fileNames = {
 	statePart: 'state.part',
 	/** Saved memory that has been loaded: from the moment the guest runs on, it no longer fits the disk. */
 	stateUsed: 'state.used',
+	/** The variables of the guest's UEFI, where its machine has one. */
+	variables: 'efi-vars.fd',
 	pid: 'pid',
 	console: 'console.log',
 	log: 'qemu.log',

@@ -1,7 +1,7 @@
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {InstancePlace, WorkContext} from '../driver.ts';
 import {type MachineJob, type MachineShared, machineJob, refuseOther} from '../machine/context.ts';
-import {type MachineProcess, searchProcess} from '../machine/process.ts';
+import type {MachineProcess} from '../machine/process.ts';
 import type {Monitors} from './monitors.ts';
 import type {FileServerProbe} from './mounts/file-server.ts';
 
@@ -34,7 +34,7 @@ export function jobOf(
 
 /** The QEMU that runs an instance. @throws DroverError `instance.state` when it is another driver's */
 export async function findOwn(job: Job): Promise<MachineProcess | undefined> {
-	const found = await searchProcess(job.record.id, job.files);
+	const found = await job.machines.search(job.record.id, job.files);
 	if (found) refuseOther(found, 'qemu');
 	return found;
 }

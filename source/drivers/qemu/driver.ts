@@ -1,5 +1,6 @@
 import {rm} from 'node:fs/promises';
 import type {InstanceRecord} from '../../model/instance.ts';
+import {type System, thisSystem} from '../../platform/system.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
 import {forwardsAfterStart} from '../forward-words.ts';
@@ -13,9 +14,10 @@ import {QemuHostProbe} from '../machine/host.ts';
 import {Lanes} from '../machine/lanes.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
-import {acceleratorOf, findProcess} from '../machine/process.ts';
+import {acceleratorOf, Machines} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
+import {balloonOf} from './balloon.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
 import {forwards, notesOf} from './forwards.ts';
 import {withAgent} from './guest.ts';
@@ -25,6 +27,7 @@ import {checkPlug} from './mounts/check.ts';
 import {type FileServerOptions, FileServerProbe} from './mounts/file-server.ts';
 import {plug, unplug} from './mounts/plug.ts';
 import {plugProblem} from './mounts/problem.ts';
+import {darwinNetworks} from './networks.ts';
 import {observe} from './observe.ts';
 import {removeSnapshot, restoreSnapshot, takeSnapshot} from './snapshots.ts';
 import {start} from './start.ts';
@@ -39,6 +42,8 @@ export type QemuDriverOptions = {
 	readonly program?: string;
 	/** Default `qemu-img`. */
 	readonly imageProgram?: string;
+	/** Default: the machine drover runs on. */
+	readonly system?: System;
 	/** The host's files that tell about acceleration; default: the real ones. */
 	readonly host?: ProbeHost;
 	/** The virtiofsd that serves native mounts; default: the one that is installed. */
@@ -54,13 +59,15 @@ async function startForwarded(job: Job): Promise<void> {
  * Runs instances with QEMU alone: one detached process each, reached over its monitors. Nothing about a running
  * instance is kept in memory, so that the next daemon finds everything again.
  */
-export function createQemuDriver({paths, fileServer, ...options}: QemuDriverOptions): Driver {
+export function createQemuDriver({paths, fileServer, system = thisSystem(), ...options}: QemuDriverOptions): Driver {
 	const shared: Shared = {
-		host: new QemuHostProbe({cache: paths.cache, ...options}),
+		host: new QemuHostProbe({cache: paths.cache, system, ...options}),
 		monitors: new Monitors(),
 		servers: new FileServerProbe(fileServer === undefined ? {} : {program: fileServer}),
 		lanes: new Lanes(),
 		ports: new Ports(),
+		machines: new Machines(system.processes),
+		system,
 	};
 	const inLane = <T>(record: InstanceRecord, place: InstancePlace, work: WorkContext, act: (job: Job) => Promise<T>) =>
 		shared.lanes.run(record.id, work.signal, signal => act(jobOf(shared, record, place, work, signal)));
@@ -78,8 +85,8 @@ export function createQemuDriver({paths, fileServer, ...options}: QemuDriverOpti
 		powerOff: takingOver,
 		reboot: (record, place, work) => inLane(record, place, work, reboot),
 		suspend: (record, place, {by}, work) => inLane(record, place, work, job => suspend(job, by)),
-		strangers: known => findStrangers(known, placesOf(paths)),
-		endStranger,
+		strangers: known => findStrangers(shared.machines, known, placesOf(paths)),
+		endStranger: stranger => endStranger(shared.machines, stranger),
 		loadProblem: (record, place) =>
 			loadProblem(shared.host, record, filesOf(place), async stamp => {
 				const {verdict} = await shared.host.require();
@@ -90,16 +97,18 @@ export function createQemuDriver({paths, fileServer, ...options}: QemuDriverOpti
 			await rm(place.sockets, {recursive: true, force: true});
 		},
 		observe: (record, place) => observe(shared, record, place),
-		resize: (record, place, hardware, work) => inLane(record, place, work, job => resize(job, hardware)),
+		resize: (record, place, hardware, work) =>
+			inLane(record, place, work, job => resize(job, hardware, balloonOf(job))),
+		resizesLive: new Set(['memory'] as const),
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
 		checkPlug: (mount, instance) => checkPlug(shared, mount, instance),
 		plug: (record, place, mount, work, guest) => inLane(record, place, work, job => plug(job, mount, guest)),
 		unplug: (record, place, mount, work) => inLane(record, place, work, job => unplug(job, mount)),
 		plugProblem: (record, place, mount) => plugProblem(shared, record, place, mount),
-		metrics: (record, place) => metrics(shared, record, place),
+		metrics: (record, place, options) => metrics(shared, record, place, options),
 		async inspect(record, place) {
-			const found = await findProcess(record.id, filesOf(place));
+			const found = await shared.machines.find(record.id, filesOf(place));
 			if (!found) return {};
 			const notes = await notesOf(shared, record, place).catch(() => []);
 			return {pid: found.pid, accelerator: acceleratorOf(found), ...(notes.length === 0 ? {} : {notes})};
@@ -113,6 +122,7 @@ export function createQemuDriver({paths, fileServer, ...options}: QemuDriverOpti
 			remove: (record, place, tag, work) => inLane(record, place, work, job => removeSnapshot(job, tag)),
 			isLive: true,
 		},
+		...(system.platform === 'darwin' ? darwinNetworks(shared) : {}),
 		clone: (source, record, place, seed, work) => inLane(record, place, work, job => clone(job, source, seed)),
 	};
 }

@@ -7,9 +7,10 @@ import {storageError, syncDirectory} from '../../state/atomic.ts';
 import {notRunning, update} from '../machine/context.ts';
 import {domainXml} from '../machine/domain-xml.ts';
 import {fileNames} from '../machine/files.ts';
-import {type Accelerator, devicesDigest} from '../machine/hardware.ts';
+import {type Accelerator, devicesDigest, machineMemory} from '../machine/hardware.ts';
 import {asObject} from '../machine/json.ts';
-import {acceleratorOf, endProcess, type MachineProcess, waitGone} from '../machine/process.ts';
+import {machineKinds} from '../machine/kinds.ts';
+import {acceleratorOf, type MachineProcess} from '../machine/process.ts';
 import {hasStreamEnd, saveHeader, streamOffset, tailLength} from '../machine/save-format.ts';
 import {diskStamp, unrecordedStamp} from '../machine/saved-memory.ts';
 import {settleSavedMemory} from '../machine/settle.ts';
@@ -90,7 +91,7 @@ async function write(job: Job, found: MachineProcess, monitor: Qmp, by: 'user' |
 		record,
 		files,
 		accelerator,
-		emulator: found.arguments[0] ?? 'qemu-system-x86_64',
+		emulator: found.arguments[0] ?? machineKinds[record.hardware.arch].program,
 	};
 	const version = await qemuVersion(monitor);
 	const file = await open(files.statePart, 'wx+', 0o600);
@@ -105,7 +106,7 @@ async function write(job: Job, found: MachineProcess, monitor: Qmp, by: 'user' |
 			machine: record.hardware.machine ?? '',
 			accelerator,
 			cpus: record.hardware.cpus,
-			memory: record.hardware.memory,
+			memory: machineMemory(record),
 			devices: devicesDigest(record),
 			disk,
 			size: (await file.stat()).size,
@@ -144,7 +145,7 @@ async function stream(job: Job, monitor: Qmp, file: FileHandle): Promise<void> {
 		{
 			events: ['MIGRATION'],
 			everyMs: 100,
-			timeoutMs: savingTimeoutMs(record.hardware.memory),
+			timeoutMs: savingTimeoutMs(machineMemory(record)),
 			signal,
 		},
 	);
@@ -199,7 +200,7 @@ async function explain(job: Job, error: unknown, free: number): Promise<unknown>
 	const code = (error as NodeJS.ErrnoException).code;
 	const isFull =
 		free < mebibyte || code === 'ENOSPC' || code === 'EDQUOT' || /No space left|quota exceeded/i.test(log.slice(-2000));
-	if (isFull) return diskFull(job.record.hardware.memory, free);
+	if (isFull) return diskFull(machineMemory(job.record), free);
 	return error instanceof DroverError ? error : storageError(error, job.files.state);
 }
 
@@ -212,7 +213,8 @@ async function qemuVersion(monitor: Qmp): Promise<string> {
 async function end(job: Job, found: MachineProcess, monitor: Qmp): Promise<void> {
 	job.work.progress('freeing memory', 100);
 	await monitor.execute('quit', undefined, {timeoutMs: 2000}).catch(() => {});
-	const isGone = (await waitGone(found, job.record.id, 5000)) || (await endProcess(found, job.record.id));
+	const isGone =
+		(await job.machines.waitGone(found, job.record.id, 5000)) || (await job.machines.end(found, job.record.id));
 	await endAllServing(job.place);
 	if (!isGone) {
 		throw new DroverError('host.failed', `QEMU (process ${found.pid}) does not end, though its memory is saved.`);

@@ -70,7 +70,7 @@ describe('the command line', () => {
 		['no memory', {hardware: {...testRecord().hardware, memory: mebibyte / 2}}],
 		['a fraction of a processor', {hardware: {...testRecord().hardware, cpus: 1.5}}],
 		['a port that is none', {ssh: {...testRecord().ssh, port: 70_000}}],
-		['another architecture', {hardware: {...testRecord().hardware, arch: 'aarch64' as const}}],
+		['another architecture', {hardware: {...testRecord().hardware, arch: 'riscv64' as never}}],
 	])('refuses %s', (_, change) => {
 		const record = testRecord(change);
 		for (const make of [

@@ -2,10 +2,12 @@ import {rm, symlink} from 'node:fs/promises';
 import process from 'node:process';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {DroverError} from '../../../model/errors.ts';
+import type {InstanceRecord} from '../../../model/instance.ts';
 import {type GuestMount, type Mount, type MountGuest, resolvedMaps} from '../../../model/mount.ts';
 import type {Plugged} from '../../driver.ts';
 import {notRunning} from '../../machine/context.ts';
 import {asObject} from '../../machine/json.ts';
+import {machineKinds} from '../../machine/kinds.ts';
 import type {MachineProcess} from '../../machine/process.ts';
 import {findOwn, type Job} from '../context.ts';
 import {monitorError} from '../monitors.ts';
@@ -31,6 +33,7 @@ export const own = process.getuid?.() ?? 0;
 export async function plug(job: Job, mount: Mount, guest: MountGuest): Promise<Plugged> {
 	const found = await findOwn(job);
 	if (found === undefined) throw notRunning('mounted into');
+	demandHotPlug(job.record);
 	const id = mountId(mount);
 	try {
 		return await job.monitors.use(job.files, {timeoutMs: 5000, signal: job.signal}, async monitor => {
@@ -50,6 +53,14 @@ export async function plug(job: Job, mount: Mount, guest: MountGuest): Promise<P
 	} catch (error) {
 		throw monitorError(error, 'plugging in a mount');
 	}
+}
+
+/** Devices can be plugged into a PCI bus; that of ARM machines takes none while they run. @throws DroverError `driver.incapable` */
+export function demandHotPlug({hardware: {arch}}: InstanceRecord): void {
+	if (machineKinds[arch]?.bus === 'pci.0') return;
+	throw new DroverError('driver.incapable', `Native mounts are for machines of x86_64, and this one is ${arch}.`, {
+		next: 'Use --type classic.',
+	});
 }
 
 /** A kernel that waits for an answer of a server that is gone does not let go, and does not even power off any more. */

@@ -3,7 +3,7 @@ import type {Mount} from '../../../model/mount.ts';
 import {plainLine} from '../../../model/text.ts';
 import type {InstancePlace, PlugProblem} from '../../driver.ts';
 import {filesOf} from '../../machine/files.ts';
-import {findProcess, type MachineProcess} from '../../machine/process.ts';
+import type {MachineProcess} from '../../machine/process.ts';
 import type {Shared} from '../context.ts';
 import {QmpError} from '../qmp.ts';
 import {type Ask, isConnected, pluggedIn} from './devices.ts';
@@ -38,13 +38,13 @@ export async function problemOf(
 
 /** The same, of whatever there is. What cannot be told now is no problem of the mount. */
 export async function plugProblem(
-	{monitors}: Pick<Shared, 'monitors'>,
+	{monitors, machines}: Pick<Shared, 'monitors' | 'machines'>,
 	record: InstanceRecord,
 	place: InstancePlace,
 	mount: Mount,
 ): Promise<PlugProblem | undefined> {
 	const files = filesOf(place);
-	const machine = await findProcess(record.id, files);
+	const machine = await machines.find(record.id, files);
 	if (machine?.runner !== 'qemu') return undefined;
 	const ask: Ask = (command, parameters) => monitors.ask(files, command, {timeoutMs: 2000}, parameters);
 	return problemOf(ask, place, mount, machine).catch(error => {
