@@ -17,6 +17,11 @@ export async function microImage(): Promise<CachedImage> {
 	return store.fetch(await store.resolve('micro'), silent);
 }
 
+/** Images as users get them, from the tests' cache. */
+export function cloudImages(): ImageStore {
+	return createImageStore({paths: {cache: imageCache}});
+}
+
 /** Images whose micro has a kernel that knows 9p: it boots half as fast. */
 export function genericImages(): ImageStore {
 	return createImageStore({
