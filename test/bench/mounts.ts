@@ -16,6 +16,7 @@ import {type Figure, limited} from './figures.ts';
 const run = promisify(execFile);
 /** MiB of the one file that is moved. `DROVER_BENCH_MIB` asks for less (or more). */
 const size = Number(process.env['DROVER_BENCH_MIB'] ?? 1024);
+const rounds = 2;
 
 /**
  * One large file into a guest and out of it, by each way there is, held against `scp` in the same run; what arrives is
@@ -56,17 +57,24 @@ class Course {
 		const rows: Figure[] = [];
 
 		const scp = (from: string, to: string) => run('scp', ['-q', '-F', this.#config, from, to]);
-		const scpIn = await this.#timed(() => scp(file, 'web.drover:/root/guest'));
-		await this.#checkGuest('/root/guest');
-		const scpOut = await this.#timed(() => scp('web.drover:/root/guest', this.#at('out')));
-		await this.#checkHost('out');
+		const took = {scpIn: Infinity, scpOut: Infinity, pushed: Infinity, pulled: Infinity};
+		const keep = async (what: keyof typeof took, act: () => Promise<unknown>) => {
+			took[what] = Math.min(took[what], await this.#timed(act));
+		};
+		// In turns, and the best of each: what else the machine does only ever makes one slower.
+		for (let round = 0; round < rounds; round++) {
+			await keep('scpIn', () => scp(file, 'web.drover:/root/guest'));
+			await keep('pushed', () => drover.ok('transfer', file, 'web:/root/in'));
+			await this.#checkGuest('/root/guest');
+			await this.#checkGuest('/root/in');
+			await this.#inGuest('rm /root/in');
+			await keep('scpOut', () => scp('web.drover:/root/guest', this.#at('out')));
+			await this.#checkHost('out');
+			await keep('pulled', () => drover.ok('transfer', 'web:/root/guest', this.#at('out')));
+			await this.#checkHost('out');
+		}
+		const {scpIn, scpOut, pushed, pulled} = took;
 		rows.push({what: `scp of ${size} MiB, into the guest / out of it`, value: `${rate(scpIn)} / ${rate(scpOut)}`});
-
-		const pushed = await this.#timed(() => drover.ok('transfer', file, 'web:/root/in'));
-		await this.#checkGuest('/root/in');
-		await this.#inGuest('rm /root/in');
-		const pulled = await this.#timed(() => drover.ok('transfer', 'web:/root/guest', this.#at('out')));
-		await this.#checkHost('out');
 		rows.push(limited('transfer into the guest against scp', pushed / scpIn, 1.1, 'x', rate(pushed)));
 		rows.push(limited('transfer out of the guest against scp', pulled / scpOut, 1.1, 'x', rate(pulled)));
 

@@ -58,8 +58,14 @@ export function serversOf(place: InstancePlace, id: string): Promise<ReadonlyMap
 /** Ends what serves one mount, and takes its traces away. What is not there is no error. */
 export async function endServing(place: InstancePlace, id: string): Promise<void> {
 	await endAll(() => serversOf(place, id));
+	await removeTraces(place, id);
+}
+
+async function removeTraces(place: InstancePlace, id: string): Promise<void> {
 	const socket = serverSocket(place, id);
-	for (const file of [socket, `${socket}.pid`, serverLog(place, id)]) await rm(file, {force: true});
+	// The one in C locks a file of the whole system, and leaves it. Source: QEMU 7.2, `tools/virtiofsd/fuse_virtio.c`.
+	const lock = path.join('/var/run/virtiofsd', `${socket.replaceAll('/', '.')}.pid`);
+	for (const file of [socket, `${socket}.pid`, lock, serverLog(place, id)]) await rm(file, {force: true});
 }
 
 /**
@@ -71,7 +77,10 @@ export async function endAllServing(place: InstancePlace): Promise<void> {
 	const left = names.filter(name => /^mnt-/.test(name));
 	if (left.length === 0) return;
 	await endAll(() => processesWith(serverMark(place)));
-	for (const name of left) await rm(path.join(place.sockets, name), {force: true});
+	for (const name of left) {
+		await rm(path.join(place.sockets, name), {force: true});
+		await removeTraces(place, name.replace(/\..*$/, ''));
+	}
 }
 
 async function endAll(find: () => Promise<ReadonlyMap<number, readonly string[]>>): Promise<void> {
