@@ -23,7 +23,7 @@ import {forwards, notesOf} from './forwards.ts';
 import {withAgent} from './guest.ts';
 import {metrics} from './metrics.ts';
 import {Monitors} from './monitors.ts';
-import {checkPlug} from './mounts/check.ts';
+import {checkPlug, mountNotes} from './mounts/check.ts';
 import {type FileServerOptions, FileServerProbe} from './mounts/file-server.ts';
 import {plug, unplug} from './mounts/plug.ts';
 import {plugProblem} from './mounts/problem.ts';
@@ -110,7 +110,7 @@ export function createQemuDriver({paths, fileServer, system = thisSystem(), ...o
 		async inspect(record, place) {
 			const found = await shared.machines.find(record.id, filesOf(place));
 			if (!found) return {};
-			const notes = await notesOf(shared, record, place).catch(() => []);
+			const notes = [...(await notesOf(shared, record, place).catch(() => [])), ...(await mountNotes(shared, record))];
 			return {pid: found.pid, accelerator: acceleratorOf(found), ...(notes.length === 0 ? {} : {notes})};
 		},
 		guestFacts: (_record, place, signal) =>

@@ -22,3 +22,10 @@ export async function checkPlug(
 	const found = await machines.find(instance.record.id, filesOf(instance.place));
 	if (found?.runner === 'qemu' && slotsOf(found).length === 0) throw startedWithout(instance.record.name, server);
 }
+
+/** What is to be known of the native mounts of a machine that runs. */
+export async function mountNotes({servers}: Pick<Shared, 'servers'>, {mounts = []}: InstanceRecord): Promise<string[]> {
+	if (!mounts.some(mount => mount.type === 'native')) return [];
+	const server = await servers.find();
+	return typeof server === 'string' ? [`Native mounts go over 9p here: ${server}.`] : [];
+}
