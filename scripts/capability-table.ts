@@ -11,6 +11,7 @@ import {type Features, featuresOf} from '../source/drivers/features.ts';
 import {defaultDriver, driversOn} from '../source/drivers/platforms.ts';
 import {isBuilt, loadDriver} from '../source/drivers/registry.ts';
 import {verificationOf, verificationSentence, verificationTitles} from '../source/drivers/verification.ts';
+import {classicMountProblem} from '../source/engine/availability.ts';
 import {type DriverName, driverNames, type Platform, platformTitles} from '../source/model/driver-name.ts';
 import {systemOf} from '../source/platform/system.ts';
 import {locate} from '../source/state/paths.ts';
@@ -54,7 +55,7 @@ const rows: readonly Row[] = [
 			(driver, features) => capabilityCell(driver, name, isBuilt(driver) && hasOne(features, needed)),
 		],
 	),
-	['mounts over SSH', driver => (isBuilt(driver) ? 'yes' : 'later')],
+	['mounts over SSH', driver => (isBuilt(driver) ? mountsOverSsh(driver) : 'later')],
 	['changing cpus, memory, disk', (_driver, features) => resizing(features)],
 	['clones', (_driver, features) => (hasOne(features, ['clone']) ? 'yes' : 'later')],
 	['linked clones', (_driver, features) => linking(features)],
@@ -63,6 +64,15 @@ const rows: readonly Row[] = [
 	),
 	['clusters', (_driver, features) => (hasOne(features, ['members']) ? 'yes' : 'no')],
 ];
+
+/** They are the host's to serve. */
+function mountsOverSsh(driver: DriverName): string {
+	const can = driversPlatforms(driver).filter(platform => classicMountProblem(platform) === undefined);
+	if (can.length === 0) return 'later';
+	return can.length === driversPlatforms(driver).length ? 'yes' : `yes on ${titles(can)}`;
+}
+
+const driversPlatforms = (driver: DriverName) => platforms.filter(platform => driversOn(platform).includes(driver));
 
 function hasOne({features}: Features, needed: readonly string[]): boolean {
 	return needed.length === 0 || needed.some(name => (features as readonly string[]).includes(name));

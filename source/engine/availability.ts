@@ -1,6 +1,6 @@
 import {type CapabilityName, capabilityTitles} from '../drivers/capabilities.ts';
 import type {DriverFeature} from '../drivers/features.ts';
-import {type DriverName, driverTitles} from '../model/driver-name.ts';
+import {type DriverName, driverTitles, type Platform, platformTitles} from '../model/driver-name.ts';
 import type {InstanceView} from '../model/instance.ts';
 import type {Mount} from '../model/mount.ts';
 import {decideSnapshot} from '../model/snapshot-transitions.ts';
@@ -91,6 +91,12 @@ export function nativeMountProblem(driver: Pick<DriverInfo, 'name' | 'features' 
 	const {nativeMounts} = driver.capabilities;
 	if (nativeMounts.can === 'no') return `${capabilityTitles.nativeMounts} are ${nativeMounts.reason}`;
 	return featureProblem('nativeMounts', driver);
+}
+
+/** Why there are no mounts over SSH on a host; `undefined` where there are. Without a full stop. */
+export function classicMountProblem(platform: Platform): string | undefined {
+	if (platform === 'linux') return undefined;
+	return `mounts over SSH are not in this version of drover on ${platformTitles[platform]}`;
 }
 
 /** How a directory is mounted when nothing is said: natively where that can be done while an instance runs. */

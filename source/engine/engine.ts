@@ -2,7 +2,7 @@ import type {Capabilities} from '../drivers/capabilities.ts';
 import type {Adoptable, DriverHealth} from '../drivers/driver.ts';
 import type {Features} from '../drivers/features.ts';
 import type {Verification} from '../drivers/verification.ts';
-import type {DriverName, ScopeName} from '../model/driver-name.ts';
+import type {DriverName, Platform, ScopeName} from '../model/driver-name.ts';
 import type {Forward, ForwardKey} from '../model/forward.ts';
 import type {GuestAccess} from '../model/guest-access.ts';
 import type {FindRequest, FoundImages, ImageReport, PruneReport} from '../model/image-info.ts';
@@ -59,6 +59,7 @@ export type Overview = {
 };
 
 export type HostFacts = {
+	readonly platform: Platform;
 	readonly name: string;
 	readonly user: string;
 	readonly cpus: number;

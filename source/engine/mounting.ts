@@ -6,7 +6,7 @@ import type {Platform} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import {checkTarget, type Mount, mountTarget} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
-import {defaultMountType} from './availability.ts';
+import {classicMountProblem, defaultMountType} from './availability.ts';
 import {demandCapability, demandFeature} from './demands.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {MountKeeper} from './mount-keeper.ts';
@@ -117,7 +117,11 @@ export function demandMounts(
 ): void {
 	if (mounts.length === 0) return;
 	demandAllowed(setting('local.privileged-mounts'));
-	// Those of type classic work under every driver.
+	// Those of type classic work under every driver, where this host can serve them.
+	const problem = classicMountProblem(platform);
+	if (problem !== undefined && mounts.some(mount => wayOf(mount, driver) === 'ssh')) {
+		throw new DroverError('driver.incapable', `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`);
+	}
 	if (mounts.every(mount => mount.type === 'classic')) return;
 	demandCapability(driver, platform, 'nativeMounts');
 	demandFeature(driver, 'nativeMounts');

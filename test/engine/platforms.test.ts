@@ -71,6 +71,22 @@ describe.each([
 		expect((await engine.overview()).notices).toEqual([]);
 	});
 
+	test('mounts over SSH are served on Linux alone, and refused elsewhere before anything is touched', async () => {
+		const {engine, paths} = await on(platform, {architecture});
+		await launched(engine);
+		await engine.set({key: 'local.privileged-mounts', value: 'true', by});
+		const mount = {source: paths.data, target: '/m', type: 'classic', uidMap: [], gidMap: []} as const;
+		const asked = engine.mount({name: 'web', mount, by});
+		if (platform === 'linux') {
+			expect((await engine.wait({id: (await asked).id})).error).toBeUndefined();
+			return;
+		}
+		await expect(asked).rejects.toMatchObject({
+			code: 'driver.incapable',
+			message: expect.stringMatching(/^Mounts over SSH are not in this version of drover on (macOS|Windows)\.$/),
+		});
+	});
+
 	test('its drivers come first, each with how far it is vouched for; the others say where they are', async () => {
 		const {engine} = await on(platform, {architecture});
 		const drivers = await engine.drivers();
