@@ -131,8 +131,8 @@ export class Actions {
 		for (const entry of entries) {
 			if (entry.stored.kind !== 'record') continue;
 			const {intent, phase, createdBy, createdAt} = entry.stored.record;
-			// See `cloning.ts`.
-			if (intent?.action === 'clone') continue;
+			// Others see to these: `cloning.ts`, `importing/imports.ts`, `moving/moves.ts`.
+			if (intent !== undefined && isOthers(intent.action)) continue;
 			if (intent !== undefined) this.#resume(entry, intent);
 			else if (phase === 'creating') this.#resume(entry, {action: 'launch', options: {}, by: createdBy, at: createdAt});
 		}
@@ -155,7 +155,7 @@ export class Actions {
 
 	#resume(entry: Entry, {action, options, by}: Intent): void {
 		const {shop, instances} = this.#parts;
-		if (action === 'clone') return;
+		if (isOthers(action)) return;
 		if (action === 'launch') {
 			this.#begin('launch', by, [entry], async (item, each) => {
 				item.log('taken up after drover was ended in the middle of it');
@@ -225,6 +225,12 @@ export class Actions {
 		}
 		return unique.map(name => instances.get(name));
 	}
+}
+
+type Others = 'clone' | 'import' | 'move';
+
+function isOthers(action: Intent['action']): action is Others {
+	return action === 'clone' || action === 'import' || action === 'move';
 }
 
 const refusalCodes: Readonly<Record<string, ErrorCode>> = {Deleted: 'instance.deleted', Broken: 'instance.broken'};

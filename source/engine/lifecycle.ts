@@ -174,6 +174,8 @@ export async function erase(shop: Workshop, entry: Entry, work: WorkContext): Pr
 	shop.mounts.killAll(entry);
 	await instances.driver.destroy(instances.record(entry), instances.place(entry), work);
 	await instances.remove(entry);
+	// What it shared with others goes with the last of them; what fails here is looked at again later.
+	await shop.layers.sweep().catch(() => {});
 	if (instances.elsewhere(entry.name) === undefined) await forgetInstance(shop.paths, entry.name).catch(() => {});
 }
 
