@@ -56,6 +56,11 @@ export const instancesCommands: readonly CommandSpec[] = [
 				help: "Let it see a directory of this host. Without <instance-path> that is under its own name in the home of the instance's user.",
 			},
 			{
+				long: 'type',
+				value: '<type>',
+				help: 'How --mount mounts: native or classic, as "drover mount --type" has it.',
+			},
+			{
 				long: 'target',
 				value: '<member>',
 				help: 'Member of the cluster to place the instance on. Only where the driver has a cluster.',
