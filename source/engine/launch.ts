@@ -164,8 +164,9 @@ async function makeAndStart(
 		await undo(shop, entry, work, error);
 		throw error;
 	}
+	const did = `launched from ${instances.record(entry).image.query}`;
 	try {
-		await awaitAnswer(shop, entry, timed, intent?.options.answerTimeout);
+		await awaitAnswer(shop, entry, timed, {seconds: intent?.options.answerTimeout, did});
 	} catch (error) {
 		const isTimeout = error instanceof DroverError && error.code === 'guest.unanswered';
 		if (isTimeout) await work.update({phase: 'ready', intent: undefined});
@@ -175,7 +176,7 @@ async function makeAndStart(
 	// What was begun before intents were kept to the end goes on like all others.
 	const {createdBy: by, createdAt: at} = instances.record(entry);
 	await work.update({phase: 'ready', intent: intent ?? {action: 'launch', options: {}, by, at}});
-	await instances.tell(entry, `launched from ${instances.record(entry).image.query}`, intent?.by);
+	await instances.tell(entry, did, intent?.by);
 }
 
 /** From now on it can be told how far the launch is, if it is not the first of its kind. */
