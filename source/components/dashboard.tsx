@@ -13,6 +13,7 @@ import {doctorLines} from './screens/doctor.ts';
 import {DriversScreen} from './screens/drivers.tsx';
 import {finderLines} from './screens/finder.ts';
 import {formLines} from './screens/form.ts';
+import {importLines} from './screens/import.ts';
 import {menuLines} from './screens/menu.ts';
 import {mountsLines} from './screens/mounts.ts';
 import {networksLines} from './screens/networks.ts';
@@ -157,6 +158,8 @@ function screenLines(
 			return alertsLines(model, layer, width, height);
 		case 'finder':
 			return finderLines(model, layer, width, height);
+		case 'import':
+			return importLines(layer, width, height);
 		case 'switch-plan':
 			return switchPlanLines(layer, width, height);
 		case 'switch-run':

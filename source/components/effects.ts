@@ -104,6 +104,9 @@ export class Effects {
 			case 'change-snapshot':
 				this.#pages.changeSnapshot(effect);
 				break;
+			case 'import':
+				this.#ask('import', () => this.#pages.importAll());
+				break;
 			case 'cancel':
 				this.#ask('cancel', async () => {
 					await link.engine.cancel({id: effect.id, by: user});
@@ -175,6 +178,9 @@ export class Effects {
 					async () => ({type: 'switch-plan', to: effect.to, plan: await link.engine.switchPlan({to: effect.to})}),
 					error => ({type: 'switch-plan', to: effect.to, error}),
 				);
+				break;
+			case 'load-import':
+				this.#pages.importPlan();
 				break;
 			case 'load-log':
 				this.#ask('log', async () => {

@@ -132,8 +132,10 @@ export class Clones {
 		const clones = (of.clones ?? 0) + 1;
 		const {name, number} = as === undefined ? this.#nextName(of, clones) : {name: as, number: clones};
 		this.#checkName(name);
-		const {mac: _, nics, ...hardware} = of.hardware;
+		const {mac: _, nics, privateNic: place, ...hardware} = of.hardware;
 		const macs = new MacAddresses(instances, shop.random);
+		// As the one it is made from: a disk that knows nothing of the network would only wait for it.
+		const privateNic = place && (await shop.network.place(() => macs.free()));
 		const now = shop.now().toISOString();
 		const options: ActionOptions = {
 			source: {id: of.id, name: of.name},
@@ -153,6 +155,7 @@ export class Clones {
 				...hardware,
 				mac: macs.free(),
 				...(nics === undefined ? {} : {nics: nics.map(nic => ({...nic, mac: macs.free()}))}),
+				...(privateNic === undefined ? {} : {privateNic}),
 			},
 			ssh: {user: of.ssh.user, hostKey: hostKey.public},
 			desired: 'stopped',

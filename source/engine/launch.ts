@@ -68,6 +68,7 @@ export async function prepareLaunch(
 		...(mounts.length === 0 ? {} : {mounts}),
 	};
 	const macs = new MacAddresses(shop.instances, shop.random, networks);
+	const privateNic = await shop.network.place(() => macs.free());
 	const now = shop.now().toISOString();
 	const record: InstanceRecord = {
 		schema: 1,
@@ -86,6 +87,7 @@ export async function prepareLaunch(
 			disk: request.disk ?? limits.diskDefault,
 			mac: macs.free(),
 			...(networks.length === 0 ? {} : {nics: networks.map(spec => macs.nic(spec))}),
+			...(privateNic === undefined ? {} : {privateNic}),
 		},
 		ssh: {user: image.user, hostKey: hostKey.public},
 		desired: 'running',
@@ -210,11 +212,15 @@ export async function readSeed(
 	shop: Workshop,
 	record: InstanceRecord,
 	directory: string,
-	{isContainer, isClone = false}: {isContainer: boolean; isClone?: boolean},
+	{
+		isContainer,
+		isClone = false,
+		withCloudInit = true,
+	}: {isContainer: boolean; isClone?: boolean /** What its user asked cloud-init for. */; withCloudInit?: boolean},
 ) {
 	const [hostKey, cloudInit] = await Promise.all([
 		readFile(path.join(directory, hostKeyName), 'utf8'),
-		cloudInitOf(directory),
+		withCloudInit ? cloudInitOf(directory) : undefined,
 	]);
 	const {public: clientKey} = await shop.clientKey();
 	return seedFiles({
@@ -223,6 +229,8 @@ export async function readSeed(
 		user: record.ssh.user,
 		mac: record.hardware.mac,
 		nics: record.hardware.nics ?? [],
+		privateNic: record.hardware.privateNic,
+		os: record.image.os,
 		isContainer,
 		isClone,
 		clientKey,

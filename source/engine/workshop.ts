@@ -6,6 +6,7 @@ import type {Paths} from '../state/paths.ts';
 import type {Instances} from './instances.ts';
 import type {Layers} from './layers.ts';
 import type {MountKeeper} from './mount-keeper.ts';
+import type {PrivateNetwork} from './private-network.ts';
 
 /** What the pieces of work share. */
 export type Workshop = {
@@ -14,6 +15,7 @@ export type Workshop = {
 	readonly images: ImageStore;
 	readonly mounts: MountKeeper;
 	readonly layers: Layers;
+	readonly network: PrivateNetwork;
 	/** Resolves with the SSH banner. @throws DroverError `guest.unanswered` */
 	readonly waitForAnswer: (request: {
 		host: string;
@@ -37,4 +39,6 @@ export type Workshop = {
 	readonly now: () => Date;
 	readonly random: () => number;
 	readonly uuid: () => string;
+	/** Where an installed Multipass may keep its data. */
+	readonly multipassPlaces: readonly string[];
 };

@@ -330,3 +330,32 @@ test('what a disk shares with linked clones', async () => {
 	});
 	expect(JSON.parse(out).info.build.linked).toEqual({layers: 2, with: ['a', expect.not.stringContaining('\u001B')]});
 });
+
+test('the private network: a row of its own, and never among the addresses', async () => {
+	const [first] = details as [InstanceDetail];
+	const privateNetwork = {mac: '52:54:00:00:00:08', address: '10.86.0.7', prefix: 22, name: 'amber-otter.drover'};
+	const told = async (problem?: string, ...args: string[]) => {
+		const detail = {
+			...first,
+			ipv4: [],
+			privateNetwork: {...privateNetwork, ...(problem === undefined ? {} : {problem})},
+		};
+		return (await drover(['info', ...args], {engine: new InfoEngine([detail])})).out;
+	};
+	expect(await told()).toContain('IPv4:           --\nPrivate IPv4:   10.86.0.7 (amber-otter.drover)\n');
+	expect(await told('its machine is not connected to it')).toContain(
+		'Network:        its machine is not connected to it\n',
+	);
+	const entry = JSON.parse(await told('no', '--format', 'json')).info['amber-otter'];
+	expect(entry).toMatchObject({
+		ipv4: [],
+		private_network: {
+			ipv4: '10.86.0.7',
+			prefix: 22,
+			mac: '52:54:00:00:00:08',
+			name: 'amber-otter.drover',
+			problem: 'no',
+		},
+	});
+	expect((await told(undefined, '--format', 'csv')).split('\n')[1]).not.toContain('10.86');
+});

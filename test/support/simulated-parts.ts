@@ -30,6 +30,8 @@ export const optionalMethods = [
 	'clone',
 	'linkedClone',
 	'sharesByItself',
+	'imageForm',
+	'diskFile',
 ] as const satisfies ReadonlyArray<keyof Driver>;
 export type OptionalMethod = (typeof optionalMethods)[number];
 
@@ -72,6 +74,9 @@ export class SimulatedParts {
 		{name: 'lxdbr0', type: 'bridge', description: 'LXD'},
 	];
 	members: readonly string[] = [];
+	imageForm: 'disk' | 'rootfs' = 'disk';
+	/** Why there is no disk to be copied. */
+	noDisk: string | undefined;
 	adoptables: readonly Adoptable[] = [];
 	/** A record for one of them, as the driver makes it. */
 	adopt: (name: string) => InstanceRecord = () => {
@@ -145,6 +150,8 @@ export class SimulatedParts {
 			},
 			consoleText: async () => 'simulated console',
 			members: async () => this.members,
+			imageForm: async () => this.imageForm,
+			diskFile: async (_record, place) => this.noDisk ?? {file: diskOf(place), format: 'qcow2'},
 			adoptables: async () => this.adoptables,
 			adopt: async name => this.adopt(name),
 			snapshots: {

@@ -10,6 +10,7 @@ import type {
 import type {DriverName} from '../../model/driver-name.ts';
 import type {ErrorData} from '../../model/errors.ts';
 import type {ImageInfo} from '../../model/image-info.ts';
+import type {ImportPlan} from '../../model/import-plan.ts';
 import type {InstanceDetail, InstanceEvent} from '../../model/instance.ts';
 import type {HostNetwork} from '../../model/network.ts';
 import type {LogLine} from '../../model/operation.ts';
@@ -31,6 +32,7 @@ export type Intention =
 	  }
 	| {readonly kind: 'cancel'; readonly id: string}
 	| {readonly kind: 'switch'; readonly to: DriverName; readonly force: readonly string[]}
+	| {readonly kind: 'import'}
 	| {readonly kind: 'leave-form'}
 	| {readonly kind: 'quit'};
 
@@ -123,6 +125,14 @@ export type NetworksLayer = {
 	readonly hostError?: ErrorData;
 };
 
+/** What an import would do, before it is said yes to. */
+export type ImportLayer = {
+	readonly kind: 'import';
+	readonly index: number;
+	readonly plan?: ImportPlan;
+	readonly error?: ErrorData;
+};
+
 /** What a switch would do, before it is said yes to. */
 export type SwitchPlanLayer = {
 	readonly kind: 'switch-plan';
@@ -150,6 +160,7 @@ export type Layer =
 	| MountsLayer
 	| NetworksLayer
 	| SnapshotsLayer
+	| ImportLayer
 	| SwitchPlanLayer
 	| SwitchRunLayer
 	| {

@@ -9,10 +9,11 @@ import type {InstanceFiles} from './files.ts';
 import {keepCopy} from './flash.ts';
 import {checkHardware} from './hardware.ts';
 import {checkCancelled} from './lanes.ts';
-import {layOver} from './overlay.ts';
+import {keepDisk, layOver} from './overlay.ts';
+import {lastLine, run} from './programs.ts';
 import {exists} from './saved-memory.ts';
 
-/** Makes the disk, an overlay over the cached image, and the seed. What is there already is kept. */
+/** Makes the disk, an overlay over the cached image or the image itself, and the seed. What is there already is kept. */
 export async function create(job: MachineJob, input: CreateInput): Promise<void> {
 	const {files, place, record, work} = job;
 	checkHardware(record);
@@ -22,8 +23,12 @@ export async function create(job: MachineJob, input: CreateInput): Promise<void>
 	work.progress('making the disk');
 	if (!(await exists(files.disk))) {
 		await checkImage(job, imageProgram, input);
-		const base = {file: input.imagePath, format: input.imageFormat};
-		await layOver(files.disk, {imageProgram, base, size: record.hardware.disk, signal: job.signal});
+		if (input.isOwn) {
+			await takeDisk(job, imageProgram, input);
+		} else {
+			const base = {file: input.imagePath, format: input.imageFormat};
+			await layOver(files.disk, {imageProgram, base, size: record.hardware.disk, signal: job.signal});
+		}
 	}
 	checkCancelled(job.signal);
 	work.progress('configuring');
@@ -70,6 +75,22 @@ async function checkImage(job: MachineJob, imageProgram: string, {imagePath, ima
 			{next: `Ask for a disk of at least ${formatSize(size)}.`},
 		);
 	}
+}
+
+/** The image becomes the disk, grown to the size that was asked for. */
+async function takeDisk(job: MachineJob, imageProgram: string, {imagePath, imageFormat}: CreateInput): Promise<void> {
+	if (imageFormat !== 'qcow2') throw unusable('a disk that is taken over must be a qcow2');
+	const {files, place, record, signal} = job;
+	const result = await run(imageProgram, ['resize', '-q', '-f', 'qcow2', imagePath, String(record.hardware.disk)], {
+		timeoutMs: 60_000,
+		cwd: place.directory,
+		signal,
+	});
+	checkCancelled(signal);
+	if (result.code !== 0) {
+		throw new DroverError('driver.failed', `qemu-img could not grow the disk: ${lastLine(result.stderr)}.`);
+	}
+	await keepDisk(imagePath, files.disk);
 }
 
 function unusable(why: string): DroverError {

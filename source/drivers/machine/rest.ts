@@ -4,6 +4,7 @@ import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord, Observation} from '../../model/instance.ts';
 import {plainLine} from '../../model/text.ts';
 import {layerIn} from '../../state/paths.ts';
+import type {DiskFile} from '../driver.ts';
 import type {MachineJob} from './context.ts';
 import type {InstanceFiles} from './files.ts';
 import {exists} from './saved-memory.ts';
@@ -27,6 +28,11 @@ export async function atRest(record: InstanceRecord, files: InstanceFiles): Prom
 	// Written completely, but a crash kept it from being recorded.
 	if (await hasUnrecorded(record, files)) return {power: 'suspended'};
 	return {power: 'off'};
+}
+
+/** The disk of a machine that is off; a text: why there is none to be copied. */
+export async function diskFile({disk}: InstanceFiles): Promise<DiskFile | string> {
+	return (await diskProblem(disk)) ?? {file: disk, format: 'qcow2'};
 }
 
 /** Why a disk could not be run from: missing, not a qcow2 image, or what it lies over is gone. */

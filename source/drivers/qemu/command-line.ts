@@ -5,12 +5,17 @@ import {fileNames, type InstanceFiles} from '../machine/files.ts';
 import type {Flash} from '../machine/flash.ts';
 import {type Accelerator, checkHardware, memoryMebibytes, nicSlot, pciSlots} from '../machine/hardware.ts';
 import {machineKinds} from '../machine/kinds.ts';
+import {privateNicArguments} from '../machine/private-nic.ts';
 
 export type CommandLineInput = {
 	/** With `hardware.machine` and `ssh.port` set. */
 	readonly record: InstanceRecord;
 	readonly files: InstanceFiles;
 	readonly accelerator: Accelerator;
+	/** Whether this QEMU can carry the private network. Default: it can. */
+	readonly isPlugged?: boolean;
+	/** Places for mounts over 9p: nothing the guest sees until a device is plugged into one. */
+	readonly slots?: readonly string[];
 	/** Wait for a memory image instead of booting. */
 	readonly incoming?: boolean;
 	/** Default `linux`. */
@@ -28,6 +33,8 @@ export function commandLine({
 	record,
 	files,
 	accelerator,
+	isPlugged = true,
+	slots = [],
 	incoming = false,
 	platform = 'linux',
 	flash,
@@ -76,6 +83,7 @@ export function commandLine({
 		...['-device', `virtio-rng-pci,rng=objrng0,id=rng0,${slot('random')}`],
 		...['-netdev', `user,id=n0,hostfwd=tcp:127.0.0.1:${ssh.port}-:22`],
 		...['-device', `virtio-net-pci,netdev=n0,id=net0,romfile=,mac=${hardware.mac},${slot('network')}`],
+		...privateNicArguments(record, files, isPlugged),
 		...(hardware.nics ?? []).flatMap((nic, index) => [
 			...['-netdev', `vmnet-bridged,id=n${index + 2},ifname=${nic.network}`],
 			...[
@@ -83,6 +91,7 @@ export function commandLine({
 				`virtio-net-pci,netdev=n${index + 2},id=net${index + 2},romfile=,mac=${nic.mac},${at(nicSlot(index))}`,
 			],
 		]),
+		...slots,
 		...['-chardev', socket('monitor0', files.monitor), '-mon', 'chardev=monitor0,mode=control'],
 		...['-chardev', socket('monitor1', files.watchMonitor), '-mon', 'chardev=monitor1,mode=control'],
 		...['-pidfile', fileNames.pid],
