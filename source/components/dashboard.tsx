@@ -96,16 +96,18 @@ function Body({model, width, height, traits, dispatch}: BodyProps) {
 		);
 	}
 	if (layer?.kind === 'order') {
-		const above = Math.max(1, height - orderHeight - 1);
+		const shown = Math.min(orderHeight, height - 1);
+		const above = height - shown - 1;
 		return (
 			<Box flexDirection="column" width={width} height={height} overflow="hidden">
 				<Lines
-					lines={[...tableLines(model, width, above), line('─'.repeat(width), 'dim')]}
+					lines={[...(above > 0 ? tableLines(model, width, above) : []), line('─'.repeat(width), 'dim')]}
 					width={width}
 					theme={traits}
 				/>
 				<OrderPicker
 					order={model.roster.order}
+					limit={shown}
 					isOnTop
 					width={width}
 					theme={traits}

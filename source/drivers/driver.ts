@@ -128,6 +128,14 @@ export type CloneSource = {readonly record: InstanceRecord; readonly place: Inst
 /** Where the disk of an instance is, for whoever copies it. */
 export type DiskFile = {readonly file: string; readonly format: 'qcow2' | 'raw' | 'vdi' | 'vhdx'};
 
+/** The private network of a scope, as far as it is the driver's: machines have a card, and a socket for its frames. */
+export type DriverPrivateNetwork = {
+	/** Why instances cannot be on it here, in words without a full stop. Looks only. */
+	problem(): Promise<string | undefined>;
+	/** Where a machine that runs listens for the one who carries its frames, as QEMU's `-netdev stream` has them. */
+	socket(place: InstancePlace): string;
+};
+
 /** What the engine gives an adopted instance. */
 export type AdoptSeed = {
 	readonly id: string;
@@ -241,6 +249,8 @@ export type Driver = {
 
 	readonly snapshots?: DriverSnapshots;
 
+	readonly privateNetwork?: DriverPrivateNetwork;
+
 	/**
 	 * Makes what `create` makes, with the disk of another instance: a copy that depends on nothing of the other's, without
 	 * its snapshots. The record has an id, MAC addresses and a host key of its own, and the seed tells the guest of them.
@@ -253,6 +263,24 @@ export type Driver = {
 		seed: CreateInput['seed'],
 		work: WorkContext,
 	): Promise<void>;
+
+	/**
+	 * As `clone`, and copies nothing: what the other's disk has becomes a layer that nobody writes to any more, and both
+	 * disks lie over it. The other's is whole at every moment.
+	 * @param layer the file that is to be the layer: chosen for this clone, the same at every attempt; another that has the
+	 * same may be used instead
+	 * @throws DroverError `instance.state` when it cannot be shared, as it is
+	 */
+	linkedClone?(
+		source: CloneSource,
+		record: InstanceRecord,
+		place: InstancePlace,
+		layer: string,
+		seed: CreateInput['seed'],
+		work: WorkContext,
+	): Promise<void>;
+	/** Every clone shares by itself what neither has changed, where the hypervisor's storage can: nothing need be asked for. */
+	readonly sharesByItself?: boolean;
 
 	/**
 	 * The disk of an instance that is off, as one file that has all of it: it is copied to another driver from there. Looks

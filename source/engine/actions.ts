@@ -55,11 +55,12 @@ export class Actions {
 		const {paths, setting} = shop;
 		const request = await wishesOf({paths, setting, driver: driver.name, platform: host.platform}, asked);
 		checkRequest(request);
-		const networks = networkSpecs(request, setting('local.bridged-network'));
-		if (networks.length > 0) {
+		if (request.bridged || (request.networks ?? []).length > 0) {
+			// Before a network is asked for that this driver would have no use for.
 			demandCapability(driver, host.platform, 'extraNetworks');
 			demandFeature(driver, 'networks');
 		}
+		const networks = networkSpecs(request, setting('local.bridged-network'));
 		demandMounts(driver, host.platform, setting, request.mounts ?? []);
 		await demandUsable(driver);
 		await demandNetworks(

@@ -1,5 +1,6 @@
 import {stat} from 'node:fs/promises';
 import {verificationSentence} from '../drivers/verification.ts';
+import type {Platform} from '../model/driver-name.ts';
 import {formatSize, gibibyte} from '../model/sizes.ts';
 import {isOpenToOthers} from '../platform/private-directory.ts';
 import {findProgram} from '../platform/programs.ts';
@@ -7,6 +8,20 @@ import type {System} from '../platform/system.ts';
 import type {Paths} from '../state/paths.ts';
 import type {DoctorCheck, DriverInfo, HostFacts} from './engine.ts';
 import type {Search} from './importing/read.ts';
+
+const apt = (name: string) => `Install the package ${name} (Debian, Ubuntu: sudo apt-get install ${name}).`;
+
+const sshRemedies: Readonly<Record<Platform, string>> = {
+	linux: apt('openssh-client'),
+	darwin: 'It is part of macOS: look whether /usr/bin is in PATH.',
+	win32: 'As administrator: Add-WindowsCapability -Online -Name OpenSSH.Client~~~~0.0.1.0',
+};
+
+const imageRemedies: Readonly<Record<Platform, string>> = {
+	linux: apt('qemu-utils'),
+	darwin: 'brew install qemu',
+	win32: 'winget install SoftwareFreedomConservancy.QEMU',
+};
 
 /** What a person should know before the first launch. Looks only; changes nothing, and needs no network. */
 export async function examine(
@@ -20,8 +35,8 @@ export async function examine(
 	const current = drivers.find(driver => driver.current);
 	return [
 		...(current ? [driverCheck(current), ...vouching(current)] : []),
-		await program('OpenSSH client', 'ssh', 'shell and exec use it', 'openssh-client', system),
-		await program('Image tools', 'qemu-img', 'disks are made with it', 'qemu-utils', system),
+		await program('OpenSSH client', 'ssh', 'shell and exec use it', sshRemedies, system),
+		await program('Image tools', 'qemu-img', 'disks are made with it', imageRemedies, system),
 		memory(host),
 		disk(host),
 		await privacy('Data directory', paths.data),
@@ -77,7 +92,7 @@ async function program(
 	title: string,
 	name: string,
 	use: string,
-	packageName: string,
+	remedies: Readonly<Record<Platform, string>>,
 	{environment, platform}: Pick<System, 'environment' | 'platform'>,
 ): Promise<DoctorCheck> {
 	const file = await findProgram(name, environment, platform);
@@ -86,7 +101,7 @@ async function program(
 		title,
 		verdict: 'problem',
 		text: `${name} is not installed; ${use}`,
-		remedy: `Install the package ${packageName} (Debian, Ubuntu: sudo apt-get install ${packageName}).`,
+		remedy: remedies[platform],
 	};
 }
 

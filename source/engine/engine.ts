@@ -175,6 +175,8 @@ export type CloneRequest = {
 	readonly name: string;
 	/** Absent: `NAME-cloneN`. */
 	readonly as?: string;
+	/** Nothing is copied: what the disk has now is shared from then on, and never written again. Default: a full copy. */
+	readonly linked?: boolean;
 	readonly by: string;
 };
 

@@ -42,6 +42,7 @@ import {migrateHyperkit} from './importing/hyperkit.ts';
 import {findData} from './importing/read.ts';
 import {getRestore, restoreKey, setRestore} from './instance-settings.ts';
 import type {Entry, Instances} from './instances.ts';
+import type {Layers} from './layers.ts';
 import {sampleMetrics} from './metrics.ts';
 import {Moves} from './moving/moves.ts';
 import type {Operations} from './operations.ts';
@@ -58,6 +59,7 @@ import {inOrder} from './view.ts';
 export type EngineParts = {
 	readonly paths: Paths;
 	readonly images: ImageStore;
+	readonly layers: Layers;
 	readonly operations: Operations;
 	readonly settings: Settings;
 	readonly host: Host;
@@ -111,6 +113,8 @@ export class LocalEngine implements Engine {
 		const problem = await this.#switcher.recover();
 		if (problem !== undefined) this.#notice('warning', problem);
 		await this.#scene.takeUp(entry => this.#switcher.owns(entry));
+		// Those of clones and purges that an earlier daemon did not bring to their end.
+		await this.#parts.layers.sweep().catch(() => []);
 		if (!this.#switcher.isRunning && (await wasRebooted(this.#parts.paths, this.#parts.bootId)))
 			this.#scene.restoreAfterReboot();
 		const look = () => {
@@ -168,7 +172,10 @@ export class LocalEngine implements Engine {
 	async info({names, runtime}: {names: readonly string[]; runtime: boolean}): Promise<readonly InstanceDetail[]> {
 		const {instances} = this.#scene;
 		const views = names.length === 0 ? await this.list() : names.map(name => instances.get(name).view);
-		return Promise.all(views.map(view => guestDetail(instances, instances.get(view.name), runtime)));
+		const shared = await this.#parts.layers.shared(scopeOf(this.#scene.driver.name));
+		return Promise.all(
+			views.map(({name}) => guestDetail(this.#scene.shop, instances.get(name), {runtime, linked: shared.get(name)})),
+		);
 	}
 
 	async launch(request: LaunchRequest) {
@@ -320,12 +327,17 @@ export class LocalEngine implements Engine {
 	async doctor({again}: {again: boolean}) {
 		const began = performance.now();
 		const {paths, system} = this.#parts;
-		const [drivers, host, search] = await Promise.all([
+		const {multipassPlaces, network} = this.#scene.shop;
+		const [drivers, host, search, networkCheck] = await Promise.all([
 			this.#allDrivers(again),
 			hostFacts(paths.data, system),
-			findData(this.#scene.shop.multipassPlaces),
+			findData(multipassPlaces),
+			network.check(),
 		]);
-		const checks = await examine(paths, host, drivers, system, search);
+		const checks = [
+			...(await examine(paths, host, drivers, system, search)),
+			...(networkCheck === undefined ? [] : [networkCheck]),
+		];
 		if (again) this.#emit({type: 'overview', reason: 'the drivers were examined again'});
 		return {drivers, checks, tookMs: Math.round(performance.now() - began)};
 	}

@@ -65,6 +65,7 @@ export class Scene {
 		this.imports.takeUp(entries);
 		this.onTakeUp(entries);
 		this.shop.mounts.open();
+		this.shop.network.open();
 	}
 
 	/** After a reboot of the host: what ran runs again, as far as each instance's restore policy has it. */
@@ -81,7 +82,7 @@ export class Scene {
 
 	/** Whether something is due, or lives only as long as this process. */
 	get isNeeded(): boolean {
-		return !this.#delayed.isEmpty || this.shop.mounts.isBusy;
+		return !this.#delayed.isEmpty || this.shop.mounts.isBusy || this.shop.network.isBusy;
 	}
 
 	async refresh(): Promise<void> {
@@ -98,6 +99,7 @@ export class Scene {
 			this.instances.all().map(entry => Promise.all([this.instances.settled(entry), entry.aside?.ended])),
 		);
 		await this.shop.mounts.close();
+		this.shop.network.close();
 		this.instances.close();
 	}
 

@@ -80,7 +80,7 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 	restore: v.strictObject({name: text, snapshot: text, destructive: v.boolean(), by: text}),
 	deleteSnapshots: v.strictObject({name: text, snapshots: names, by: text}),
 	snapshots: v.strictObject({names}),
-	clone: v.strictObject({name: text, as: key(text), by: text}),
+	clone: v.strictObject({name: text, as: key(text), linked: key(v.boolean()), by: text}),
 	forward: v.strictObject({name: text, forward, by: text}),
 	unforward: v.strictObject({name: text, key: forwardKey, by: text}),
 	metrics: v.strictObject({names}),

@@ -125,7 +125,7 @@ const examples: {readonly [Method in EngineMethod]: Parameters<Engine[Method]>} 
 	restore: [{name: 'web', snapshot: 'before', destructive: true, by: 'kim'}],
 	deleteSnapshots: [{name: 'web', snapshots: ['before', 'after'], by: 'kim'}],
 	snapshots: [{names: ['web']}],
-	clone: [{name: 'web', as: 'web2', by: 'kim'}],
+	clone: [{name: 'web', as: 'web2', linked: true, by: 'kim'}],
 	networks: [],
 	resize: [{name: 'db', cpus: 2, memory: 2 ** 30, disk: 2 ** 33, by: 'kim'}],
 	addNetwork: [{name: 'db', network: 'br0', by: 'kim'}],

@@ -49,6 +49,10 @@ export const keepingCommands: readonly CommandSpec[] = [
 			'Make an independent copy of a stopped instance, with an identity of its own: name, addresses, host key and machine id. Snapshots are not copied. What cloud-init was told for the instance, it does once more in the clone.',
 		options: [
 			{
+				long: 'linked',
+				help: 'Copy nothing: share what the disk has now, which is never written again. Both take disk space only for what they write from then on, either can be deleted, and what is shared goes with the last of them. Not for an instance with snapshots, and at most 8 deep; a full clone of a linked one shares nothing. Only where the driver can.',
+			},
+			{
 				long: 'name',
 				short: 'n',
 				value: '<name>',

@@ -126,8 +126,6 @@ function carryOut(model: Model, {intention}: ConfirmLayer): Step {
 			return ask(model, closed, intention.ids, {type: 'restore', request: intention.request});
 		case 'delete-snapshot':
 			return ask(model, closed, intention.ids, {type: 'delete-snapshot', request: intention.request});
-		case 'clone':
-			return ask(model, closed, intention.ids, {type: 'clone', name: intention.name});
 		case 'cancel':
 			return step(closed, {type: 'cancel', id: intention.id});
 		case 'switch':

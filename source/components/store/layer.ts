@@ -24,7 +24,6 @@ export type Intention =
 	| {readonly kind: 'act'; readonly request: Omit<ActRequest, 'by'>; readonly ids: readonly string[]}
 	| {readonly kind: 'unmount'; readonly request: Omit<UnmountRequest, 'by'>; readonly ids: readonly string[]}
 	| {readonly kind: 'add-network'; readonly request: Omit<AddNetworkRequest, 'by'>; readonly ids: readonly string[]}
-	| {readonly kind: 'clone'; readonly name: string; readonly ids: readonly string[]}
 	| {readonly kind: 'restore'; readonly request: Omit<RestoreRequest, 'by'>; readonly ids: readonly string[]}
 	| {
 			readonly kind: 'delete-snapshot';
@@ -65,7 +64,7 @@ export type DetailLayer = {
 };
 
 /** What a form is for. `launch` is about no instance yet. */
-export type FormPurpose = 'launch' | 'mount' | 'edit' | 'snapshot' | 'snapshot-edit';
+export type FormPurpose = 'launch' | 'mount' | 'edit' | 'snapshot' | 'snapshot-edit' | 'clone';
 
 export type FormLayer = {
 	readonly kind: 'form';

@@ -1,6 +1,7 @@
 import type {
 	ActRequest,
 	AddNetworkRequest,
+	CloneRequest,
 	DeleteSnapshotsRequest,
 	DoctorReport,
 	DriverInfo,
@@ -177,7 +178,7 @@ export type Effect =
 			readonly name: string;
 			readonly values: ReadonlyArray<{readonly key: string; readonly value: string}>;
 	  }
-	| {readonly type: 'clone'; readonly name: string}
+	| {readonly type: 'clone'; readonly request: Omit<CloneRequest, 'by'>}
 	| {readonly type: 'cancel'; readonly id: string}
 	| {readonly type: 'load-detail'; readonly id: string; readonly name: string; readonly tab: number}
 	| {readonly type: 'load-log'; readonly id: string}

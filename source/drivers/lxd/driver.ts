@@ -161,6 +161,8 @@ export function createLxdDriver({
 		forwards: (record, place, work) => inLane('forwarding ports', record, place, work, forwards),
 		forwardProblem: (record, place, forward) =>
 			asking('looking at the instance', record, place, job => forwardProblem(job, forward)),
+		// The server's pools copy on write where they can: zfs, btrfs, ceph, lvm with thin volumes.
+		sharesByItself: true,
 		// What is in a container is files: what would be needed to boot them is not there and would have to be made up.
 		diskFile: async record =>
 			record.lxd?.type === 'virtual-machine'

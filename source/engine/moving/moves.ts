@@ -267,7 +267,7 @@ export class Moves {
 		const place = instances.place(copy);
 		work.progress('booting the copy');
 		await driver.start(instances.record(copy), place, work);
-		await awaitAnswer(shop, copy, work);
+		await awaitAnswer(shop, copy, work, {did: 'booted after its move'});
 		work.progress('stopping the copy');
 		try {
 			await driver.stop(instances.record(copy), place, {timeoutMs: stopTimeoutMs}, work);
