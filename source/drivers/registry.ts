@@ -30,6 +30,10 @@ const built: Partial<Record<DriverName, (options: LoadOptions) => Promise<Driver
 		const {createVirtualBoxDriver} = await import('./virtualbox/driver.ts');
 		return createVirtualBoxDriver({paths, host: system});
 	},
+	async hyperv({paths, system}) {
+		const {createHypervDriver} = await import('./hyperv/driver.ts');
+		return createHypervDriver({paths, system});
+	},
 };
 
 /** Programs whose presence tells that a hypervisor is installed. */
