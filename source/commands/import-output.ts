@@ -92,7 +92,9 @@ export function planText(plan: ImportPlan): string {
 	].join('\n');
 }
 
-function nothingText({directory, lookedAt}: ImportPlan): string {
+function nothingText({directory, lookedAt, problems}: ImportPlan): string {
+	// It cannot be told whether there is any; why is told beside.
+	if (directory === undefined && problems.length > 0) return '';
 	return directory === undefined
 		? `No data of Multipass was found in ${listOf(lookedAt.map(plainLine), 'or')}; --from names another directory.\n`
 		: `Multipass has no instances in ${plainLine(directory)}.\n`;

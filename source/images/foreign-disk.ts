@@ -20,7 +20,13 @@ export type ForeignDisk = {
 };
 
 /** Why it cannot be read, as the end of a sentence: `its disk is damaged`. */
-export type DiskRefusal = {readonly problem: string; readonly isInUse?: true};
+export type DiskRefusal = {
+	readonly problem: string;
+	/** Another process has it open for writing. */
+	readonly isInUse?: true;
+	/** The file's permissions are in the way. */
+	readonly isClosed?: true;
+};
 
 const mostBytes = 2 ** 46;
 
@@ -68,7 +74,7 @@ export async function copySize(file: string, format: DiskFormat, signal: AbortSi
 
 async function identify(file: string): Promise<DiskFormat | DiskRefusal> {
 	const head = await headOf(file);
-	if (typeof head === 'string') return {problem: head};
+	if ('problem' in head) return head;
 	if (head.length < 512) return {problem: head.length === 0 ? 'its disk is empty' : 'its disk is cut short'};
 	const begins = (at: number, bytes: string) => head.toString('latin1', at, at + bytes.length) === bytes;
 	if (isQcow2(head)) {
@@ -91,19 +97,18 @@ async function identify(file: string): Promise<DiskFormat | DiskRefusal> {
 	return problem === undefined ? 'raw' : {problem: `its disk cannot be used: it is ${problem.is}`};
 }
 
-async function headOf(file: string): Promise<Buffer | string> {
+async function headOf(file: string): Promise<Buffer | DiskRefusal> {
 	const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => error.code ?? 'unknown error');
 	if (typeof handle === 'string') {
-		if (handle === 'ENOENT') return 'its disk is missing';
-		return handle === 'EACCES' || handle === 'EPERM'
-			? 'its disk may not be read'
-			: `its disk cannot be read (${handle})`;
+		if (handle === 'ENOENT') return {problem: 'its disk is missing'};
+		if (handle === 'EACCES' || handle === 'EPERM') return {problem: 'its disk may not be read', isClosed: true};
+		return {problem: `its disk cannot be read (${handle})`};
 	}
 	try {
 		const {buffer, bytesRead} = await handle.read(Buffer.alloc(headSize), 0, headSize, 0);
 		return buffer.subarray(0, bytesRead);
 	} catch (error) {
-		return `its disk cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`;
+		return {problem: `its disk cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`};
 	} finally {
 		await handle.close();
 	}

@@ -140,6 +140,12 @@ db: skipped: it runs
 			code: 2,
 			err: '/var/multipass may not be read by kim.\n',
 		});
+		engine.importable = {...new FakeEngine().importable, problems: ['/x may not be read by kim.']};
+		expect(await drover(['import', 'multipass', '--dry-run'], {engine})).toMatchObject({
+			code: 2,
+			out: '',
+			err: '/x may not be read by kim.\n',
+		});
 	});
 
 	test('passes on what is asked for', async () => {

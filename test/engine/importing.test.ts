@@ -436,10 +436,13 @@ describe('hostile data', () => {
 
 	test.skipIf(process.getuid?.() === 0)('what may not be read is told', async () => {
 		const data = new MultipassData();
-		data.add('web');
+		chmodSync(data.add('web'), 0);
+		const {engine} = await home(data);
+		expect((await engine.importPlan({})).instances).toMatchObject([
+			{reason: 'its disk may not be read', next: 'Run drover as the user who may, mostly root.'},
+		]);
 		chmodSync(data.directory, 0);
 		onTestFinished(() => chmodSync(data.directory, 0o700));
-		const {engine} = await home(data);
 		expect((await engine.importPlan({})).problems[0]).toContain('may not be read by');
 	});
 

@@ -7,9 +7,10 @@ import type {DriverName, ScopeName} from '../../source/model/driver-name.ts';
 import type {InstanceRecord} from '../../source/model/instance.ts';
 import {isEnded} from '../../source/model/operation.ts';
 import {instanceDirectory} from '../../source/state/paths.ts';
-import {until} from '../support/engine.ts';
+import {simulatedEngine, until} from '../support/engine.ts';
 import {contentOf, makeDisk} from '../support/multipass.ts';
 import {scratchPaths} from '../support/scratch.ts';
+import {SimulatedHypervisor} from '../support/simulated-driver.ts';
 import type {OptionalMethod} from '../support/simulated-parts.ts';
 import {step, World} from '../support/switch.ts';
 
@@ -257,6 +258,32 @@ describe('a move', () => {
 		expect(record('qemu')).toEqual(before);
 		expect(existsSync(place('lxd', ''))).toBe(false);
 	});
+});
+
+test('on macOS and Windows the disk is given to the other driver to be converted, and its own to whoever copies it', async () => {
+	const paths = scratchPaths();
+	const hypervisors = {qemu: new SimulatedHypervisor(), virtualbox: new SimulatedHypervisor()} as const;
+	for (const [name, hypervisor] of Object.entries(hypervisors)) hypervisor.offers.set(name as DriverName, ['diskFile']);
+	const {engine} = await simulatedEngine(paths, {
+		host: {platform: 'darwin', architecture: 'x64'},
+		loadDriver: async name => (name === 'qemu' || name === 'virtualbox' ? hypervisors[name].driver(name) : undefined),
+		workshop: {multipassPlaces: []},
+	});
+	await done(engine, engine.launch({name: 'web', by}));
+	await done(engine, engine.act({action: 'stop', names: ['web'], by}));
+	const disk = (scope: ScopeName) => path.join(instanceDirectory(paths, scope, 'web'), 'disk');
+	makeDisk(disk('qemu'), 'qcow2', 'what web has written');
+	expect(await done(engine, engine.move({name: 'web', to: 'virtualbox', purge: true, by}))).toMatchObject({
+		state: 'done',
+	});
+	expect(contentOf(disk('virtualbox'))).toBe('what web has written');
+	await done(engine, engine.switchDriver({to: 'virtualbox', by}));
+	// As VirtualBox has it.
+	makeDisk(disk('virtualbox'), 'vdi', 'and more');
+	hypervisors.virtualbox.parts.diskFormat = 'vdi';
+	expect(await done(engine, engine.move({name: 'web', to: 'qemu', by}))).toMatchObject({state: 'done'});
+	expect(contentOf(disk('qemu'))).toBe('and more');
+	await expect(engine.move({name: 'web', to: 'lxd', by})).rejects.toMatchObject({code: 'driver.unsupported'});
 });
 
 describe('what is refused, before anything is touched', () => {

@@ -50,7 +50,7 @@ export class Program {
 			const child = execFile(
 				process.execPath,
 				[program, ...args],
-				{env: this.env, timeout: 300_000},
+				{env: this.env, timeout: 1_200_000},
 				(error, stdout, stderr) => {
 					resolve({code: error ? (typeof error.code === 'number' ? error.code : -1) : 0, stdout, stderr});
 				},

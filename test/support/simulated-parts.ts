@@ -1,6 +1,6 @@
 import {mkdir, readFile, writeFile} from 'node:fs/promises';
 import path from 'node:path';
-import type {Adoptable, Driver, InstancePlace, Resources} from '../../source/drivers/driver.ts';
+import type {Adoptable, DiskFile, Driver, InstancePlace, Resources} from '../../source/drivers/driver.ts';
 import {backingChain} from '../../source/images/backing.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {Forward} from '../../source/model/forward.ts';
@@ -77,6 +77,7 @@ export class SimulatedParts {
 	imageForm: 'disk' | 'rootfs' = 'disk';
 	/** Why there is no disk to be copied. */
 	noDisk: string | undefined;
+	diskFormat: DiskFile['format'] = 'qcow2';
 	adoptables: readonly Adoptable[] = [];
 	/** A record for one of them, as the driver makes it. */
 	adopt: (name: string) => InstanceRecord = () => {
@@ -151,7 +152,7 @@ export class SimulatedParts {
 			consoleText: async () => 'simulated console',
 			members: async () => this.members,
 			imageForm: async () => this.imageForm,
-			diskFile: async (_record, place) => this.noDisk ?? {file: diskOf(place), format: 'qcow2'},
+			diskFile: async (_record, place) => this.noDisk ?? {file: diskOf(place), format: this.diskFormat},
 			adoptables: async () => this.adoptables,
 			adopt: async name => this.adopt(name),
 			snapshots: {

@@ -34,7 +34,8 @@ function chosenIndex({index}: ImportLayer, {instances}: ImportPlan): number {
 	return Math.max(0, Math.min(index, instances.length - 1));
 }
 
-function emptyText({directory, lookedAt}: ImportPlan): string {
+function emptyText({directory, lookedAt, problems}: ImportPlan): string {
+	if (directory === undefined && problems.length > 0) return 'It cannot be told whether Multipass has any here.';
 	return directory === undefined
 		? `No data of Multipass was found in ${lookedAt.map(plainLine).join(' or ')}.`
 		: `Multipass has no instances in ${plainLine(directory)}.`;

@@ -10,6 +10,7 @@ import {clone} from './clone.ts';
 import {findMachine, type Job, jobOf, type Shared} from './context.ts';
 import {create} from './create.ts';
 import {forgetMedium} from './disk.ts';
+import {diskFile} from './disk-file.ts';
 import {filesOf, machineName, readSettings} from './files.ts';
 import {forwardNotes, forwards} from './forwards.ts';
 import {awake, guestFacts} from './guest.ts';
@@ -118,6 +119,8 @@ export function createVirtualBoxDriver({
 		addNic: (record, place, nic, work) => inLane('adding the network', record, place, work, job => addNic(job, nic)),
 		resize: (record, place, hardware, work) =>
 			inLane('changing the machine', record, place, work, job => resize(job, hardware)),
+		diskFile: (record, place) =>
+			telling('looking at the machine', async () => diskFile((await shared.host.require()).manage, record, place)),
 		clone: (source, record, place, seed, work) =>
 			inLane('cloning the instance', record, place, work, job => clone(job, source, seed)),
 		forwards: (record, place, work) => inLane('forwarding ports', record, place, work, forwards),

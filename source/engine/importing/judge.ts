@@ -1,10 +1,11 @@
+import type {DiskRefusal} from '../../images/foreign-disk.ts';
 import type {ScopeName} from '../../model/driver-name.ts';
 import type {ImportLine, Origin} from '../../model/import-plan.ts';
 import type {Mount} from '../../model/mount.ts';
-import {targetProblem} from '../../model/mount.ts';
 import {nameProblem} from '../../model/names.ts';
 import {formatSize, limits} from '../../model/sizes.ts';
-import {listOf, plainLine} from '../../model/text.ts';
+import {plainLine} from '../../model/text.ts';
+import {type Limits, mountsOf, notesOf, suspendTag} from './notes.ts';
 import type {TheirInstance} from './read.ts';
 import type {TheirRecord} from './schema.ts';
 
@@ -18,7 +19,7 @@ export type Brought = {
 	readonly isUnderWay: boolean;
 };
 
-export type Circumstances = {
+export type Circumstances = Limits & {
 	/** Instances that were brought, in all scopes. */
 	readonly brought: readonly Brought[];
 	/** Whether a name is taken in the current scope. */
@@ -30,14 +31,6 @@ export type Circumstances = {
 	readonly as?: string;
 	/** Memory that was saved may be left out. */
 	readonly discardMemory: boolean;
-	/** Whether a further interface can be on this network. */
-	readonly hasNetwork: (name: string) => boolean;
-	/** Whether the driver mounts natively. */
-	readonly hasNative: boolean;
-	/** Their data is that of the Multipass on this host: what it says of this host's directories is to be believed. */
-	readonly isInstalled: boolean;
-	/** What the copy becomes. */
-	readonly form: 'disk' | 'rootfs';
 	/** Bytes. */
 	readonly freeBytes: number;
 };
@@ -75,9 +68,6 @@ const states = [
 	'Unknown',
 	'Unavailable',
 ];
-
-/** The tag of memory that Multipass's QEMU driver saved inside a disk. */
-const suspendTag = 'suspend';
 
 export function refOf({scope, name}: Pick<TheirInstance, 'scope' | 'name'>): string {
 	return scope === '' ? name : `${scope}/${name}`;
@@ -140,7 +130,12 @@ function judgeOne(each: TheirInstance, circumstances: Circumstances): Judgement 
 	const mounts = mountsOf(record, circumstances);
 	const networks = (record?.networks ?? []).filter(circumstances.hasNetwork);
 	return {
-		line: {...line, bytes, verdict: 'import', notes: notesOf(each, record, line.name, mounts, circumstances)},
+		line: {
+			...line,
+			bytes,
+			verdict: 'import',
+			notes: notesOf(each, record, line.name, {...circumstances, mounts, isStopped: line.state === 'Stopped'}),
+		},
 		wanted: {
 			origin,
 			file: each.file,
@@ -180,7 +175,7 @@ function refusalOf(
 			`drover import multipass ${plainLine(refOf(each))} brings it with ${limits.cpusDefault} CPU and ${formatSize(limits.memoryDefault)}.`,
 		];
 	}
-	if ('problem' in disk) return [disk.problem];
+	if ('problem' in disk) return diskRefusal(disk);
 	const power = powerRefusal(each, circumstances.discardMemory);
 	if (power !== undefined) return power;
 	if (each.snapshots > 0 && disk.format !== 'qcow2' && disk.format !== 'raw') {
@@ -211,7 +206,11 @@ function evidentRefusal({name, record, disk}: TheirInstance): Refusal | undefine
 export function restRefusal(each: TheirInstance, discardMemory: boolean): Refusal | undefined {
 	const evident = evidentRefusal(each);
 	if (evident !== undefined) return evident;
-	return 'problem' in each.disk ? [each.disk.problem] : powerRefusal(each, discardMemory);
+	return 'problem' in each.disk ? diskRefusal(each.disk) : powerRefusal(each, discardMemory);
+}
+
+function diskRefusal({problem, isClosed}: DiskRefusal): Refusal {
+	return isClosed ? [problem, 'Run drover as the user who may, mostly root.'] : [problem];
 }
 
 /** Only what rests is brought: the disk of a machine that runs is not whole, and that of a suspended one half the truth. */
@@ -262,51 +261,4 @@ function hereReason({name, scope, isDeleted, isUnderWay}: Brought, circumstances
 	if (isUnderWay) return `it is being imported as "${name}"`;
 	const where = scope === circumstances.scope ? '' : `, in the scope ${scope}`;
 	return `it is here already as "${name}"${where}${isDeleted ? ', in the trash' : ''}`;
-}
-
-/** A directory of this host is shown to a guest only on the word of this host's own Multipass. */
-function mountsOf(record: TheirRecord | undefined, {isInstalled, hasNative}: Circumstances): readonly Mount[] {
-	if (!isInstalled) return [];
-	return usableMounts(record).map(mount => (hasNative ? mount : {...mount, type: 'classic' as const}));
-}
-
-function usableMounts(record: TheirRecord | undefined): readonly Mount[] {
-	return (record?.mounts ?? []).filter(({target}) => targetProblem(target, record?.user ?? 'ubuntu') === undefined);
-}
-
-function notesOf(
-	each: TheirInstance,
-	record: TheirRecord | undefined,
-	name: string,
-	mounts: readonly Mount[],
-	circumstances: Circumstances,
-): readonly string[] {
-	const notes: string[] = [];
-	const {disk} = each;
-	if (stateOf(each) !== 'Stopped') notes.push('Its memory is left out: it will boot as after a power cut.');
-	const tags = 'tags' in disk ? disk.tags.filter(tag => tag !== suspendTag).length : 0;
-	const snapshots = Math.max(each.snapshots, tags);
-	if (snapshots > 0) {
-		notes.push(
-			`${snapshots === 1 ? 'Its snapshot stays' : `Its ${snapshots} snapshots stay`} with Multipass: what is brought is the disk as it is now.`,
-		);
-	}
-	if (circumstances.form === 'rootfs') notes.push('It becomes a container, which shares the kernel of the host.');
-	const lost = usableMounts(record).filter(mount => !mounts.some(({target}) => target === mount.target));
-	for (const {source, target} of lost.slice(0, 5)) {
-		notes.push(
-			`Its mount is not brought from another directory than Multipass’s own: drover mount ${source} ${name}:${target}`,
-		);
-	}
-	const overSsh = usableMounts(record).filter(({type}) => type === 'native').length;
-	if (mounts.length > 0 && overSsh > 0 && !circumstances.hasNative) {
-		notes.push('Its native mounts go over SSH here.');
-	}
-	const missing = (record?.networks ?? []).filter(network => !circumstances.hasNetwork(network));
-	if (missing.length > 0) {
-		notes.push(
-			`Not brought: its ${missing.length === 1 ? 'interface' : 'interfaces'} on ${listOf(missing)}, which the driver does not offer.`,
-		);
-	}
-	return notes;
 }

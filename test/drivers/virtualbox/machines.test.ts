@@ -94,6 +94,15 @@ describe('starting', {timeout: 60_000}, () => {
 		expect(web.log).toContainEqual(expect.stringMatching(/no saved memory of it any more/));
 	});
 
+	test('its disk is there to be copied, as long as VirtualBox knows the machine', async () => {
+		const {driver, make, say} = await world();
+		const web = await make('web');
+		const file = path.join(web.place.directory, 'disk.vdi');
+		expect(await driver.diskFile!(web.record, web.place)).toEqual({file, format: 'vdi'});
+		await say('unregistervm', web.record.id);
+		expect(await driver.diskFile!(web.record, web.place)).toBe('VirtualBox does not know its machine any more');
+	});
+
 	test('one that was removed there is broken, and can still be destroyed', async () => {
 		const {driver, make, say} = await world();
 		const web = await make('web');
