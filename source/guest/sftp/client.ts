@@ -12,6 +12,14 @@ export type Channel = {
 	close(): void;
 };
 
+/** Bytes of one request. Every server takes 32768 (draft-ietf-secsh-filexfer-02); more where it says so itself. */
+export type Limits = {readonly read: number; readonly write: number};
+
+const leastBytes = 32_768;
+/** A message of OpenSSH's is 256 KiB at most, of which its server leaves 1 KiB for all else. */
+const mostChunk = 255 * 1024;
+const limitsName = 'limits@openssh.com';
+
 /** The server's answer when it does not do something; the message is safe to show. */
 export class SftpRefusal extends Error {
 	readonly status: number;
@@ -36,6 +44,7 @@ export class SftpClient {
 	readonly #waiting = new Map<number, Waiting>();
 	#next = 0;
 	#problem: unknown;
+	#limits: Limits = {read: leastBytes, write: leastBytes};
 
 	private constructor(channel: Channel) {
 		this.#channel = channel;
@@ -49,7 +58,25 @@ export class SftpClient {
 		client.#send(new Writer(types.init).number(3).end());
 		const {reader} = await greeting;
 		if (reader.number() < 3) throw notSftp(new Malformed('an older version'));
+		if (client.#expect(types.version, types.version, () => names(reader)).has(limitsName)) await client.#askLimits();
 		return client;
+	}
+
+	/** Fewer, larger requests are what a slow guest is quick with. */
+	get limits(): Limits {
+		return this.#limits;
+	}
+
+	async #askLimits(): Promise<void> {
+		const {type, reader} = await this.#ask(new Writer(types.extended), request => request.bytes(limitsName), [
+			statuses.unsupported,
+			statuses.failure,
+		]);
+		if (type !== types.extendedReply) return;
+		this.#limits = this.#expect(type, types.extendedReply, () => {
+			reader.long();
+			return {read: withinLimits(reader.long()), write: withinLimits(reader.long())};
+		});
 	}
 
 	stat(path: string): Promise<Attributes> {
@@ -234,6 +261,21 @@ export class SftpClient {
 			throw error instanceof Malformed ? notSftp(error) : error;
 		}
 	}
+}
+
+/** What a server says it can beside the protocol. @throws Malformed */
+function names(reader: Reader): ReadonlySet<string> {
+	const found = new Set<string>();
+	while (!reader.isAtEnd && found.size < 100) {
+		found.add(reader.text());
+		reader.bytes();
+	}
+	return found;
+}
+
+/** 0 stands for no limit. */
+function withinLimits(told: bigint): number {
+	return told === 0n || told > mostChunk ? mostChunk : Math.max(leastBytes, Number(told));
 }
 
 function refusalText(status: number, reader: Reader): string {

@@ -116,6 +116,10 @@ export class Reader {
 		this.#buffer = buffer;
 	}
 
+	get isAtEnd(): boolean {
+		return this.#at >= this.#buffer.length;
+	}
+
 	number(): number {
 		return this.#take(4).readUInt32BE();
 	}

@@ -87,7 +87,13 @@ async function pushFile(
 ): Promise<void> {
 	const file = await open(source, 'r');
 	try {
-		await writeFile(client, file.createReadStream({autoClose: false}), target, mode, options);
+		await writeFile(
+			client,
+			file.createReadStream({autoClose: false, highWaterMark: client.limits.write}),
+			target,
+			mode,
+			options,
+		);
 	} finally {
 		await file.close();
 	}

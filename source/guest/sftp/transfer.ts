@@ -1,9 +1,12 @@
 import type {SftpClient} from './client.ts';
 
-/** Bytes of one request: what every server takes (draft-ietf-secsh-filexfer-02 demands 32768). */
-const chunkBytes = 32_768;
-/** Requests under way at once, so that the way there and back is not waited for each time. */
-const window = 32;
+/** Bytes under way at once, so that the way there and back is not waited for each time. */
+const windowBytes = 4 * 2 ** 20;
+
+/** Requests under way at once. */
+function windowOf(chunkBytes: number): number {
+	return Math.min(64, Math.ceil(windowBytes / chunkBytes));
+}
 
 /** Writes a stream into a file that is open in the guest. */
 export async function send(
@@ -12,6 +15,8 @@ export async function send(
 	content: AsyncIterable<Buffer | string>,
 	onBytes: (count: number) => void,
 ): Promise<void> {
+	const chunkBytes = client.limits.write;
+	const window = windowOf(chunkBytes);
 	const underWay = new Set<Promise<void>>();
 	let failure: {readonly error: unknown} | undefined;
 	let offset = 0;
@@ -45,7 +50,8 @@ export async function send(
  * @param size as the guest tells it; 0 for files that have none, such as those in `/proc`
  */
 export async function* receive(client: SftpClient, handle: Buffer, size: number): AsyncGenerator<Buffer> {
-	const most = size === 0 ? 2 : Math.min(window, Math.ceil(size / chunkBytes) + 1);
+	const chunkBytes = client.limits.read;
+	const most = size === 0 ? 2 : Math.min(windowOf(chunkBytes), Math.ceil(size / chunkBytes) + 1);
 	const underWay: Array<{offset: number; answer: Promise<Buffer | undefined>}> = [];
 	let next = 0;
 	const ask = () => {
