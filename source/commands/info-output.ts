@@ -1,5 +1,5 @@
 import {forwardText} from '../model/forward.ts';
-import type {InstanceDetail} from '../model/instance.ts';
+import {type InstanceDetail, linkedText} from '../model/instance.ts';
 import type {PrivatePlace} from '../model/private-network.ts';
 import {humanSize} from '../model/sizes.ts';
 import {isUp} from '../model/state.ts';
@@ -66,6 +66,9 @@ function own(detail: InstanceDetail) {
 		...(detail.nics === undefined || detail.nics.length === 0
 			? {}
 			: {nics: detail.nics.map(({network, mac, mode}) => ({network: plainLine(network), mac, mode}))}),
+		...(detail.linked === undefined
+			? {}
+			: {linked: {layers: detail.linked.layers, with: detail.linked.with.map(plainLine)}}),
 		...(detail.privateNetwork === undefined ? {} : {private_network: privateData(detail.privateNetwork)}),
 		...(detail.forwards === undefined ? {} : {forwards: detail.forwards.map(forwardData)}),
 		...(detail.notes === undefined || detail.notes.length === 0 ? {} : {notes: detail.notes.map(plainLine)}),
@@ -181,6 +184,7 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 		['Disk usage:', disks.map(disk => (disks.length > 1 ? `${use(disk)} (${disk.name})` : use(disk)))],
 		['Memory usage:', memory === undefined ? [] : [use(memory)]],
 		['Mounts:', mountLines(mounts)],
+		...present('Linked:', detail.linked === undefined ? [] : wrap(plainLine(linkedText(detail.linked)), 80 - indent)),
 		...present(
 			'Networks:',
 			(detail.nics ?? []).map(({network, mac, mode}) => `${plainLine(network)} (${mac}, ${mode})`),

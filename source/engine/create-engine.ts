@@ -19,10 +19,12 @@ import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
 import {openSettings} from '../state/settings.ts';
 import {DriverPool} from './driver-pool.ts';
+import {multipassPlaces} from './importing/places.ts';
 import {Instances} from './instances.ts';
+import {Layers} from './layers.ts';
 import {LocalEngine} from './local-engine.ts';
 import {MountKeeper} from './mount-keeper.ts';
-import {mountOpener} from './mount-opener.ts';
+import {leftMountEnder, mountOpener} from './mount-opener.ts';
 import type {pauseAfter} from './mount-plan.ts';
 import {Operations} from './operations.ts';
 import {PrivateNetwork, type PrivateNetworkParts} from './private-network.ts';
@@ -66,12 +68,15 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			mirror: () => settings.get('local.image.mirror').value,
 		});
 	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
+	const layers = new Layers(paths);
 	const openScene = (driver: Driver): Scene => {
 		const instances: Instances = new Instances({
 			driver,
 			records: new RecordStore(paths),
 			paths,
 			onChange(change) {
+				// One that is looked at beside the current one is nobody's business.
+				if (!engine.isCurrent(instances)) return;
 				engine.emit({type: 'instances', ...change});
 				// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
 				// After the end nothing must appear in a home that may be removed.
@@ -83,9 +88,11 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			paths,
 			instances,
 			images,
+			layers,
 			mounts: new MountKeeper({
 				instances,
 				...(options.mountPause === undefined ? {} : {pause: options.mountPause}),
+				endLeft: leftMountEnder({paths, instances}),
 				open: mountOpener({
 					paths,
 					instances,
@@ -119,6 +126,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			now: () => new Date(),
 			random: Math.random,
 			uuid: randomUUID,
+			multipassPlaces: multipassPlaces(host.platform, system.environment),
 			...options.workshop,
 		};
 		return new Scene({driver, instances, shop, operations, host});
@@ -138,6 +146,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	const engine = new LocalEngine({
 		paths,
 		images,
+		layers,
 		operations,
 		settings,
 		host,

@@ -16,7 +16,7 @@ const guestTimeoutMs = 3000;
 export async function guestDetail(
 	{instances, network}: Pick<Workshop, 'instances' | 'network'>,
 	entry: Entry,
-	runtime: boolean,
+	{runtime, linked}: {readonly runtime: boolean; readonly linked: InstanceDetail['linked'] | undefined},
 ): Promise<InstanceDetail> {
 	const {view, stored} = entry;
 	if (stored.kind === 'broken') return {...view, directory: stored.directory, mac: ''};
@@ -43,6 +43,7 @@ export async function guestDetail(
 		...(notes.length === 0 ? {} : {notes}),
 		...(record.suspended ? {suspended: record.suspended} : {}),
 		...(record.hardware.nics === undefined ? {} : {nics: record.hardware.nics}),
+		...(linked === undefined ? {} : {linked}),
 		...(privateNetwork === undefined ? {} : {privateNetwork}),
 		...(snapshots?.kind === 'tree' ? {snapshots: snapshotViews(snapshots.tree)} : {}),
 	};

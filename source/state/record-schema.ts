@@ -47,6 +47,9 @@ const options = v.object({
 	snapshot: v.optional(plannedSnapshot),
 	tags: v.optional(v.pipe(v.array(tag), v.maxLength(10_000))),
 	source: v.optional(v.object({id: uuid, name: instanceName})),
+	layer: v.optional(uuid),
+	import: v.optional(v.object({directory: line, ref: line, discardMemory: v.optional(v.boolean())})),
+	move: v.optional(v.object({driver: v.picklist(driverNames), id: uuid, purge: v.optional(v.boolean())})),
 });
 
 const schema = v.object({
@@ -116,6 +119,9 @@ const schema = v.object({
 	forwards: v.optional(v.pipe(v.array(forward), v.maxLength(64))),
 	target: v.optional(serverName),
 	clones: v.optional(count),
+	seedId: v.optional(uuid),
+	origin: v.optional(v.object({software: v.literal('multipass'), scope: line, name: line, mac: v.optional(mac)})),
+	moved: v.optional(v.object({to: v.picklist(driverNames), id: uuid, at: time})),
 	lxd: v.optional(
 		v.object({
 			type: v.picklist(['container', 'virtual-machine']),

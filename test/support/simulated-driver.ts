@@ -1,4 +1,4 @@
-import {mkdir, rm, writeFile} from 'node:fs/promises';
+import {mkdir, rename, rm, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import type {Driver, DriverEvent, DriverHealth, InstancePlace} from '../../source/drivers/driver.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
@@ -98,7 +98,11 @@ export class SimulatedHypervisor {
 			create: async (record, place, input, work) => {
 				await step('create', record, work);
 				await mkdir(place.directory, {recursive: true});
-				await writeFile(diskOf(place), input.seed['meta-data'] ?? '');
+				// What is brought from elsewhere is the disk itself.
+				if (input.isOwn) {
+					await rename(input.imagePath, diskOf(place));
+					await writeFile(path.join(place.directory, 'seed'), JSON.stringify(input.seed));
+				} else await writeFile(diskOf(place), input.seed['meta-data'] ?? '');
 			},
 			start: async (record, place, work) => {
 				await step('start', record, work);

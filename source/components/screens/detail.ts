@@ -1,5 +1,5 @@
 import {forwardText} from '../../model/forward.ts';
-import type {InstanceView} from '../../model/instance.ts';
+import {type InstanceView, linkedText} from '../../model/instance.ts';
 import type {MountView} from '../../model/mount.ts';
 import type {PrivatePlace} from '../../model/private-network.ts';
 import {formatSize} from '../../model/sizes.ts';
@@ -115,6 +115,7 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 								width,
 							)
 						: []),
+					...(detail.linked ? fact('Linked', plainLine(linkedText(detail.linked)), width) : []),
 					...fact('Directory', plainLine(detail.directory), width),
 					...(detail.notes ?? []).flatMap((note, index) => fact(index === 0 ? 'Notes' : '', plainLine(note), width)),
 				]
