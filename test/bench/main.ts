@@ -13,6 +13,7 @@ import {lxd} from './lxd.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
 import {metrics} from './metrics.ts';
 import {mounts} from './mounts.ts';
+import {network} from './network.ts';
 import {checkProgram} from './place.ts';
 import {switching} from './switching.ts';
 
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	lxd,
 	metrics,
 	mounts,
+	network,
 	forty,
 };
 /** Takes minutes and some ten GiB of memory, so only when asked for. */
