@@ -19,6 +19,10 @@ async function main(argv: readonly string[]): Promise<number> {
 		const {serveMount} = await import('./guest/mount/serve-mount.ts');
 		return serveMount();
 	}
+	if (argv[0] === 'serve-network') {
+		const {serveNetwork} = await import('./network/serve-network.ts');
+		return serveNetwork();
+	}
 	const isBare = argv.every(argument => /^-v+$|^--verbose$/.test(argument));
 	if (isBare && isScreen()) return dashboard(paths);
 	return command(paths, argv);

@@ -7,6 +7,7 @@ import {findProgram} from '../platform/programs.ts';
 import type {System} from '../platform/system.ts';
 import type {Paths} from '../state/paths.ts';
 import type {DoctorCheck, DriverInfo, HostFacts} from './engine.ts';
+import type {Search} from './importing/read.ts';
 
 const apt = (name: string) => `Install the package ${name} (Debian, Ubuntu: sudo apt-get install ${name}).`;
 
@@ -28,6 +29,8 @@ export async function examine(
 	host: HostFacts,
 	drivers: readonly DriverInfo[],
 	system: Pick<System, 'environment' | 'platform'>,
+	/** For data of a Multipass. */
+	search: Search = {closed: []},
 ): Promise<DoctorCheck[]> {
 	const current = drivers.find(driver => driver.current);
 	return [
@@ -38,7 +41,27 @@ export async function examine(
 		disk(host),
 		await privacy('Data directory', paths.data),
 		await privacy('Sockets', paths.runtime),
+		...multipass(search),
 	];
+}
+
+/** Instances that could be brought over; nothing is said where there are none. */
+function multipass({directory, closed}: Search): DoctorCheck[] {
+	if (directory !== undefined) {
+		return [
+			{
+				title: 'Multipass',
+				verdict: 'ok',
+				text: `has data in ${directory}`,
+				remedy: 'drover import multipass --dry-run shows which of its instances can be copied here.',
+			},
+		];
+	}
+	return closed.map(place => ({
+		title: 'Multipass',
+		verdict: 'ok',
+		text: `may have data in ${place}, which only root may read`,
+	}));
 }
 
 function driverCheck(driver: DriverInfo): DoctorCheck {
