@@ -13,6 +13,7 @@ import {daemon, forty, suspendAndResume} from './machines.ts';
 import {metrics} from './metrics.ts';
 import {checkProgram} from './place.ts';
 import {switching} from './switching.ts';
+import {virtualbox} from './virtualbox.ts';
 
 const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	'first-frame': firstFrame,
@@ -23,6 +24,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	switch: switching,
 	images: imageDownload,
 	lxd,
+	virtualbox,
 	metrics,
 	forty,
 };
