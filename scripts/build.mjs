@@ -9,7 +9,7 @@ import {parseArgs} from 'node:util';
 import {Script} from 'node:vm';
 import * as esbuild from 'esbuild';
 import {patches} from './patches/patches.mjs';
-import {importBuiltinsAsTheyAre, lazyBuiltins, leaveOut, patchPackages} from './patches/plugins.mjs';
+import {importBuiltinsAsTheyAre, lazyBuiltins, leaveOut, patchPackages, scriptsAsText} from './patches/plugins.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Stands for the build's id until the file's content, of which it is made, is known. Same length as the id. */
@@ -38,8 +38,13 @@ export async function build({
 	const applied = new Set();
 	const leftOut = new Set();
 	const [all, command] = await Promise.all([
-		bundle({entry, version, minify, plugins: [lazyBuiltins, patchPackages(applied)]}),
-		bundle({entry, version, minify, plugins: [leaveOut(late, leftOut), lazyBuiltins, patchPackages(new Set())]}),
+		bundle({entry, version, minify, plugins: [lazyBuiltins, scriptsAsText, patchPackages(applied)]}),
+		bundle({
+			entry,
+			version,
+			minify,
+			plugins: [leaveOut(late, leftOut), lazyBuiltins, scriptsAsText, patchPackages(new Set())],
+		}),
 	]);
 	checkPatches(all.inputs, applied);
 	const lost = late.filter(path => !leftOut.has(path));

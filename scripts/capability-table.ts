@@ -10,7 +10,9 @@ import {type CapabilityName, capabilityProfile, capabilityTitles} from '../sourc
 import {type Features, featuresOf} from '../source/drivers/features.ts';
 import {defaultDriver, driversOn} from '../source/drivers/platforms.ts';
 import {isBuilt, loadDriver} from '../source/drivers/registry.ts';
+import {verificationOf, verificationSentence, verificationTitles} from '../source/drivers/verification.ts';
 import {type DriverName, driverNames, type Platform, platformTitles} from '../source/model/driver-name.ts';
+import {systemOf} from '../source/platform/system.ts';
 import {locate} from '../source/state/paths.ts';
 
 const readme = fileURLToPath(new URL('../README.md', import.meta.url));
@@ -25,7 +27,7 @@ type Row = readonly [title: string, cell: (driver: DriverName, features: Feature
 
 /** The words under the table: nothing else stands in its cells. */
 const legend =
-	'yes: in this version. later: the driver could, and this version of drover does not yet. no: the driver cannot, and drover says so with the ones that can.';
+	'yes: in this version. by the pool: every clone, where the storage pool can copy on write. later: the driver could, and this version of drover does not yet. no: the driver cannot, and drover says so with the ones that can. verified: real hosts, where the tests run it on the real hypervisor; recordings, against what the real one was recorded to say; experimental, made by what is documented.';
 
 /** What the capability table governs, and the features of which one is what this version does of it. */
 const capabilityRows: ReadonlyArray<readonly [CapabilityName, readonly string[]]> = [
@@ -37,7 +39,6 @@ const capabilityRows: ReadonlyArray<readonly [CapabilityName, readonly string[]]
 
 /** What it does not: each driver could. */
 const otherRows: ReadonlyArray<readonly [string, string]> = [
-	['clones', 'clone'],
 	['forwarding ports', 'forwards'],
 	['figures of use', 'metrics'],
 	['a way in without SSH', 'direct'],
@@ -46,6 +47,7 @@ const otherRows: ReadonlyArray<readonly [string, string]> = [
 const rows: readonly Row[] = [
 	['platforms', driver => titles(platforms.filter(platform => driversOn(platform).includes(driver)))],
 	['default on', driver => defaultOn(driver)],
+	['verified', (driver, features) => (features.features.length > 0 ? verifiedBy(driver) : 'later')],
 	...capabilityRows.map(
 		([name, needed]): Row => [
 			capabilityTitles[name],
@@ -54,6 +56,8 @@ const rows: readonly Row[] = [
 	),
 	['mounts over SSH', driver => (isBuilt(driver) ? 'yes' : 'later')],
 	['changing cpus, memory, disk', (_driver, features) => resizing(features)],
+	['clones', (_driver, features) => (hasOne(features, ['clone']) ? 'yes' : 'later')],
+	['linked clones', (_driver, features) => linking(features)],
 	...otherRows.map(
 		([title, feature]): Row => [title, (_driver, features) => (hasOne(features, [feature]) ? 'yes' : 'later')],
 	),
@@ -66,6 +70,29 @@ function hasOne({features}: Features, needed: readonly string[]): boolean {
 
 function titles(names: readonly Platform[]): string {
 	return names.map(name => platformTitles[name]).join(', ');
+}
+
+/** How far the project's own tests vouch for it; for each platform where that differs. */
+function verifiedBy(driver: DriverName): string {
+	const found = platforms.flatMap(platform => {
+		const level = verificationOf(driver, platform)?.level;
+		return level === undefined ? [] : [{platform, title: verificationTitles[level]}];
+	});
+	const kinds = [...new Set(found.map(({title}) => title))];
+	if (kinds.length === 1) return kinds[0]!;
+	return found.map(({platform, title}) => `${title} (${platformTitles[platform]})`).join('; ');
+}
+
+/** What was run for each driver and platform, and what was not: the sentences that drover says itself. */
+export function verificationList(): string {
+	const lines = driverNames.flatMap(driver =>
+		platforms.flatMap(platform => {
+			const found = verificationOf(driver, platform);
+			if (found === undefined) return [];
+			return [`- \`${driver}\` on ${platformTitles[platform]}: ${verificationSentence(found)}.`];
+		}),
+	);
+	return `${lines.join('\n')}\n`;
 }
 
 function defaultOn(driver: DriverName): string {
@@ -83,6 +110,11 @@ function capabilityCell(driver: DriverName, name: CapabilityName, isDone: boolea
 	return entry === true ? what : `no; on ${titles(entry)} ${what}`;
 }
 
+function linking(features: Features): string {
+	if (hasOne(features, ['linkedClone'])) return 'yes';
+	return features.sharesByItself ? 'by the pool' : 'later';
+}
+
 function resizing(features: Features): string {
 	if (!hasOne(features, ['resize'])) return 'later';
 	const isLive = (name: string) => (features.resizesLive as readonly string[]).includes(name);
@@ -97,7 +129,11 @@ function resizing(features: Features): string {
 export async function capabilityTable(): Promise<string> {
 	const all = await Promise.all(
 		driverNames.map(async name => {
-			const driver = await loadDriver(name, locate({DROVER_HOME: '/nowhere'}, 'linux'), () => '');
+			const driver = await loadDriver(name, {
+				paths: locate({DROVER_HOME: '/nowhere'}, 'linux'),
+				setting: () => '',
+				system: systemOf('linux'),
+			});
 			const features = featuresOf(driver);
 			driver?.close?.();
 			return {name, features};
@@ -108,7 +144,7 @@ export async function capabilityTable(): Promise<string> {
 		['---', ...all.map(() => '---')],
 		...rows.map(([title, cell]) => [title, ...all.map(({name, features}) => cell(name, features))]),
 	];
-	return `${lines.map(cells => `| ${cells.join(' | ')} |`).join('\n')}\n\n${legend}\n`;
+	return `${lines.map(cells => `| ${cells.join(' | ')} |`).join('\n')}\n\n${legend}\n\n${verificationList()}`;
 }
 
 /** A text with the table between its marks. @throws Error when they are not there */

@@ -88,14 +88,16 @@ install_packages() {
 
 # --- the program ----------------------------------------------------------------------------------------------------
 
+# SQLite without a flag.
+new_enough='const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 22 || (major === 22 && minor >= 13) ? 0 : 1)'
+
 find_node() {
-	for node in node_modules/node-linux-*/bin/node; do
+	for node in node_modules/node-*-*/bin/node; do
 		[ -x "$node" ] && return 0
 	done
 	node=$(command -v node) || fail 'Node.js is missing.'
 	# Not a platform for which a Node comes with the packages.
-	"$node" -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 22 ? 0 : 1)' ||
-		fail "Node.js 22 or newer is needed, and $node is $("$node" --version)."
+	"$node" -e "$new_enough" || fail "Node.js 22.13 or newer is needed, and $node is $("$node" --version)."
 }
 
 is_built() {
@@ -115,11 +117,21 @@ build_program() {
 
 # --- the hypervisor -------------------------------------------------------------------------------------------------
 
-# Debian packages of the programs that are missing.
+# Debian packages of the programs that are missing; on macOS what Homebrew calls it.
 missing_packages() {
 	missing=
+	if [ "$(uname -s)" = Darwin ]; then
+		PATH=$PATH:/opt/homebrew/bin:/usr/local/bin:/opt/local/bin
+		case $(uname -m) in arm64) emulator=qemu-system-aarch64 ;; *) emulator=qemu-system-x86_64 ;; esac
+		command -v "$emulator" >/dev/null 2>&1 && command -v qemu-img >/dev/null 2>&1 || missing=' qemu'
+		[ -n "$missing" ]
+		return
+	fi
 	PATH=$PATH:/usr/sbin:/sbin
-	command -v qemu-system-x86_64 >/dev/null 2>&1 || missing="$missing qemu-system-x86"
+	case $(uname -m) in
+		aarch64) command -v qemu-system-aarch64 >/dev/null 2>&1 || missing="$missing qemu-system-arm qemu-efi-aarch64" ;;
+		*) command -v qemu-system-x86_64 >/dev/null 2>&1 || missing="$missing qemu-system-x86" ;;
+	esac
 	command -v qemu-img >/dev/null 2>&1 || missing="$missing qemu-utils"
 	command -v ssh >/dev/null 2>&1 && command -v ssh-keygen >/dev/null 2>&1 || missing="$missing openssh-client"
 	command -v mke2fs >/dev/null 2>&1 && command -v debugfs >/dev/null 2>&1 || missing="$missing e2fsprogs"
@@ -133,16 +145,24 @@ missing_extras() {
 	if ! command -v virsh >/dev/null 2>&1 || ! { command -v libvirtd || command -v virtqemud; } >/dev/null 2>&1; then
 		missing="$missing libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients"
 	fi
+	# ARM machines, emulated.
+	command -v qemu-system-aarch64 >/dev/null 2>&1 || missing="$missing qemu-system-arm qemu-efi-aarch64"
 	# Containers for real. The daemon is started by the tests, with directories of its own; root only.
 	if [ "$(id -u)" = 0 ] && ! command -v lxd >/dev/null 2>&1; then
 		missing="$missing lxd dnsmasq-base nftables squashfs-tools"
 	fi
-	# Incus cannot be beside LXD: the tests put it into a root directory of its own.
+	# Incus cannot be beside LXD: the tests put it into a root directory of its own. A real cloud image is built from
+	# packages, too.
 	if [ "$(id -u)" = 0 ] && ! command -v mmdebstrap >/dev/null 2>&1; then missing="$missing mmdebstrap"; fi
 	[ -n "$missing" ] && command -v apt-get >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || sudo -n true </dev/null >/dev/null 2>&1; }
 }
 
 install_hypervisor() {
+	if [ "$(uname -s)" = Darwin ]; then
+		# Nothing is installed into a Mac: Homebrew is for its owner to run.
+		echo "drover: QEMU is missing: run  brew install$missing" >&2
+		return 1
+	fi
 	if ! command -v apt-get >/dev/null 2>&1; then
 		echo "drover: QEMU or a tool of it is missing: install what has qemu-system-x86_64, qemu-img, ssh and mke2fs." >&2
 		return 1

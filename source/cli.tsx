@@ -19,6 +19,10 @@ async function main(argv: readonly string[]): Promise<number> {
 		const {serveMount} = await import('./guest/mount/serve-mount.ts');
 		return serveMount();
 	}
+	if (argv[0] === 'serve-network') {
+		const {serveNetwork} = await import('./network/serve-network.ts');
+		return serveNetwork();
+	}
 	const isBare = argv.every(argument => /^-v+$|^--verbose$/.test(argument));
 	if (isBare && isScreen()) return dashboard(paths);
 	return command(paths, argv);
@@ -32,16 +36,25 @@ async function dashboard(paths: Paths): Promise<number> {
 	const [{runDashboard}, {connect}, {userName}] = await Promise.all([
 		import('./components/run-dashboard.tsx'),
 		import('./protocol/connect.ts'),
-		import('./commands/process-context.ts'),
+		import('./platform/user-name.ts'),
 	]);
-	return runDashboard({connect: () => connect(paths), user: userName()});
+	const remembered = () => import('./state/last-launch.ts');
+	return runDashboard({
+		connect: () => connect(paths),
+		user: userName(),
+		memory: {
+			read: async () => (await remembered()).readLastLaunch(paths),
+			write: async values => (await remembered()).writeLastLaunch(paths, values),
+		},
+	});
 }
 
 /** How this program is called from elsewhere: by its launcher where it has one beside it. */
 function ownCommand(): readonly string[] {
 	const program = realpathSync(process.argv[1]!);
 	const launcher = path.join(path.dirname(program), '..', 'bin', 'drover');
-	return existsSync(launcher) ? [launcher] : [process.execPath, program];
+	// What is beside it for Windows is for cmd, which takes arguments apart anew.
+	return existsSync(launcher) && process.platform !== 'win32' ? [launcher] : [process.execPath, program];
 }
 
 async function command(paths: Paths, argv: readonly string[]): Promise<number> {

@@ -1,5 +1,6 @@
 import {readFile} from 'node:fs/promises';
 import {builtinModules} from 'node:module';
+import {dirname, join} from 'node:path';
 import {patches} from './patches.mjs';
 
 const builtinNames = new Set(builtinModules);
@@ -86,3 +87,17 @@ export function patchPackages(applied) {
 		},
 	};
 }
+
+/**
+ * The script for Hyper-V is a file of its own beside the module that reads it. In a program that is whole in one file the
+ * module has the text itself.
+ */
+export const scriptsAsText = {
+	name: 'scripts-as-text',
+	setup(build) {
+		build.onLoad({filter: /[\\/]hyperv[\\/]script-text\.ts$/}, async ({path}) => {
+			const script = await readFile(join(dirname(path), 'hyperv.ps1'), 'utf8');
+			return {contents: `export const scriptText = ${JSON.stringify(script)};`, loader: 'js'};
+		});
+	},
+};

@@ -1,5 +1,6 @@
 import {open} from 'node:fs/promises';
 import path from 'node:path';
+import {causeWords} from '../model/cause-words.ts';
 import {causeText, DroverError} from '../model/errors.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandContext} from './command.ts';
@@ -12,19 +13,19 @@ const limit = 2 ** 20;
  * Reads a cloud-config from a file, an address or stdin (`-`) and checks that it is YAML with something in it.
  * @throws DroverError `usage.invalid` with the line of the fault
  */
-export async function readCloudInit(source: string, context: CommandContext): Promise<string> {
+export async function readCloudInit(source: string, context: Pick<CommandContext, 'cwd' | 'stdin'>): Promise<string> {
 	const text = await read(source, context);
 	await checkCloudInit(text);
 	return text;
 }
 
-async function read(source: string, context: CommandContext): Promise<string> {
+async function read(source: string, context: Pick<CommandContext, 'cwd' | 'stdin'>): Promise<string> {
 	if (source === '-') return context.stdin.read(limit);
 	try {
 		return await (/^https?:\/\//i.test(source) ? download(source) : readFile(path.resolve(context.cwd, source)));
 	} catch (error) {
 		if (error instanceof DroverError) throw error;
-		throw usageError(`Could not load cloud-init configuration: ${causeText(error)}`);
+		throw usageError(`Could not load cloud-init configuration: ${causeWords(error)}.`);
 	}
 }
 

@@ -1,4 +1,5 @@
 import {type CapabilityAnswer, capabilityNames, capabilityTitles} from '../drivers/capabilities.ts';
+import {type Verification, verificationSentence, verificationTitles} from '../drivers/verification.ts';
 import type {DriverInfo} from '../engine/engine.ts';
 import {driverTitles} from '../model/driver-name.ts';
 import {plainLine} from '../model/text.ts';
@@ -22,11 +23,16 @@ export function driverEntry(driver: DriverInfo) {
 		...(health.version === undefined ? {} : {version: plainLine(health.version)}),
 		...(health.accelerator === undefined ? {} : {accelerator: plainLine(health.accelerator)}),
 		reason: reasonOf(driver),
+		...(driver.verification === undefined ? {} : {verification: verificationEntry(driver.verification)}),
 		...(health.remedy === undefined || !driver.supported ? {} : {remedy: plainLine(health.remedy)}),
 		capabilities: Object.fromEntries(capabilityNames.map(name => [name, answer(driver.capabilities[name])])),
 		scope: driver.scope,
 		instances: driver.instances,
 	};
+}
+
+function verificationEntry({level, note}: Verification) {
+	return {level, note: plainLine(note)};
 }
 
 function answer(capability: CapabilityAnswer) {
@@ -43,7 +49,7 @@ function answer(capability: CapabilityAnswer) {
 /** What there is at a glance, then the sentences: all within 80 columns. */
 export function driversTable(drivers: readonly DriverInfo[]): string {
 	const yes = (answer: boolean) => (answer ? 'yes' : 'no');
-	const head = ['Driver', 'Here', 'Current', 'Installed', 'Usable', 'Instances'];
+	const head = ['Driver', 'Here', 'Current', 'Installed', 'Usable', 'Instances', 'Verified'];
 	const rows = drivers.map(driver => [
 		driver.name,
 		yes(driver.supported),
@@ -51,6 +57,7 @@ export function driversTable(drivers: readonly DriverInfo[]): string {
 		yes(driver.health.installed),
 		yes(driver.supported && driver.health.usable),
 		String(driver.instances),
+		driver.verification === undefined ? '--' : verificationTitles[driver.verification.level],
 	]);
 	const can = drivers.map(driver => [driver.name, ...capabilityNames.map(name => driver.capabilities[name].can)]);
 	return [
@@ -69,6 +76,9 @@ function sentences(driver: DriverInfo): string {
 		const answer = driver.capabilities[name];
 		if (answer.can === 'no') lines.push(labelled('', `no ${capabilityTitles[name]}: ${answer.reason}`, indent));
 		if (answer.can === 'unknown') lines.push(labelled('', `${capabilityTitles[name]}: ${answer.probe}`, indent));
+	}
+	if (driver.verification !== undefined) {
+		lines.push(labelled('', plainLine(verificationSentence(driver.verification)), indent));
 	}
 	return `${lines.join('\n')}\n`;
 }

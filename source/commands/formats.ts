@@ -1,4 +1,4 @@
-import {plainLine} from '../model/text.ts';
+import {plainLine, plainText} from '../model/text.ts';
 import type {CommandArguments} from './command.ts';
 import {usageError} from './parse.ts';
 
@@ -17,9 +17,14 @@ export function jsonText(data: unknown): string {
 	return `${JSON.stringify(data, undefined, 4)}\n`;
 }
 
-/** One line of CSV. A field is quoted only where it must be, as Multipass quotes none but the list of addresses. */
+/** One line of CSV. A field is quoted only where it must be. */
 export function csvLine(fields: readonly string[]): string {
 	return `${fields.map(csvField).join(',')}\n`;
+}
+
+/** The same with one field more, which is always quoted, as in Multipass; line breaks stay in it. */
+export function csvLineQuoting(fields: readonly string[], last: string): string {
+	return `${fields.map(csvField).join(',')},${quoted(plainText(last))}\n`;
 }
 
 function csvField(text: string): string {
@@ -27,8 +32,7 @@ function csvField(text: string): string {
 	return /[",]/.test(plain) ? quoted(plain) : plain;
 }
 
-/** A field that is always quoted. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
 	return `"${text.replaceAll('"', '""')}"`;
 }
 

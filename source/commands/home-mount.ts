@@ -1,8 +1,8 @@
-import {homedir} from 'node:os';
 import {defaultMountType} from '../engine/availability.ts';
 import type {Engine} from '../engine/engine.ts';
 import {DroverError} from '../model/errors.ts';
 import {plainLine} from '../model/text.ts';
+import {homeOf, thisSystem} from '../platform/system.ts';
 import type {CommandContext} from './command.ts';
 import {follow} from './follow.ts';
 import {mountSource} from './mount-spec.ts';
@@ -20,7 +20,7 @@ export async function mountHome(name: string, engine: Engine, context: CommandCo
 		return;
 	}
 	try {
-		const source = await mountSource(context.env['HOME'] || homedir(), context);
+		const source = await mountSource(homeOf(thisSystem().platform, context.env), context);
 		await follow(context, engine, () =>
 			engine.mount({
 				name,

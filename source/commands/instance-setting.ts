@@ -22,7 +22,9 @@ export function parseInstanceKey(key: string): InstanceKey | undefined {
 export async function instanceSetting({name, property}: InstanceKey, engine: Engine): Promise<string> {
 	const found = (await engine.list()).find(instance => instance.name === name);
 	if (found === undefined) {
-		throw new DroverError('instance.missing', `instance ${JSON.stringify(name.slice(0, 80))} does not exist`);
+		throw new DroverError('instance.missing', `instance ${JSON.stringify(name.slice(0, 80))} does not exist`, {
+			next: 'drover list shows the instances there are.',
+		});
 	}
 	return property === 'bridged' ? String(await isBridged(name, engine)) : propertyValue(found, property);
 }

@@ -16,7 +16,8 @@ export async function followLaunch(
 	const isUnnamed = request.image === undefined && request.profile === undefined;
 	const begin = async () => {
 		if (!isUnnamed) return engine.launch(request);
-		const {value: image} = await engine.get({key: 'local.default-image'});
+		const {value: image, isDefault} = await engine.get({key: 'local.default-image'});
+		if (isDefault) return engine.launch(request);
 		const operation = await engine.launch({...request, image});
 		// Said only now: a launch that is refused has used no image.
 		context.stdout.write(`No image was named: launching ${plainLine(image)}.\n`);

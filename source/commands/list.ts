@@ -1,7 +1,7 @@
 import type {InstanceView} from '../model/instance.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
-import {columnWidth, csvLine, dataText, formatOf, formats, quoted, tableText} from './formats.ts';
+import {columnWidth, csvLineQuoting, dataText, formatOf, formats, tableText} from './formats.ts';
 import {imageTitle} from './image-title.ts';
 import {atMost, usageError} from './parse.ts';
 
@@ -40,7 +40,7 @@ export function listTable(instances: readonly InstanceView[]): string {
 	const rows = [['Name', 'State', 'IPv4', 'Image']];
 	for (const instance of instances) {
 		const [first = '--', ...more] = instance.ipv4.map(plainLine);
-		rows.push([instance.name, instance.state, first, imageTitle(instance.image) || 'Not Available']);
+		rows.push([instance.name, instance.state, first, release(instance)]);
 		rows.push(...more.map(address => ['', '', address, '']));
 	}
 	const names = instances.map(instance => instance.name);
@@ -48,13 +48,16 @@ export function listTable(instances: readonly InstanceView[]): string {
 	return tableText(rows, [columnWidth(names, 24), 18, columnWidth(addresses, 17)]);
 }
 
+const release = ({image}: InstanceView) => imageTitle(image) || 'Not Available';
+
+/** With Multipass's columns; drover knows no IPv6 addresses. */
 function listCsv(instances: readonly InstanceView[]): string {
 	const lines = instances.map(instance => {
 		const addresses = instance.ipv4.map(plainLine);
-		const fields = [instance.name, instance.state, addresses[0] ?? '', imageTitle(instance.image)];
-		return `${csvLine(fields).trimEnd()},${quoted(addresses.join(','))}\n`;
+		const fields = [instance.name, instance.state, addresses[0] ?? '', '', release(instance)];
+		return csvLineQuoting(fields, addresses.join(','));
 	});
-	return `Name,State,IPv4,Release,AllIPv4\n${lines.join('')}`;
+	return `Name,State,IPv4,IPv6,Release,AllIPv4\n${lines.join('')}`;
 }
 
 function entry(instance: InstanceView) {
@@ -62,7 +65,7 @@ function entry(instance: InstanceView) {
 		name: instance.name,
 		state: instance.state,
 		ipv4: instance.ipv4.map(plainLine),
-		release: imageTitle(instance.image),
+		release: release(instance),
 		// Multipass has no words for these; absent where there is nothing to say.
 		...(instance.kind === undefined ? {} : {type: instance.kind}),
 		...(instance.member === undefined ? {} : {member: plainLine(instance.member)}),

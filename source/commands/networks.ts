@@ -1,7 +1,7 @@
 import type {HostNetwork} from '../model/network.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
-import {columnWidth, csvLine, dataText, formatOf, formats, quoted, tableText} from './formats.ts';
+import {columnWidth, csvLineQuoting, dataText, formatOf, formats, tableText} from './formats.ts';
 import {atMost} from './parse.ts';
 
 export async function run(args: CommandArguments, context: CommandContext): Promise<number> {
@@ -47,8 +47,6 @@ function networksTable(networks: readonly HostNetwork[]): string {
 }
 
 function networksCsv(networks: readonly HostNetwork[]): string {
-	const lines = networks.map(
-		({name, type, description}) => `${csvLine([name, type]).trimEnd()},${quoted(description)}\n`,
-	);
+	const lines = networks.map(({name, type, description}) => csvLineQuoting([name, type], description));
 	return `Name,Type,Description\n${lines.join('')}`;
 }

@@ -1,7 +1,11 @@
-import {constants, userInfo} from 'node:os';
+import {constants} from 'node:os';
 import process from 'node:process';
 import {isatty} from 'node:tty';
 import type {Connection, Engine} from '../engine/engine.ts';
+import {spawnable} from '../platform/programs.ts';
+import {hangUp} from '../platform/signals.ts';
+import {thisSystem} from '../platform/system.ts';
+import {userName} from '../platform/user-name.ts';
 import type {AliasStore} from '../state/alias-store.ts';
 import type {CommandContext, Input, KeyLine, Output} from './command.ts';
 import {usageError} from './parse.ts';
@@ -98,27 +102,17 @@ function input(): Input {
 	};
 }
 
-/** Who asks, for the records. */
-export function userName(): string {
-	// `userInfo` reads the user data base, which the common case need not wait for.
-	const name = process.env['USER'] || process.env['LOGNAME'] || process.env['USERNAME'];
-	if (name) return name.slice(0, 100);
-	try {
-		return userInfo().username;
-	} catch {
-		return String(process.getuid?.() ?? 'unknown');
-	}
-}
-
 const passedOn = ['SIGTERM', 'SIGHUP'] as const;
 
 async function runProgram(program: string, argv: readonly string[]): Promise<number> {
 	const {spawn} = await import('node:child_process');
-	// The terminal sends Ctrl-C and Ctrl-\ to both of us; the one it is meant for decides.
+	const file = await spawnable(program);
+	// The terminal sends Ctrl-C and Ctrl-\ to both of us; the one it is meant for decides. From before it runs.
 	const ignore = () => {};
-	const child = spawn(program, argv, {stdio: 'inherit'});
-	const pass = (signal: NodeJS.Signals) => void child.kill(signal);
 	process.on('SIGINT', ignore).on('SIGQUIT', ignore);
+	const child = spawn(file, argv, {stdio: 'inherit'});
+	const pass = (signal: NodeJS.Signals) =>
+		void child.kill(signal === 'SIGHUP' ? hangUp(thisSystem().platform) : signal);
 	for (const signal of passedOn) process.on(signal, pass);
 	try {
 		return await new Promise<number>((resolve, reject) => {

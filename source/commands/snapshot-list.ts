@@ -2,7 +2,7 @@ import type {Engine} from '../engine/engine.ts';
 import type {InstanceSnapshots} from '../model/snapshot.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandContext} from './command.ts';
-import {columnWidth, csvLine, dataText, type Format, tableText} from './formats.ts';
+import {columnWidth, csvLineQuoting, dataText, type Format, tableText} from './formats.ts';
 
 /** `list --snapshots`: all snapshots there are, oldest first. */
 export async function listSnapshots(format: Format, context: CommandContext): Promise<number> {
@@ -66,7 +66,7 @@ function yamlInfo(all: readonly InstanceSnapshots[]) {
 
 function csv(all: readonly InstanceSnapshots[]): string {
 	const lines = all.flatMap(({name, snapshots}) =>
-		snapshots.map(each => csvLine([name, each.name, each.parent ?? '', each.comment])),
+		snapshots.map(each => csvLineQuoting([name, each.name, each.parent ?? ''], each.comment)),
 	);
 	return `Instance,Snapshot,Parent,Comment\n${lines.join('')}`;
 }

@@ -1,7 +1,7 @@
 import {humanSize} from '../model/sizes.ts';
 import type {InstanceSnapshots, SnapshotView} from '../model/snapshot.ts';
 import {plainLine, plainText} from '../model/text.ts';
-import {csvLine} from './formats.ts';
+import {csvLineQuoting} from './formats.ts';
 import {mountEntries, mountField, mountLines} from './mount-output.ts';
 
 type Entries = Readonly<Record<string, unknown>>;
@@ -58,18 +58,20 @@ function yamlEntry({hardware, mounts, createdAt, parent, children, comment}: Sna
 export function snapshotCsv(all: readonly InstanceSnapshots[]): string {
 	const lines = all.flatMap(instance =>
 		instance.snapshots.map(({name, hardware, mounts, createdAt, parent, children, comment}) =>
-			csvLine([
-				name,
-				instance.name,
-				String(hardware.cpus),
-				humanSize(hardware.disk),
-				humanSize(hardware.memory),
-				mountField(mounts),
-				createdAt,
-				parent ?? '',
-				children.join(';'),
+			csvLineQuoting(
+				[
+					name,
+					instance.name,
+					String(hardware.cpus),
+					humanSize(hardware.disk),
+					humanSize(hardware.memory),
+					mountField(mounts),
+					createdAt,
+					parent ?? '',
+					children.join(';'),
+				],
 				comment,
-			]),
+			),
 		),
 	);
 	return `Snapshot,Instance,CPU(s),Disk space,Memory size,Mounts,Created,Parent,Children,Comment\n${lines.join('')}`;

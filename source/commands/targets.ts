@@ -76,8 +76,8 @@ async function allFor(spec: ActSpec, engine: Engine): Promise<{names: readonly s
 	const isWanted = (state: string) => (spec.action === 'recover') === (state === 'Deleted');
 	const names: string[] = [];
 	const refused: string[] = [];
-	for (const {name, state} of (await engine.list()).filter(instance => isWanted(instance.state))) {
-		const decision = decide(spec.action, state, spec.options);
+	for (const {name, state, isPaused} of (await engine.list()).filter(instance => isWanted(instance.state))) {
+		const decision = decide(spec.action, state, spec.options, {isPaused});
 		if (decision.kind === 'do' || decision.kind === 'join') names.push(name);
 		if (decision.kind === 'refuse') {
 			refused.push(plainLine(`${name}: ${decision.reason}. ${decision.next ?? ''}`));

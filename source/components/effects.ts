@@ -1,8 +1,10 @@
-import {errorData} from '../model/errors.ts';
+import {type ErrorData, errorData} from '../model/errors.ts';
 import type {Mount} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
 import type {EngineLink} from './engine-link.ts';
 import {atHome} from './home-path.ts';
+import {cloudInitAt, LaunchAsks, type LaunchMemory} from './launch-asks.ts';
+import {PageAsks} from './page-asks.ts';
 import {Sampler} from './sampler.ts';
 import {namesShort} from './store/instance-actions.ts';
 import type {Effect, Message, Model} from './store/model.ts';
@@ -14,6 +16,7 @@ type Options = {
 	readonly model: () => Model;
 	readonly now: () => number;
 	readonly user: string;
+	readonly memory?: LaunchMemory | undefined;
 	readonly terminal: {
 		readonly copy: (text: string) => void;
 		readonly redraw: () => void;
@@ -26,22 +29,33 @@ type Options = {
 };
 
 const toastMs = 6000;
-const consoleMs = 2000;
-const consoleLines = 500;
 
 /** Does what the model asks for. Every failure comes back as a message; nothing is thrown. */
 export class Effects {
 	readonly #options: Options;
 	readonly #timers = new Set<NodeJS.Timeout>();
 	readonly #sampler: Sampler;
+	readonly #launch: LaunchAsks;
+	readonly #pages: PageAsks;
 
 	constructor(options: Options) {
 		this.#options = options;
 		this.#sampler = new Sampler(options);
+		this.#launch = new LaunchAsks(options);
+		this.#pages = new PageAsks({
+			...options,
+			answer: (load, onError) => {
+				this.#answer(load, onError);
+			},
+			later: (ms, act) => {
+				this.#later(ms, act);
+			},
+		});
 	}
 
 	close(): void {
 		this.#sampler.close();
+		this.#launch.close();
 		for (const timer of this.#timers) clearTimeout(timer);
 		this.#timers.clear();
 	}
@@ -60,6 +74,8 @@ export class Effects {
 			case 'launch':
 			case 'mount':
 			case 'resize':
+			case 'snapshot':
+			case 'clone':
 				this.#send(effect);
 				break;
 			case 'unmount':
@@ -72,14 +88,25 @@ export class Effects {
 					dispatch({type: 'begun', operation: await link.engine.addNetwork({...effect.request, by: user}), at: now()});
 				});
 				break;
-			case 'snapshot':
-			case 'clone': {
-				const {type, name} = effect;
-				this.#ask(`${type} ${name}`, async () => {
-					dispatch({type: 'begun', operation: await link.engine[type]({name, by: user}), at: now()});
+			case 'restore': {
+				const {name, snapshot} = effect.request;
+				this.#ask(`restore ${name}.${snapshot}`, async () => {
+					dispatch({type: 'begun', operation: await link.engine.restore({...effect.request, by: user}), at: now()});
 				});
 				break;
 			}
+			case 'delete-snapshot':
+				this.#ask(`snapshots of ${effect.request.name}`, async () => {
+					const operation = await link.engine.deleteSnapshots({...effect.request, by: user});
+					dispatch({type: 'begun', operation, at: now()});
+				});
+				break;
+			case 'change-snapshot':
+				this.#pages.changeSnapshot(effect);
+				break;
+			case 'import':
+				this.#ask('import', () => this.#pages.importAll());
+				break;
 			case 'cancel':
 				this.#ask('cancel', async () => {
 					await link.engine.cancel({id: effect.id, by: user});
@@ -144,13 +171,16 @@ export class Effects {
 		const {link, dispatch} = this.#options;
 		switch (effect.type) {
 			case 'load-detail':
-				this.#loadDetail(effect);
+				this.#pages.detail(effect);
 				break;
 			case 'load-plan':
 				this.#answer(
 					async () => ({type: 'switch-plan', to: effect.to, plan: await link.engine.switchPlan({to: effect.to})}),
 					error => ({type: 'switch-plan', to: effect.to, error}),
 				);
+				break;
+			case 'load-import':
+				this.#pages.importPlan();
 				break;
 			case 'load-log':
 				this.#ask('log', async () => {
@@ -162,6 +192,15 @@ export class Effects {
 					async () => ({type: 'form-data', part: {images: (await link.engine.find({query: ''})).images}}),
 					error => ({type: 'form-data', part: {imagesError: error}}),
 				);
+				break;
+			case 'load-launch-choices':
+				this.#launch.loadChoices();
+				break;
+			case 'search-images':
+				this.#launch.search(effect);
+				break;
+			case 'check-cloud-init':
+				this.#launch.check(effect);
 				break;
 			case 'load-host-networks':
 				this.#answer(
@@ -176,8 +215,11 @@ export class Effects {
 					() => ({type: 'form-data', part: {}}),
 				);
 				break;
+			case 'load-snapshots':
+				this.#pages.snapshots(effect);
+				break;
 			case 'load-networks':
-				this.#loadNetworks(effect);
+				this.#pages.networks(effect);
 				break;
 			case 'load-drivers':
 				this.#answer(
@@ -195,17 +237,26 @@ export class Effects {
 	}
 
 	/** What a form asks for: a refusal comes back to the form. */
-	#send(effect: Extract<Effect, {type: 'launch' | 'mount' | 'resize'}>): void {
+	#send(effect: Extract<Effect, {type: 'launch' | 'mount' | 'resize' | 'snapshot' | 'clone'}>): void {
 		const {link, now, user} = this.#options;
-		const begin = () => {
+		const begin = async () => {
 			const {engine} = link;
 			switch (effect.type) {
-				case 'launch':
-					return engine.launch({...effect.request, ...launchMounts(effect.request.mounts), by: user});
+				case 'launch': {
+					const {request, cloudInit, keep} = effect;
+					const text = cloudInit === undefined ? {} : {cloudInit: await cloudInitAt(cloudInit)};
+					const begun = await engine.launch({...request, ...text, ...launchMounts(request.mounts), by: user});
+					this.#launch.keep(keep);
+					return begun;
+				}
 				case 'mount':
 					return engine.mount({...effect.request, mount: atHome(effect.request.mount), by: user});
 				case 'resize':
 					return engine.resize({...effect.request, by: user});
+				case 'snapshot':
+					return engine.snapshot({...effect.request, by: user});
+				case 'clone':
+					return engine.clone({...effect.request, by: user});
 			}
 		};
 		const purpose = effect.type === 'resize' ? 'edit' : effect.type;
@@ -215,54 +266,7 @@ export class Effects {
 		);
 	}
 
-	/** Two questions that do not wait for each other. */
-	#loadNetworks({id, name}: Extract<Effect, {type: 'load-networks'}>): void {
-		const {link} = this.#options;
-		this.#answer(
-			async () => ({type: 'networks', id, part: {host: await link.engine.networks()}}),
-			error => ({type: 'networks', id, part: {hostError: error}}),
-		);
-		this.#answer(
-			async () => {
-				const [detail] = await link.engine.info({names: [name], runtime: false});
-				return {type: 'networks', id, part: detail ? {detail} : {}};
-			},
-			error => ({type: 'networks', id, part: {detailError: error}}),
-		);
-	}
-
-	#loadDetail({id, name, tab}: Extract<Effect, {type: 'load-detail'}>): void {
-		const {link, dispatch} = this.#options;
-		const part = (load: () => Promise<Extract<Message, {type: 'detail'}>['part']>) => {
-			this.#answer(
-				async () => ({type: 'detail', id, part: await load()}),
-				error => ({type: 'detail', id, part: {error}}),
-			);
-		};
-		if (tab === 1) {
-			part(async () => ({events: await link.engine.instanceEvents({name})}));
-			return;
-		}
-		if (tab === 2) {
-			part(async () => ({console: await link.engine.consoleLog({name, lines: consoleLines})}));
-			// The console is followed while it is looked at; only lines that are new cost bytes.
-			this.#later(consoleMs, () => {
-				const layer = this.#options.model().layers.at(-1);
-				if (layer?.kind === 'detail' && layer.id === id && layer.tab === 2)
-					this.#loadDetail({type: 'load-detail', id, name, tab});
-			});
-			return;
-		}
-		part(async () => {
-			// What the host knows comes at once; the guest may take seconds to answer.
-			const [known] = await link.engine.info({names: [name], runtime: false});
-			if (known) dispatch({type: 'detail', id, part: {detail: known}});
-			const [full] = await link.engine.info({names: [name], runtime: true});
-			return full ? {detail: full} : {};
-		});
-	}
-
-	#answer(load: () => Promise<Message>, onError: (error: ReturnType<typeof errorData>) => Message): void {
+	#answer(load: () => Promise<Message>, onError: (error: ErrorData) => Message): void {
 		const {dispatch} = this.#options;
 		// Deferred: an effect must not change the model before the change that caused it is seen.
 		Promise.resolve()

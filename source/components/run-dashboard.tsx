@@ -3,9 +3,12 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {render} from 'ink';
 import type {Connection} from '../engine/engine.ts';
 import {errorData} from '../model/errors.ts';
+import {canBeStopped} from '../platform/signals.ts';
+import {thisSystem} from '../platform/system.ts';
 import {Dashboard} from './dashboard.tsx';
 import {Effects} from './effects.ts';
 import {EngineLink} from './engine-link.ts';
+import type {LaunchMemory} from './launch-asks.ts';
 import {openShell} from './shell.ts';
 import type {Effect, Message, Model} from './store/model.ts';
 import {Store} from './store/store.ts';
@@ -21,6 +24,8 @@ export type DashboardOptions = {
 	readonly connect: () => Promise<Connection>;
 	/** Who asks, for the records. */
 	readonly user: string;
+	/** What was filled into the launch form last. */
+	readonly memory?: LaunchMemory;
 	readonly stdin?: TerminalInput;
 	readonly stdout?: TerminalStream;
 	readonly env?: NodeJS.ProcessEnv;
@@ -42,7 +47,7 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 	const {env = process.env, now = Date.now, user, connect} = options;
 	const stdin = options.stdin ?? process.stdin;
 	const stdout = options.stdout ?? (process.stdout as TerminalStream);
-	const traits = terminalTraits(env);
+	const traits = terminalTraits(env, thisSystem().platform);
 	const ended = Promise.withResolvers<Ending>();
 	const gone = () => {
 		ended.resolve({code: 129});
@@ -72,6 +77,7 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 		model: store.get,
 		now,
 		user,
+		memory: options.memory,
 		terminal: {
 			copy: text => {
 				screen.send(clipboardBytes(text, traits.isScreen));
@@ -167,6 +173,10 @@ function stopper(handOver: HandOver, dispatch: (message: Message) => void) {
 		process.off('SIGCONT', onContinue);
 	};
 	async function now(): Promise<void> {
+		if (!canBeStopped(thisSystem().platform)) {
+			dispatch({type: 'toast', text: 'Windows has no stopping of programs: q quits.', level: 'info'});
+			return;
+		}
 		if (!(await handOver.idle())) return;
 		const wasStopped = await handOver.stop(() => {
 			// Without our listener the signal does what it does to every program.

@@ -4,7 +4,7 @@ import type {Forward} from '../model/forward.ts';
 import type {DirectAccess} from '../model/guest-access.ts';
 import type {GuestFacts, InstanceRecord, Observation, RecordChange, SuspendStamp} from '../model/instance.ts';
 import type {Metrics} from '../model/metrics.ts';
-import type {Mount} from '../model/mount.ts';
+import type {GuestMount, Mount, MountGuest} from '../model/mount.ts';
 import type {HostNetwork, Nic} from '../model/network.ts';
 
 /** The value of a setting that is in force; asked each time, as a person may change it. */
@@ -45,22 +45,37 @@ export type InstancePlace = {
 	readonly sockets: string;
 };
 
-/** How a native mount that is plugged in is mounted inside the guest: what its `mount` is told. */
-export type GuestMount = {
-	readonly fileSystem: 'virtiofs' | '9p';
-	/** What it is known by in the guest. */
-	readonly tag: string;
-	readonly options: string;
+/** A native mount that is plugged in. */
+export type Plugged = GuestMount & {
+	/** Whether it was not there before. */
+	readonly isNew: boolean;
+};
+
+/** What is wrong with a native mount that is plugged in. */
+export type PlugProblem = {
+	/**
+	 * `away`: the directory is gone or does not answer; it may come back. `replaced`: there is another one in its place.
+	 * `ended`: what serves it is gone, and programs of the guest that wait for it wait for ever: it must be unplugged
+	 * before the guest is asked to unmount it.
+	 */
+	readonly kind: 'away' | 'replaced' | 'ended';
+	/** Without a full stop. */
+	readonly reason: string;
 };
 
 /** What is needed to make an instance's files. */
 export type CreateInput = {
-	/** A verified image in the cache, read-only, never written to. */
+	/** A verified image in the cache, read-only, never written to; see `isOwn`. */
 	readonly imagePath: string;
 	/** `rootfs`: a tar archive with `metadata.yaml`, `templates/` and `rootfs/`, as LXD and Incus have it. */
 	readonly imageFormat: 'qcow2' | 'raw' | 'rootfs';
 	/** `sha256:…` of its content: what a hypervisor that keeps images itself finds it again by. */
 	readonly imageHash: string;
+	/**
+	 * The image is the disk of this one instance, brought from elsewhere: it is beside the record, may be moved or changed,
+	 * and is gone afterwards. Nothing of the new instance may depend on it, and no other is made from it.
+	 */
+	readonly isOwn?: true;
 	/** The seed's files: `meta-data`, `user-data`, `network-config`, `vendor-data`. */
 	readonly seed: Readonly<Record<string, string>>;
 };
@@ -119,6 +134,17 @@ export type DriverSnapshots = {
 
 /** What a clone is made from: an instance that is off. */
 export type CloneSource = {readonly record: InstanceRecord; readonly place: InstancePlace};
+
+/** Where the disk of an instance is, for whoever copies it. */
+export type DiskFile = {readonly file: string; readonly format: 'qcow2' | 'raw' | 'vdi' | 'vhdx'};
+
+/** The private network of a scope, as far as it is the driver's: machines have a card, and a socket for its frames. */
+export type DriverPrivateNetwork = {
+	/** Why instances cannot be on it here, in words without a full stop. Looks only. */
+	problem(): Promise<string | undefined>;
+	/** Where a machine that runs listens for the one who carries its frames, as QEMU's `-netdev stream` has them. */
+	socket(place: InstancePlace): string;
+};
 
 /** What the engine gives an adopted instance. */
 export type AdoptSeed = {
@@ -205,19 +231,33 @@ export type Driver = {
 	unmount?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
 
 	/**
-	 * Plugs a native mount into an instance that runs, for the guest to mount; what is plugged in already stays. For
-	 * drivers whose native mounts come and go with the guest's running: they must be out before its memory is saved.
+	 * Plugs a native mount into an instance that runs, for the guest to mount; what is plugged in already stays, unless
+	 * something is wrong with it. For drivers whose native mounts come and go with the guest's running: `suspend` unplugs
+	 * them. They outlive whoever has plugged them in, and end with the machine.
+	 * @throws DroverError `driver.incapable`, `instance.busy` when the guest has an old one in use, `instance.state`
 	 */
-	plug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<GuestMount>;
-	/** Takes it out when the guest has unmounted it; one that is not there is no error. */
+	plug?(
+		record: InstanceRecord,
+		place: InstancePlace,
+		mount: Mount,
+		work: WorkContext,
+		guest: MountGuest,
+	): Promise<Plugged>;
+	/** Takes it out when the guest has unmounted it; one that is not there is no error. @throws DroverError `instance.busy` */
 	unplug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
-	/** Why what is plugged in does not work any more: a sentence without a full stop. Looks only. */
-	plugProblem?(record: InstanceRecord, place: InstancePlace, mount: Mount): Promise<string | undefined>;
-	/** Whether an instance could have this native mount. @throws DroverError `driver.incapable`, `instance.state` */
-	checkPlug?(record: InstanceRecord, mount: Mount, power: Observation['power'] | undefined): Promise<void>;
+	/** What is wrong with what is plugged in; `undefined`: nothing, or nobody can tell now. Looks only. */
+	plugProblem?(record: InstanceRecord, place: InstancePlace, mount: Mount): Promise<PlugProblem | undefined>;
+	/**
+	 * Whether this host can mount so, as far as that can be told without the guest.
+	 * @param instance absent for one that is to be launched
+	 * @throws DroverError `driver.incapable`, `instance.state`
+	 */
+	checkPlug?(mount: Mount, instance?: {readonly record: InstanceRecord; readonly place: InstancePlace}): Promise<void>;
 
 	/** Networks of the host that instances can be given a further interface on. */
 	networks?(): Promise<readonly HostNetwork[]>;
+	/** Why no instance could be put on one of them now, in words without a full stop. Looks only. */
+	networkProblem?(): Promise<string | undefined>;
 	/** Gives an instance a further interface; `create` does it for those its record has already. */
 	addNic?(record: InstanceRecord, place: InstancePlace, nic: Nic, work: WorkContext): Promise<void>;
 
@@ -230,6 +270,8 @@ export type Driver = {
 	readonly resizesLive?: ReadonlySet<LiveChange>;
 
 	readonly snapshots?: DriverSnapshots;
+
+	readonly privateNetwork?: DriverPrivateNetwork;
 
 	/**
 	 * Makes what `create` makes, with the disk of another instance: a copy that depends on nothing of the other's, without
@@ -245,6 +287,30 @@ export type Driver = {
 	): Promise<void>;
 
 	/**
+	 * As `clone`, and copies nothing: what the other's disk has becomes a layer that nobody writes to any more, and both
+	 * disks lie over it. The other's is whole at every moment.
+	 * @param layer the file that is to be the layer: chosen for this clone, the same at every attempt; another that has the
+	 * same may be used instead
+	 * @throws DroverError `instance.state` when it cannot be shared, as it is
+	 */
+	linkedClone?(
+		source: CloneSource,
+		record: InstanceRecord,
+		place: InstancePlace,
+		layer: string,
+		seed: CreateInput['seed'],
+		work: WorkContext,
+	): Promise<void>;
+	/** Every clone shares by itself what neither has changed, where the hypervisor's storage can: nothing need be asked for. */
+	readonly sharesByItself?: boolean;
+
+	/**
+	 * The disk of an instance that is off, as one file that has all of it: it is copied to another driver from there. Looks
+	 * only. A text: why there is none, as the end of a sentence. Absent: this driver gives none.
+	 */
+	diskFile?(record: InstanceRecord, place: InstancePlace): Promise<DiskFile | string>;
+
+	/**
 	 * Makes the ports of the host that lead into an instance those of its record, now if it runs; `start` does it too.
 	 * @returns those that could not be made
 	 */
@@ -253,7 +319,14 @@ export type Driver = {
 	forwardProblem?(record: InstanceRecord, place: InstancePlace, forward: Forward): Promise<string | undefined>;
 
 	/** One sample of what it uses, without asking the guest. At most 1 s. `undefined`: not running. */
-	metrics?(record: InstanceRecord, place: InstancePlace): Promise<Metrics | undefined>;
+	metrics?(
+		record: InstanceRecord,
+		place: InstancePlace,
+		options?: {
+			/** It is looked at alone: what only the guest can tell may be asked of it, too. */
+			readonly closely?: boolean;
+		},
+	): Promise<Metrics | undefined>;
 
 	/** How to reach the guest without SSH; `undefined`: it cannot be (not running, no agent). */
 	direct?(record: InstanceRecord, place: InstancePlace): Promise<DirectAccess | undefined>;

@@ -1,6 +1,8 @@
 import {type DriverName, driverTitles, type Platform, platformTitles} from '../model/driver-name.ts';
 import {listOf} from '../model/text.ts';
 
+export {platformOf} from '../platform/system.ts';
+
 /** Which drivers may run where, in the order they are offered. */
 const table: Readonly<Record<Platform, readonly DriverName[]>> = {
 	linux: ['qemu', 'lxd', 'libvirt'],
@@ -23,9 +25,4 @@ export function platformProblem(driver: DriverName, platform: Platform): string 
 	if (table[platform].includes(driver)) return undefined;
 	const where = (Object.keys(table) as Platform[]).filter(other => table[other].includes(driver));
 	return `${driverTitles[driver]} is not supported on ${platformTitles[platform]}, only on ${listOf(where.map(other => platformTitles[other]))}`;
-}
-
-/** Node's platform as one of ours; other Unixes are treated as Linux, where the drivers will say what they miss. */
-export function platformOf(nodePlatform: NodeJS.Platform): Platform {
-	return nodePlatform === 'darwin' || nodePlatform === 'win32' ? nodePlatform : 'linux';
 }

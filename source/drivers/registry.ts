@@ -1,27 +1,38 @@
-import {access, constants} from 'node:fs/promises';
-import path from 'node:path';
-import process from 'node:process';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
+import {findProgram} from '../platform/programs.ts';
+import type {System} from '../platform/system.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Driver, DriverHealth, SettingReader} from './driver.ts';
 
+/** What a driver is made with. */
+export type LoadOptions = {
+	readonly paths: Paths;
+	readonly setting: SettingReader;
+	/** The machine drover runs on. */
+	readonly system: System;
+};
+
 /** The drivers that this version has; the others are known by name and say so. */
-const built: Partial<Record<DriverName, (paths: Paths, setting: SettingReader) => Promise<Driver>>> = {
-	async qemu(paths) {
+const built: Partial<Record<DriverName, (options: LoadOptions) => Promise<Driver>>> = {
+	async qemu({paths, system}) {
 		const {createQemuDriver} = await import('./qemu/driver.ts');
-		return createQemuDriver({paths});
+		return createQemuDriver({paths, system});
 	},
-	async libvirt(paths) {
+	async libvirt({paths, system}) {
 		const {createLibvirtDriver} = await import('./libvirt/driver.ts');
-		return createLibvirtDriver({paths});
+		return createLibvirtDriver({paths, system});
 	},
-	async lxd(paths, setting) {
+	async lxd({paths, setting}) {
 		const {createLxdDriver} = await import('./lxd/driver.ts');
 		return createLxdDriver({paths, setting});
 	},
-	async virtualbox(paths) {
+	async virtualbox({paths, system}) {
 		const {createVirtualBoxDriver} = await import('./virtualbox/driver.ts');
-		return createVirtualBoxDriver({paths});
+		return createVirtualBoxDriver({paths, host: system});
+	},
+	async hyperv({paths, system}) {
+		const {createHypervDriver} = await import('./hyperv/driver.ts');
+		return createHypervDriver({paths, system});
 	},
 };
 
@@ -39,13 +50,17 @@ export function isBuilt(driver: DriverName): boolean {
 }
 
 /** @returns `undefined` for a driver that this version does not have */
-export async function loadDriver(name: DriverName, paths: Paths, setting: SettingReader): Promise<Driver | undefined> {
-	return built[name]?.(paths, setting);
+export async function loadDriver(name: DriverName, options: LoadOptions): Promise<Driver | undefined> {
+	return built[name]?.(options);
 }
 
 /** What can be said of a driver that this version does not have: whether its hypervisor is there. */
-export async function unbuiltHealth(name: DriverName, environment = process.env): Promise<DriverHealth> {
-	const installed = await isOnPath(programs[name], environment);
+export async function unbuiltHealth(
+	name: DriverName,
+	{environment, platform}: Pick<System, 'environment' | 'platform'>,
+): Promise<DriverHealth> {
+	const found = await Promise.all(programs[name].map(each => findProgram(each, environment, platform)));
+	const installed = found.some(file => file !== undefined);
 	return {
 		installed,
 		usable: false,
@@ -53,19 +68,4 @@ export async function unbuiltHealth(name: DriverName, environment = process.env)
 		remedy: 'Use the qemu driver in this version.',
 		checkedAt: Date.now(),
 	};
-}
-
-async function isOnPath(names: readonly string[], environment: NodeJS.ProcessEnv): Promise<boolean> {
-	const directories = (environment['PATH'] ?? '').split(path.delimiter).filter(Boolean);
-	const found = await Promise.all(
-		directories.flatMap(directory =>
-			names.map(name =>
-				access(path.join(directory, name), constants.X_OK).then(
-					() => true,
-					() => false,
-				),
-			),
-		),
-	);
-	return found.includes(true);
 }

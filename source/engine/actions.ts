@@ -14,7 +14,8 @@ import type {Entry} from './instances.ts';
 import {checkRequest, launch, prepareLaunch} from './launch.ts';
 import {LaunchClock} from './launch-clock.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
-import {demandMounts, plannedMounts} from './mounting.ts';
+import {wayOf} from './mount-plan.ts';
+import {demandMounts, plannedMounts, usualMountType} from './mounting.ts';
 import {demandMember, demandNetworks, networkSpecs} from './networking.ts';
 import type {ItemPlan, ItemWork} from './operations.ts';
 import {resize} from './resizing.ts';
@@ -53,15 +54,17 @@ export class Actions {
 	async launch(asked: LaunchRequest): Promise<OperationView> {
 		const {shop, driver, host} = this.#parts;
 		const {paths, setting} = shop;
-		const request = await wishesOf({paths, setting, driver: driver.name, platform: host.platform}, asked);
+		const request = await wishesOf({paths, setting, mountType: usualMountType(driver, host.platform)}, asked);
 		checkRequest(request);
-		const networks = networkSpecs(request, setting('local.bridged-network'));
-		if (networks.length > 0) {
+		if (request.bridged || (request.networks ?? []).length > 0) {
+			// Before a network is asked for that this driver would have no use for.
 			demandCapability(driver, host.platform, 'extraNetworks');
 			demandFeature(driver, 'networks');
 		}
+		const networks = networkSpecs(request, setting('local.bridged-network'));
 		demandMounts(driver, host.platform, setting, request.mounts ?? []);
 		await demandUsable(driver);
+		for (const mount of request.mounts ?? []) if (wayOf(mount, driver) === 'plug') await driver.checkPlug?.(mount);
 		await demandNetworks(
 			driver,
 			networks.map(spec => spec.network),
@@ -90,7 +93,7 @@ export class Actions {
 		const entries = this.#select(request);
 		const {driver, host} = this.#parts;
 		if (action === 'suspend') demandCapability(driver, host.platform, 'suspend');
-		const decisions = new Map(entries.map(entry => [entry, decide(action, entry.view.state, options)]));
+		const decisions = new Map(entries.map(entry => [entry, decide(action, entry.view.state, options, entry.view)]));
 		refuseTogether(action, decisions);
 		if (action === 'start' || action === 'restart') await demandUsable(driver);
 		return this.#begin(action, by, entries, async (item, entry) => {
@@ -130,8 +133,8 @@ export class Actions {
 		for (const entry of entries) {
 			if (entry.stored.kind !== 'record') continue;
 			const {intent, phase, createdBy, createdAt} = entry.stored.record;
-			// See `cloning.ts`.
-			if (intent?.action === 'clone') continue;
+			// Others see to these: `cloning.ts`, `importing/imports.ts`, `moving/moves.ts`.
+			if (intent !== undefined && isOthers(intent.action)) continue;
 			if (intent !== undefined) this.#resume(entry, intent);
 			else if (phase === 'creating') this.#resume(entry, {action: 'launch', options: {}, by: createdBy, at: createdAt});
 		}
@@ -154,7 +157,7 @@ export class Actions {
 
 	#resume(entry: Entry, {action, options, by}: Intent): void {
 		const {shop, instances} = this.#parts;
-		if (action === 'clone') return;
+		if (isOthers(action)) return;
 		if (action === 'launch') {
 			this.#begin('launch', by, [entry], async (item, each) => {
 				item.log('taken up after drover was ended in the middle of it');
@@ -220,6 +223,12 @@ export class Actions {
 		}
 		return unique.map(name => instances.get(name));
 	}
+}
+
+type Others = 'clone' | 'import' | 'move';
+
+function isOthers(action: Intent['action']): action is Others {
+	return action === 'clone' || action === 'import' || action === 'move';
 }
 
 const refusalCodes: Readonly<Record<string, ErrorCode>> = {Deleted: 'instance.deleted', Broken: 'instance.broken'};

@@ -1,7 +1,7 @@
 import {randomUUID} from 'node:crypto';
 import process from 'node:process';
 import type {Driver} from '../drivers/driver.ts';
-import {platformOf} from '../drivers/platforms.ts';
+import {defaultDriver, driversOn} from '../drivers/platforms.ts';
 import {loadDriver} from '../drivers/registry.ts';
 import {readBanner, waitForSsh} from '../guest/answer.ts';
 import {followInit} from '../guest/follow-init.ts';
@@ -12,17 +12,22 @@ import type {ImageStore} from '../images/image.ts';
 import {version} from '../model/build.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
-import {hostBootId} from '../state/boot.ts';
+import {hostRoutes} from '../network/host-routes.ts';
+import {NetworkSession} from '../network/session.ts';
+import {type System, thisSystem} from '../platform/system.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
 import {openSettings} from '../state/settings.ts';
 import {DriverPool} from './driver-pool.ts';
+import {multipassPlaces} from './importing/places.ts';
 import {Instances} from './instances.ts';
+import {Layers} from './layers.ts';
 import {LocalEngine} from './local-engine.ts';
 import {MountKeeper} from './mount-keeper.ts';
-import {mountOpener} from './mount-opener.ts';
+import {leftMountEnder, mountOpener} from './mount-opener.ts';
 import type {pauseAfter} from './mount-plan.ts';
 import {Operations} from './operations.ts';
+import {PrivateNetwork, type PrivateNetworkParts} from './private-network.ts';
 import {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
 import {Settings} from './settings-desk.ts';
@@ -34,6 +39,8 @@ export type EngineOptions = {
 	readonly images?: ImageStore;
 	readonly workshop?: Partial<Workshop>;
 	readonly host?: Host;
+	/** Default: the machine drover runs on. */
+	readonly system?: System;
 	readonly version?: string;
 	readonly lookEveryMs?: number;
 	readonly bootId?: string;
@@ -42,12 +49,17 @@ export type EngineOptions = {
 	/** What Node runs to become the process that serves a mount. Default: this very program. */
 	readonly mountProgram?: readonly string[];
 	readonly mountPause?: typeof pauseAfter;
+	/** Instead of the process that serves the private network. */
+	readonly openNetwork?: PrivateNetworkParts['openSession'];
+	/** What Node runs to become that process. Default: this very program. */
+	readonly networkProgram?: readonly string[];
 };
 
 /** Puts the engine together over the directories of one user and opens it. Only one may be open over them at a time. */
 export async function createEngine(paths: Paths, options: EngineOptions = {}): Promise<LocalEngine> {
 	for (const directory of [paths.data, paths.cache, paths.runtime, paths.config]) makePrivate(directory);
-	const host = options.host ?? {platform: platformOf(process.platform), architecture: process.arch};
+	const system = options.system ?? thisSystem();
+	const host = options.host ?? {platform: system.platform, architecture: system.architecture};
 	const settings = new Settings(await openSettings(paths.config), host);
 	const images =
 		options.images ??
@@ -56,12 +68,15 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			mirror: () => settings.get('local.image.mirror').value,
 		});
 	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
+	const layers = new Layers(paths);
 	const openScene = (driver: Driver): Scene => {
 		const instances: Instances = new Instances({
 			driver,
 			records: new RecordStore(paths),
 			paths,
 			onChange(change) {
+				// One that is looked at beside the current one is nobody's business.
+				if (!engine.isCurrent(instances)) return;
 				engine.emit({type: 'instances', ...change});
 				// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
 				// After the end nothing must appear in a home that may be removed.
@@ -73,9 +88,11 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			paths,
 			instances,
 			images,
+			layers,
 			mounts: new MountKeeper({
 				instances,
 				...(options.mountPause === undefined ? {} : {pause: options.mountPause}),
+				endLeft: leftMountEnder({paths, instances}),
 				open: mountOpener({
 					paths,
 					instances,
@@ -85,6 +102,18 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 					program: options.mountProgram ?? [process.argv[1] ?? '', 'serve-mount'],
 				}),
 			}),
+			network: new PrivateNetwork({
+				instances,
+				setting,
+				routes: hostRoutes,
+				openSession:
+					options.openNetwork ??
+					(onReport =>
+						new NetworkSession({
+							program: options.networkProgram ?? [process.argv[1] ?? '', 'serve-network'],
+							onReport,
+						})),
+			}),
 			waitForAnswer: waitForSsh,
 			tryAnswer: ssh =>
 				readBanner({...ssh, timeoutMs: 500, signal: new AbortController().signal}).catch(() => undefined),
@@ -92,15 +121,19 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			followInit,
 			clientKey: () => clientKey(paths),
 			hostKey: generateHostKey,
+			arch: host.architecture === 'arm64' ? 'aarch64' : 'x86_64',
 			setting,
 			now: () => new Date(),
 			random: Math.random,
 			uuid: randomUUID,
+			multipassPlaces: multipassPlaces(host.platform, system.environment),
 			...options.workshop,
 		};
 		return new Scene({driver, instances, shop, operations, host});
 	};
-	const pool = new DriverPool(options.loadDriver ?? (name => loadDriver(name, paths, key => settings.get(key).value)));
+	const pool = new DriverPool(
+		options.loadDriver ?? (name => loadDriver(name, {paths, setting: key => settings.get(key).value, system})),
+	);
 	const load = async (name: DriverName): Promise<Driver> => {
 		const driver = await pool.get(name);
 		if (driver) return driver;
@@ -109,17 +142,19 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		});
 	};
 	// A setting of another version or platform must not keep drover from opening; it is told, and not overwritten.
-	const driver = await load(settings.driver()).catch(() => load('qemu'));
+	const driver = await firstThatLoads(settings.driver(), host, load);
 	const engine = new LocalEngine({
 		paths,
 		images,
+		layers,
 		operations,
 		settings,
 		host,
+		system,
 		drivers: pool,
 		version: options.version ?? version,
 		lookEveryMs: options.lookEveryMs ?? 10_000,
-		bootId: options.bootId ?? (await hostBootId()),
+		bootId: options.bootId ?? (await system.bootId()),
 		scene: openScene(driver),
 		warnings:
 			driver.name === settings.driver()
@@ -131,6 +166,24 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	});
 	await engine.open();
 	return engine;
+}
+
+/** The chosen driver; where this version cannot use it, the platform's default, and then whatever it has. */
+async function firstThatLoads(
+	chosen: DriverName,
+	{platform, architecture}: Host,
+	load: (name: DriverName) => Promise<Driver>,
+): Promise<Driver> {
+	const others = [defaultDriver(platform, architecture), ...driversOn(platform)].filter(name => name !== chosen);
+	try {
+		return await load(chosen);
+	} catch (error) {
+		for (const name of others) {
+			const driver = await load(name).catch(() => undefined);
+			if (driver) return driver;
+		}
+		throw error;
+	}
 }
 
 /** Instances as `ssh` needs to know them: by the port that is kept for them, else by the address they have now. */

@@ -1,27 +1,67 @@
-import {access, constants, stat} from 'node:fs/promises';
-import path from 'node:path';
-import process from 'node:process';
+import {stat} from 'node:fs/promises';
+import {verificationSentence} from '../drivers/verification.ts';
+import type {Platform} from '../model/driver-name.ts';
 import {formatSize, gibibyte} from '../model/sizes.ts';
+import {isOpenToOthers} from '../platform/private-directory.ts';
+import {findProgram} from '../platform/programs.ts';
+import type {System} from '../platform/system.ts';
 import type {Paths} from '../state/paths.ts';
 import type {DoctorCheck, DriverInfo, HostFacts} from './engine.ts';
+import type {Search} from './importing/read.ts';
+
+const apt = (name: string) => `Install the package ${name} (Debian, Ubuntu: sudo apt-get install ${name}).`;
+
+const sshRemedies: Readonly<Record<Platform, string>> = {
+	linux: apt('openssh-client'),
+	darwin: 'It is part of macOS: look whether /usr/bin is in PATH.',
+	win32: 'As administrator: Add-WindowsCapability -Online -Name OpenSSH.Client~~~~0.0.1.0',
+};
+
+const imageRemedies: Readonly<Record<Platform, string>> = {
+	linux: apt('qemu-utils'),
+	darwin: 'brew install qemu',
+	win32: 'winget install SoftwareFreedomConservancy.QEMU',
+};
 
 /** What a person should know before the first launch. Looks only; changes nothing, and needs no network. */
 export async function examine(
 	paths: Paths,
 	host: HostFacts,
 	drivers: readonly DriverInfo[],
-	environment = process.env,
+	system: Pick<System, 'environment' | 'platform'>,
+	/** For data of a Multipass. */
+	search: Search = {closed: []},
 ): Promise<DoctorCheck[]> {
 	const current = drivers.find(driver => driver.current);
 	return [
-		...(current ? [driverCheck(current)] : []),
-		await program('OpenSSH client', 'ssh', 'shell and exec use it', 'openssh-client', environment),
-		await program('Image tools', 'qemu-img', 'disks are made with it', 'qemu-utils', environment),
+		...(current ? [driverCheck(current), ...vouching(current)] : []),
+		await program('OpenSSH client', 'ssh', 'shell and exec use it', sshRemedies, system),
+		await program('Image tools', 'qemu-img', 'disks are made with it', imageRemedies, system),
 		memory(host),
 		disk(host),
 		await privacy('Data directory', paths.data),
 		await privacy('Sockets', paths.runtime),
+		...multipass(search),
 	];
+}
+
+/** Instances that could be brought over; nothing is said where there are none. */
+function multipass({directory, closed}: Search): DoctorCheck[] {
+	if (directory !== undefined) {
+		return [
+			{
+				title: 'Multipass',
+				verdict: 'ok',
+				text: `has data in ${directory}`,
+				remedy: 'drover import multipass --dry-run shows which of its instances can be copied here.',
+			},
+		];
+	}
+	return closed.map(place => ({
+		title: 'Multipass',
+		verdict: 'ok',
+		text: `may have data in ${place}, which only root may read`,
+	}));
 }
 
 function driverCheck(driver: DriverInfo): DoctorCheck {
@@ -35,26 +75,33 @@ function driverCheck(driver: DriverInfo): DoctorCheck {
 	};
 }
 
+/** That a driver has never run where it runs here should be known before something depends on it. */
+function vouching({name, verification}: DriverInfo): DoctorCheck[] {
+	if (verification === undefined || verification.level === 'real') return [];
+	return [
+		{
+			title: `Driver ${name}`,
+			verdict: 'warning',
+			text: verificationSentence(verification),
+			remedy: 'Keep copies of what matters, and tell the project what you find.',
+		},
+	];
+}
+
 async function program(
 	title: string,
 	name: string,
 	use: string,
-	packageName: string,
-	environment: NodeJS.ProcessEnv,
+	remedies: Readonly<Record<Platform, string>>,
+	{environment, platform}: Pick<System, 'environment' | 'platform'>,
 ): Promise<DoctorCheck> {
-	for (const directory of (environment['PATH'] ?? '').split(path.delimiter).filter(Boolean)) {
-		const file = path.join(directory, name);
-		const isThere = await access(file, constants.X_OK).then(
-			() => true,
-			() => false,
-		);
-		if (isThere) return {title, verdict: 'ok', text: file};
-	}
+	const file = await findProgram(name, environment, platform);
+	if (file !== undefined) return {title, verdict: 'ok', text: file};
 	return {
 		title,
 		verdict: 'problem',
 		text: `${name} is not installed; ${use}`,
-		remedy: `Install the package ${packageName} (Debian, Ubuntu: sudo apt-get install ${packageName}).`,
+		remedy: remedies[platform],
 	};
 }
 
@@ -81,7 +128,7 @@ function disk(host: HostFacts): DoctorCheck {
 async function privacy(title: string, directory: string): Promise<DoctorCheck> {
 	const found = await stat(directory).catch(() => undefined);
 	if (!found) return {title, verdict: 'ok', text: `${directory} (not made yet)`};
-	const isOpen = process.platform !== 'win32' && (found.mode & 0o077) !== 0;
+	const isOpen = isOpenToOthers(found);
 	return {
 		title,
 		verdict: isOpen ? 'warning' : 'ok',

@@ -3,8 +3,10 @@ import {capabilities} from '../drivers/capabilities.ts';
 import {featuresOf} from '../drivers/features.ts';
 import {driversOn, platformProblem} from '../drivers/platforms.ts';
 import {unbuiltHealth} from '../drivers/registry.ts';
+import {verificationOf} from '../drivers/verification.ts';
 import {type DriverName, driverNames, type ScopeName, scopeNames, scopeOf} from '../model/driver-name.ts';
 import {nameProblem} from '../model/names.ts';
+import type {System} from '../platform/system.ts';
 import {type Paths, scopeDirectory} from '../state/paths.ts';
 import type {DriverPool} from './driver-pool.ts';
 import type {DriverInfo} from './engine.ts';
@@ -18,15 +20,17 @@ export async function driverInfo(
 		drivers,
 		paths,
 		host,
+		system,
 		again = false,
-	}: {current: DriverName; drivers: DriverPool; paths: Paths; host: Host; again?: boolean},
+	}: {current: DriverName; drivers: DriverPool; paths: Paths; host: Host; system: System; again?: boolean},
 ): Promise<DriverInfo> {
 	const problem = platformProblem(name, host.platform);
 	const driver = problem === undefined ? await drivers.get(name) : undefined;
 	const health =
 		problem === undefined
-			? await (driver?.health({again}) ?? unbuiltHealth(name))
+			? await (driver?.health({again}) ?? unbuiltHealth(name, system))
 			: {installed: false, usable: false, summary: problem, checkedAt: Date.now()};
+	const verification = verificationOf(name, host.platform);
 	return {
 		name,
 		supported: problem === undefined,
@@ -34,6 +38,7 @@ export async function driverInfo(
 		current: name === current,
 		health,
 		capabilities: capabilities(name, host.platform),
+		...(verification === undefined ? {} : {verification}),
 		...featuresOf(driver),
 		scope: scopeOf(name),
 		instances: await countInstances(paths, scopeOf(name)),

@@ -71,7 +71,7 @@ function suffix({protocol}: ForwardKey): string {
 
 function cannot(forward: Forward, reason: string): DroverError {
 	return new DroverError('host.failed', `${forwardText(forward)} cannot be forwarded: ${reason}.`, {
-		next: 'Choose another port.',
+		next: 'Choose another port, or another address of this host.',
 	});
 }
 

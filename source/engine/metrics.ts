@@ -11,12 +11,13 @@ export async function sampleMetrics(
 ): Promise<Readonly<Record<string, Metrics>>> {
 	const {driver} = instances;
 	if (driver.metrics === undefined) return {};
+	const closely = names.length === 1;
 	const samples = await Promise.all(
 		[...new Set(names)].map(async name => {
 			if (!instances.has(name)) return [];
 			const entry = instances.get(name);
 			if (entry.stored.kind !== 'record' || entry.observation?.power !== 'running') return [];
-			const sample = await within(driver.metrics!(entry.stored.record, instances.place(entry)));
+			const sample = await within(driver.metrics!(entry.stored.record, instances.place(entry), {closely}));
 			return sample === undefined ? [] : [[name, sample] as const];
 		}),
 	);

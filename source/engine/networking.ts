@@ -35,9 +35,11 @@ export function bridgedName(bridgedNetwork: string): string {
 	});
 }
 
-/** @throws DroverError `instance.invalid` naming the networks there are */
+/** @throws DroverError `instance.invalid` naming the networks there are, `driver.unusable` */
 export async function demandNetworks(driver: Driver, names: readonly string[]): Promise<void> {
 	if (names.length === 0) return;
+	const problem = await driver.networkProblem?.();
+	if (problem !== undefined) throw new DroverError('driver.unusable', `${problem}.`);
 	const known = (await driver.networks?.()) ?? [];
 	const unknown = names.find(name => !known.some(network => network.name === name));
 	if (unknown === undefined) return;
@@ -114,6 +116,13 @@ export class MacAddresses {
 			this.#taken.add(mac);
 			return mac;
 		}
+	}
+
+	/** One that is had already, unless somebody else has it: then another. */
+	prefer(mac: string | undefined): string {
+		if (mac === undefined || this.#taken.has(mac)) return this.free();
+		this.#taken.add(mac);
+		return mac;
 	}
 
 	nic({network, mode, mac}: NetworkSpec): Nic {

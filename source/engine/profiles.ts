@@ -1,13 +1,16 @@
 import {open} from 'node:fs/promises';
-import {homedir} from 'node:os';
 import path from 'node:path';
 import * as v from 'valibot';
 import {checkCloudConfig} from '../guest/seed.ts';
-import {causeText, DroverError, errorData} from '../model/errors.ts';
+import {causeWords} from '../model/cause-words.ts';
+import {DroverError, errorData} from '../model/errors.ts';
 import {parseNetworkSpec} from '../model/network-spec.ts';
 import {type Profile, type Profiles, templateName} from '../model/profile.ts';
 import {limits, parseSize} from '../model/sizes.ts';
 import {listOf, plainLine} from '../model/text.ts';
+import {atHome, splitMount, type User} from '../platform/home.ts';
+import {pathsOf} from '../platform/places.ts';
+import {thisSystem} from '../platform/system.ts';
 import type {Paths} from '../state/paths.ts';
 import {readUserList, type UserItem} from '../state/user-list.ts';
 import {cloudTemplates} from './templates.ts';
@@ -58,6 +61,7 @@ type Written = v.InferOutput<typeof schema>;
 /** The user's profiles. What is wrong with one is told with its line, and the others stay. Never throws. */
 export async function readProfiles(
 	paths: Pick<Paths, 'config'>,
+	user: User = thisSystem(),
 ): Promise<{readonly profiles: readonly StoredProfile[]; readonly problems: readonly string[]}> {
 	const {items, problems} = await readUserList(paths.config, fileNames, 'profiles', schema);
 	const profiles: StoredProfile[] = [];
@@ -66,7 +70,7 @@ export async function readProfiles(
 			problems.push(item.problem(['name'], `the name ${item.value.name} is there twice`, false));
 			continue;
 		}
-		const read = await profileOf(item, paths);
+		const read = await profileOf(item, paths, user);
 		if (typeof read === 'string') problems.push(read);
 		else profiles.push(read);
 	}
@@ -74,14 +78,18 @@ export async function readProfiles(
 }
 
 /** As clients see them: what is inside of a cloud-config stays here. */
-export async function listProfiles(paths: Pick<Paths, 'config'>): Promise<Profiles> {
-	const {profiles, problems} = await readProfiles(paths);
+export async function listProfiles(paths: Pick<Paths, 'config'>, user: User = thisSystem()): Promise<Profiles> {
+	const {profiles, problems} = await readProfiles(paths, user);
 	return {profiles: profiles.map(({cloudInitText: _, ...profile}) => profile), problems, directory: paths.config};
 }
 
 /** @throws DroverError `usage.invalid` when there is none of that name, or what is there cannot be used */
-export async function findProfile(paths: Pick<Paths, 'config'>, name: string): Promise<StoredProfile> {
-	const {profiles, problems} = await readProfiles(paths);
+export async function findProfile(
+	paths: Pick<Paths, 'config'>,
+	name: string,
+	user: User = thisSystem(),
+): Promise<StoredProfile> {
+	const {profiles, problems} = await readProfiles(paths, user);
 	const found = profiles.find(profile => profile.name === name);
 	if (found) return found;
 	const shown = JSON.stringify(plainLine(name).slice(0, 80));
@@ -94,14 +102,18 @@ export async function findProfile(paths: Pick<Paths, 'config'>, name: string): P
 }
 
 /** @returns a sentence when something in it cannot be */
-async function profileOf(item: UserItem<Written>, paths: Pick<Paths, 'config'>): Promise<StoredProfile | string> {
+async function profileOf(
+	item: UserItem<Written>,
+	paths: Pick<Paths, 'config'>,
+	user: User,
+): Promise<StoredProfile | string> {
 	const {'cloud-init': cloudInit, ...rest} = item.value;
 	for (const [index, text] of rest.networks.entries()) {
 		const problem = problemOf(() => parseNetworkSpec(text));
 		if (problem !== undefined) return item.problem(['networks', index], problem, false);
 	}
 	for (const [index, text] of rest.mounts.entries()) {
-		const problem = sourceProblem(mountParts(text).source);
+		const problem = sourceProblem(mountParts(text, user).source, user);
 		if (problem !== undefined) return item.problem(['mounts', index], problem);
 	}
 	if (cloudInit === undefined) return rest;
@@ -117,14 +129,14 @@ async function profileOf(item: UserItem<Written>, paths: Pick<Paths, 'config'>):
 	try {
 		const isFile = typeof cloudInit === 'string' && !cloudInit.includes('\n');
 		const text = isFile
-			? await readText(path.resolve(paths.config, atHome(cloudInit)))
+			? await readText(path.resolve(paths.config, atHome(cloudInit, user)))
 			: typeof cloudInit === 'string'
 				? cloudInit
 				: (item.source('cloud-init') ?? '');
 		await checkCloudConfig(text);
 		return {...rest, cloudInit: isFile ? plainLine(cloudInit) : '', cloudInitText: text};
 	} catch (error) {
-		const why = error instanceof DroverError ? errorData(error).message : causeText(error);
+		const why = error instanceof DroverError ? errorData(error).message : causeWords(error);
 		return wrong(`cannot be used: ${why.replace(/^The cloud-init file cannot be used: /, '')}`);
 	}
 }
@@ -141,18 +153,17 @@ async function readText(file: string): Promise<string> {
 	}
 }
 
-/** `SRC[:DST]` taken apart at the first colon, with the user's home written out. */
-export function mountParts(text: string): {readonly source: string; readonly target: string} {
-	const [source = '', ...target] = text.split(':');
-	return {source: atHome(source), target: target.join(':')};
+/** `SRC[:DST]` taken apart, with the user's home written out. */
+export function mountParts(
+	text: string,
+	user: User = thisSystem(),
+): {readonly source: string; readonly target: string} {
+	const {source, target = ''} = splitMount(text, user.platform);
+	return {source: atHome(source, user), target};
 }
 
-function atHome(text: string): string {
-	return text === '~' || text.startsWith('~/') ? path.join(homedir(), text.slice(1)) : text;
-}
-
-function sourceProblem(source: string): string | undefined {
-	return path.isAbsolute(source) ? undefined : 'must begin with a whole path: /srv/data or ~/data';
+function sourceProblem(source: string, {platform}: User): string | undefined {
+	return pathsOf(platform).isAbsolute(source) ? undefined : 'must begin with a whole path: /srv/data or ~/data';
 }
 
 function problemOf(act: () => unknown): string | undefined {

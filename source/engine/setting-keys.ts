@@ -4,6 +4,9 @@ import {DroverError} from '../model/errors.ts';
 import {nameProblem} from '../model/names.ts';
 import {plainLine} from '../model/text.ts';
 
+/** Whether new instances of the scope of QEMU are on its private network. */
+export const networkSetting = 'local.qemu.network';
+
 export type Host = {readonly platform: Platform /** Node's spelling: `x64`. */; readonly architecture: string};
 
 type SettingKey = {
@@ -52,6 +55,13 @@ function parseRemote(value: string): string {
 	return `https://${url.hostname}:${port}#${digits}`;
 }
 
+function parseSwitch(key: string, value: string): string {
+	const lower = value.trim().toLowerCase();
+	if (yes.has(lower)) return 'true';
+	if (no.has(lower)) return 'false';
+	throw invalid(key, value, 'it is either true or false.');
+}
+
 /** The settings there are, with Multipass's names and rules. */
 const settingKeys: readonly SettingKey[] = [
 	{
@@ -70,11 +80,11 @@ const settingKeys: readonly SettingKey[] = [
 	},
 	{
 		key: 'local.default-image',
-		// Not the newest Ubuntu LTS, as in Multipass: what a name stands for must not depend on whether a server answers.
-		standard: () => 'micro',
+		// The newest Ubuntu LTS, as in Multipass.
+		standard: () => 'default',
 		parse(value) {
 			const image = value.trim();
-			if (image === '') return 'micro';
+			if (image === '') return 'default';
 			if (/[\s\u0000-\u001F\u007F]/.test(image) || image.length > 1000) {
 				throw invalid('local.default-image', value, 'it is not the name or the address of an image.');
 			}
@@ -140,12 +150,12 @@ const settingKeys: readonly SettingKey[] = [
 	{
 		key: 'local.privileged-mounts',
 		standard: host => String(host.platform !== 'win32'),
-		parse(value) {
-			const lower = value.trim().toLowerCase();
-			if (yes.has(lower)) return 'true';
-			if (no.has(lower)) return 'false';
-			throw invalid('local.privileged-mounts', value, 'it is either true or false.');
-		},
+		parse: value => parseSwitch('local.privileged-mounts', value),
+	},
+	{
+		key: networkSetting,
+		standard: () => 'true',
+		parse: value => parseSwitch(networkSetting, value),
 	},
 ];
 
@@ -154,8 +164,21 @@ export function settingKey(key: string): SettingKey {
 	const found = settingKeys.find(setting => setting.key === key);
 	if (found) return found;
 	throw new DroverError('setting.unknown', `Unrecognized settings key: '${plainLine(key).slice(0, 100)}'`, {
-		next: `The keys are ${settingKeys.map(setting => setting.key).join(', ')}.`,
+		next: nearKeys(key),
 	});
+}
+
+/** The keys that one who wrote this may have meant. */
+function nearKeys(key: string): string {
+	if (key === 'local.passphrase') return 'There is no passphrase: only its own user can reach the daemon.';
+	const [first, , ...properties] = key.split('.');
+	const isGlobal = settingKeys.some(setting => setting.key.startsWith(`${key.split('.').slice(0, 2).join('.')}.`));
+	if (first !== 'local' || properties.length === 0 || isGlobal) {
+		return `The keys are ${settingKeys.map(setting => setting.key).join(', ')}; "drover get --keys" lists those of instances, too.`;
+	}
+	return properties.length === 1
+		? 'An instance has the keys bridged, cpus, disk, memory and restore, for example local.web.memory.'
+		: 'A snapshot has the keys name and comment, for example local.web.before-upgrade.comment.';
 }
 
 export function settingNames(): readonly string[] {

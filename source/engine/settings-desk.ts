@@ -1,5 +1,4 @@
 import type {DriverName} from '../model/driver-name.ts';
-import {storageError} from '../state/atomic.ts';
 import type {SettingsStore} from '../state/settings.ts';
 import type {SettingValue} from './engine.ts';
 import {type Host, settingInForce, settingKey, settingNames} from './setting-keys.ts';
@@ -33,7 +32,7 @@ export class Settings {
 		return this.get('client.primary-name').value;
 	}
 
-	/** @throws DroverError `setting.unknown`, `setting.invalid`; `local.driver` is set by a switch only */
+	/** @throws DroverError `setting.unknown`, `setting.invalid`, `host.*`; `local.driver` is set by a switch only */
 	set(key: string, value: string): SettingValue {
 		const parsed = this.parse(key, value);
 		this.#store.set(key, parsed);
@@ -51,10 +50,6 @@ export class Settings {
 
 	/** The one write that a switch commits with: atomic. @throws DroverError `host.*` */
 	setDriver(driver: DriverName): void {
-		try {
-			this.#store.set('local.driver', driver);
-		} catch (error) {
-			throw storageError(error, 'the settings');
-		}
+		this.#store.set('local.driver', driver);
 	}
 }

@@ -126,7 +126,7 @@ export class Snapshots {
 	}
 
 	/** Gives a snapshot another name or comment, whatever its instance does. @throws DroverError `snapshot.*` too */
-	async set({instance, snapshot, property}: SnapshotKey, value: string): Promise<SettingValue> {
+	async set({instance, snapshot, property}: SnapshotKey, value: string, by: string): Promise<SettingValue> {
 		const entry = this.#entry(instance);
 		const {instances} = this.#parts;
 		if (instances.record(entry).deleted) throw refusal(entry, 'the instance is deleted', 'instance.deleted');
@@ -140,7 +140,7 @@ export class Snapshots {
 			return withName(tree, snapshot, text);
 		});
 		if (property === 'name' && text !== snapshot) {
-			await instances.tell(entry, `snapshot ${snapshot} is called ${text} now`);
+			await instances.tell(entry, `snapshot ${snapshot} is called ${text} now`, by);
 		}
 		return this.get({instance, snapshot: property === 'name' ? text : snapshot, property});
 	}

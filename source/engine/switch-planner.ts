@@ -1,9 +1,10 @@
 import {statfs} from 'node:fs/promises';
 import {capability} from '../drivers/capabilities.ts';
-import {platformProblem} from '../drivers/platforms.ts';
+import {driversOn, platformProblem} from '../drivers/platforms.ts';
 import {type DriverName, driverTitles, scopeOf} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import {planSwitch, type SwitchPlan} from '../model/switch.ts';
+import type {System} from '../platform/system.ts';
 import type {Paths} from '../state/paths.ts';
 import {hostFacts} from './host.ts';
 import type {Scene} from './scene.ts';
@@ -13,6 +14,7 @@ import {membersOf} from './switch-members.ts';
 export type PlannerParts = {
 	readonly paths: Paths;
 	readonly host: Host;
+	readonly system: System;
 	/** A scene for a driver, not opened yet. @throws DroverError `driver.unsupported` */
 	readonly makeScene: (driver: DriverName) => Promise<Scene>;
 	readonly current: () => Scene;
@@ -30,7 +32,11 @@ export async function planFor(parts: PlannerParts, to: DriverName): Promise<Swit
 		throw new DroverError('setting.invalid', `The driver is ${driverTitles[to]} already.`);
 	}
 	const unsupported = platformProblem(to, host.platform);
-	if (unsupported !== undefined) throw new DroverError('driver.unsupported', `${unsupported}.`);
+	if (unsupported !== undefined) {
+		throw new DroverError('driver.unsupported', `${unsupported}.`, {
+			next: `Use one of ${driversOn(host.platform).join(', ')}.`,
+		});
+	}
 	const target = await parts.makeScene(to);
 	try {
 		const isShared = scopeOf(from) === scopeOf(to);
@@ -39,7 +45,7 @@ export async function planFor(parts: PlannerParts, to: DriverName): Promise<Swit
 			target.driver.health(),
 			leaving.driver.health(),
 			statfs(paths.data),
-			hostFacts(paths.data),
+			hostFacts(paths.data, parts.system),
 		]);
 		await leaving.instances.observeAll();
 		return planSwitch({

@@ -2,7 +2,8 @@ import {readdir, readFile, stat} from 'node:fs/promises';
 import path from 'node:path';
 import {checkCloudConfig} from '../guest/seed.ts';
 import {shippedTemplates} from '../guest/templates.ts';
-import {causeText, DroverError, errorData} from '../model/errors.ts';
+import {causeWords} from '../model/cause-words.ts';
+import {DroverError, errorData} from '../model/errors.ts';
 import type {CloudTemplate} from '../model/profile.ts';
 import {listOf, plainLine} from '../model/text.ts';
 import type {Paths} from '../state/paths.ts';
@@ -60,7 +61,7 @@ async function readTemplate(file: string): Promise<CloudTemplate> {
 		);
 		return {...about, title, text, ...(problem === undefined ? {} : {problem})};
 	} catch (error) {
-		return {...about, problem: `it cannot be read (${causeText(error)}).`};
+		return {...about, problem: `it cannot be read: ${causeWords(error)}.`};
 	}
 }
 

@@ -1,9 +1,12 @@
 import type {SettingReader} from '../drivers/driver.ts';
 import type {followInit} from '../guest/follow-init.ts';
 import type {ImageStore} from '../images/image.ts';
+import type {Hardware} from '../model/instance.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Instances} from './instances.ts';
+import type {Layers} from './layers.ts';
 import type {MountKeeper} from './mount-keeper.ts';
+import type {PrivateNetwork} from './private-network.ts';
 
 /** What the pieces of work share. */
 export type Workshop = {
@@ -11,6 +14,8 @@ export type Workshop = {
 	readonly instances: Instances;
 	readonly images: ImageStore;
 	readonly mounts: MountKeeper;
+	readonly layers: Layers;
+	readonly network: PrivateNetwork;
 	/** Resolves with the SSH banner. @throws DroverError `guest.unanswered` */
 	readonly waitForAnswer: (request: {
 		host: string;
@@ -27,9 +32,13 @@ export type Workshop = {
 	/** The drover user's client key, made when first needed. */
 	readonly clientKey: () => Promise<{public: string}>;
 	readonly hostKey: () => Promise<{private: string; public: string}>;
+	/** What guests are for: the processors of this host. */
+	readonly arch: Hardware['arch'];
 	/** The value of a setting that is in force. */
 	readonly setting: SettingReader;
 	readonly now: () => Date;
 	readonly random: () => number;
 	readonly uuid: () => string;
+	/** Where an installed Multipass may keep its data. */
+	readonly multipassPlaces: readonly string[];
 };

@@ -1,4 +1,5 @@
-import {Interrupted, networkCause} from './http.ts';
+import {causeWords} from '../model/cause-words.ts';
+import {Interrupted} from './http.ts';
 import {throwIfCancelled} from './run.ts';
 
 /**
@@ -34,7 +35,7 @@ export async function* bodyOf(
 		}
 	} catch (error) {
 		throwIfCancelled(signal);
-		throw error instanceof Interrupted ? error : new Interrupted(networkCause(error), {cause: error});
+		throw error instanceof Interrupted ? error : new Interrupted(causeWords(error), {cause: error});
 	} finally {
 		clearTimeout(watch);
 		hangUp();

@@ -1,4 +1,5 @@
-import {causeText, DroverError} from '../model/errors.ts';
+import {causeWords} from '../model/cause-words.ts';
+import {DroverError} from '../model/errors.ts';
 import {plainLine} from '../model/text.ts';
 import {throwIfCancelled} from './run.ts';
 
@@ -79,7 +80,7 @@ async function once(
 		const distrust = certificateProblem(error);
 		if (distrust !== undefined) throw untrustedServer(url, distrust, error);
 		throw new Interrupted(
-			late.signal.aborted ? `${url.host} does not answer` : `${url.host} cannot be reached: ${networkCause(error)}`,
+			late.signal.aborted ? `${url.host} does not answer` : `${url.host} cannot be reached: ${causeWords(error)}`,
 			{cause: error},
 		);
 	} finally {
@@ -138,21 +139,4 @@ function untrustedServer(url: URL, problem: string, cause: unknown): DroverError
 function rootOf(error: unknown): {readonly code?: string} {
 	const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
 	return typeof cause === 'object' && cause !== null ? (cause as {code?: string}) : {};
-}
-
-/** What went wrong below, which fetch hides behind "fetch failed". */
-export function networkCause(error: unknown): string {
-	const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-	const {code} = rootOf(error);
-	const words: Readonly<Record<string, string>> = {
-		ENOTFOUND: 'its name is not known',
-		EAI_AGAIN: 'its name cannot be looked up',
-		ECONNREFUSED: 'it refuses the connection',
-		ECONNRESET: 'the connection was cut',
-		UND_ERR_SOCKET: 'the connection was cut',
-		ETIMEDOUT: 'it does not answer',
-		ENETUNREACH: 'there is no network',
-		EHOSTUNREACH: 'there is no way to it',
-	};
-	return (code !== undefined && words[code]) || causeText(cause);
 }

@@ -2,8 +2,8 @@ import {createReadStream} from 'node:fs';
 import {mkdir, readFile, rename, rm, stat} from 'node:fs/promises';
 import path from 'node:path';
 import {mebibyte} from '../model/sizes.ts';
+import {thisSystem} from '../platform/system.ts';
 import {writeAtomic} from '../state/atomic.ts';
-import {hostBootId} from '../state/boot.ts';
 import type {Hashes} from './digest.ts';
 
 /** By what one sees that what a server has is still the same. */
@@ -52,7 +52,7 @@ export class Partial {
 				size,
 				url,
 				validators: Object.fromEntries(texts) as Validators,
-				isSound: boot === ((await hostBootId()) ?? ''),
+				isSound: boot === ((await thisSystem().bootId()) ?? ''),
 			};
 		} catch {
 			return undefined;
@@ -61,7 +61,7 @@ export class Partial {
 
 	/** Writes down what the bytes that follow are part of. @throws DroverError `host.*` */
 	async describe(url: string, validators: Validators): Promise<void> {
-		await writeAtomic(this.#note, JSON.stringify({url, boot: (await hostBootId()) ?? '', validators}));
+		await writeAtomic(this.#note, JSON.stringify({url, boot: (await thisSystem().bootId()) ?? '', validators}));
 	}
 
 	async size(): Promise<number> {

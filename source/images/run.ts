@@ -1,6 +1,10 @@
 import process from 'node:process';
+import type {Platform} from '../model/driver-name.ts';
 import {causeText, DroverError} from '../model/errors.ts';
 import {plainLine} from '../model/text.ts';
+import {pathsOf} from '../platform/places.ts';
+import {searchDirectories} from '../platform/programs.ts';
+import {platformOf} from '../platform/system.ts';
 
 export type RunOptions = {
 	readonly signal: AbortSignal;
@@ -13,6 +17,8 @@ export type RunOptions = {
 	readonly input?: string;
 	/** Called for each line of file descriptor 3. */
 	readonly onStatus?: (line: string) => void;
+	/** Told what it writes to its standard output, piece by piece. */
+	readonly onOutput?: (text: string) => void;
 	/** What the program is for, for the error: `unpack the packages`. */
 	readonly purpose: string;
 };
@@ -44,6 +50,7 @@ export async function tryRun(program: string, arguments_: readonly string[], opt
 	});
 	const statusStream = options.onStatus === undefined ? undefined : child.stdio[3];
 	if (statusStream && options.onStatus) followLines(statusStream as NodeJS.ReadableStream, options.onStatus);
+	if (options.onOutput) child.stdout?.on('data', chunk => options.onOutput?.(String(chunk)));
 	const result = await child;
 	throwIfCancelled(options.signal);
 	if (result.timedOut) {
@@ -115,9 +122,13 @@ export function lastLine(text: string): string {
 }
 
 /** `mke2fs` and its like are in sbin, which is not on every user's path. */
-export function searchPath(environment: NodeJS.ProcessEnv = process.env): string {
-	const given = (environment.PATH ?? '').split(':').filter(directory => directory.startsWith('/'));
-	return [...new Set([...given, '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'])].join(':');
+export function searchPath(
+	environment: NodeJS.ProcessEnv = process.env,
+	platform: Platform = platformOf(process.platform),
+): string {
+	const {delimiter} = pathsOf(platform);
+	const system = platform === 'win32' ? [] : ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+	return [...new Set([...searchDirectories(environment, platform), ...system])].join(delimiter);
 }
 
 function followLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {

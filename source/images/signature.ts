@@ -27,7 +27,7 @@ export type Verdict =
 /** The first of the keyrings that is there, if the program is there too; or why there is nothing to check with. */
 export async function verifierFor(signing: Signing): Promise<{readonly keyring: string} | {readonly reason: string}> {
 	const programs = searchPath()
-		.split(':')
+		.split(path.delimiter)
 		.map(directory => access(path.join(directory, 'gpgv'), constants.X_OK));
 	const hasProgram = await Promise.any(programs).then(
 		() => true,

@@ -3,6 +3,8 @@ import {link, mkdir, readdir, readFile, rename, rm, stat, writeFile} from 'node:
 import path from 'node:path';
 import process from 'node:process';
 import {setTimeout as sleep} from 'node:timers/promises';
+import type {Processes} from '../platform/processes.ts';
+import {thisSystem} from '../platform/system.ts';
 import {storageError} from '../state/atomic.ts';
 import {throwIfCancelled} from './run.ts';
 
@@ -13,39 +15,28 @@ const partialLifetime = 7 * 24 * 3600 * 1000;
  * A process, so that another with the same number is not taken for it: `<pid>-<start time>`.
  * Where the start time cannot be read the number alone has to do.
  */
-async function processName(pid: number): Promise<string | undefined> {
-	if (process.platform !== 'linux') {
-		try {
-			process.kill(pid, 0);
-			return `${pid}-0`;
-		} catch (error) {
-			return (error as NodeJS.ErrnoException).code === 'EPERM' ? `${pid}-0` : undefined;
-		}
-	}
-	try {
-		const text = await readFile(`/proc/${pid}/stat`, 'latin1');
-		// The second field is the program's name in brackets and may itself hold blanks and brackets.
-		const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-		return fields[0] === 'Z' ? undefined : `${pid}-${fields[19]}`;
-	} catch {
-		return undefined;
-	}
+async function ownName(processes: Processes): Promise<string> {
+	return `${process.pid}-${(await processes.began(process.pid)) ?? '0'}`;
 }
 
-async function isAlive(name: string): Promise<boolean> {
-	const pid = /^(\d+)-\d+$/.exec(name)?.[1];
-	return pid !== undefined && (await processName(Number(pid))) === name;
+async function isAlive(name: string, processes: Processes): Promise<boolean> {
+	const [, pid, began] = /^(\d+)-(\d+)$/.exec(name) ?? [];
+	return pid !== undefined && ((await processes.began(Number(pid))) ?? '') === began;
 }
 
 /**
  * Gives `use` an empty directory on the cache's file system and removes it afterwards, whatever happens. What crashed
  * processes left there is removed first.
  */
-export async function withWorkDirectory<T>(root: string, use: (directory: string) => Promise<T>): Promise<T> {
+export async function withWorkDirectory<T>(
+	root: string,
+	use: (directory: string) => Promise<T>,
+	processes = thisSystem().processes,
+): Promise<T> {
 	const works = path.join(root, 'work');
 	await mkdir(works, {recursive: true, mode: 0o700});
-	await removeLeftovers(root);
-	const owner = (await processName(process.pid)) ?? `${process.pid}-0`;
+	await removeLeftovers(root, processes);
+	const owner = await ownName(processes);
 	const directory = path.join(works, `${owner}-${randomBytes(4).toString('hex')}`);
 	try {
 		await mkdir(directory, {mode: 0o700});
@@ -58,10 +49,10 @@ export async function withWorkDirectory<T>(root: string, use: (directory: string
 	}
 }
 
-async function removeLeftovers(root: string): Promise<void> {
+async function removeLeftovers(root: string, processes: Processes): Promise<void> {
 	for (const name of await readdir(path.join(root, 'work'))) {
 		const owner = /^(\d+-\d+)-[\da-f]+$/.exec(name)?.[1];
-		if (owner !== undefined && !(await isAlive(owner))) {
+		if (owner !== undefined && !(await isAlive(owner, processes))) {
 			await rm(path.join(root, 'work', name), {recursive: true, force: true});
 		}
 	}
@@ -84,18 +75,19 @@ export async function withClaim<T>(
 	signal: AbortSignal,
 	onWait: () => void,
 	use: () => Promise<T>,
+	processes = thisSystem().processes,
 ): Promise<T> {
 	const claims = path.join(root, 'claims');
 	await mkdir(claims, {recursive: true, mode: 0o700});
 	const claim = path.join(claims, key);
-	const owner = (await processName(process.pid)) ?? `${process.pid}-0`;
+	const owner = await ownName(processes);
 	const aside = `${claim}.${owner}-${randomBytes(4).toString('hex')}`;
 	await writeFile(aside, owner, {mode: 0o600});
 	try {
 		for (let waited = false; ; waited = true) {
 			if (await take(aside, claim)) break;
 			const holder = (await readFile(claim, 'utf8').catch(() => '')).trim();
-			if (holder !== '' && !(await isAlive(holder))) {
+			if (holder !== '' && !(await isAlive(holder, processes))) {
 				// Renamed before it is removed: of two who see a dead holder only one succeeds.
 				await rename(claim, `${aside}.stale`).catch(() => undefined);
 				await rm(`${aside}.stale`, {force: true});
@@ -119,9 +111,9 @@ export async function withClaim<T>(
 }
 
 /** Whether a process that lives has this claim. */
-export async function isClaimed(root: string, key: string): Promise<boolean> {
+export async function isClaimed(root: string, key: string, processes = thisSystem().processes): Promise<boolean> {
 	const holder = (await readFile(path.join(root, 'claims', key), 'utf8').catch(() => '')).trim();
-	return holder !== '' && (await isAlive(holder));
+	return holder !== '' && (await isAlive(holder, processes));
 }
 
 /** Whether the claim is ours now. A hard link appears whole or not at all, with its content. */

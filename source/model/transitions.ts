@@ -20,8 +20,16 @@ const refuse = (reason: string, next?: string): Decision => ({
 	...(next === undefined ? {} : {next}),
 });
 
-/** The table of transitions. Source: what Multipass 1.16 allows, with its no-ops kept as successes. */
-export function decide(action: TransitionAction, state: InstanceState, options: ActionOptions = {}): Decision {
+/**
+ * The table of transitions. Source: what Multipass 1.16 allows, with its no-ops kept as successes.
+ * @param isPaused whether an Unknown one only stands still, so that a start sets it going
+ */
+export function decide(
+	action: TransitionAction,
+	state: InstanceState,
+	options: ActionOptions = {},
+	{isPaused = false}: {readonly isPaused?: boolean | undefined} = {},
+): Decision {
 	if (state === 'Broken') {
 		return action === 'purge' || (action === 'delete' && options.purge)
 			? refuse('its record cannot be read', 'Repair or remove its directory by hand; info shows where it is.')
@@ -29,7 +37,7 @@ export function decide(action: TransitionAction, state: InstanceState, options: 
 	}
 	switch (action) {
 		case 'start':
-			return decideStart(state);
+			return state === 'Unknown' && isPaused ? go : decideStart(state);
 		case 'stop':
 			return decideStop(state, options);
 		case 'restart':

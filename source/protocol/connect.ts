@@ -4,7 +4,9 @@ import process from 'node:process';
 import {setTimeout as delay} from 'node:timers/promises';
 import type {Connection} from '../engine/engine.ts';
 import {DroverError} from '../model/errors.ts';
+import {environmentUser} from '../platform/user-name.ts';
 import type {Paths} from '../state/paths.ts';
+import {endpointAddress} from './endpoint.ts';
 import {agree, type Hello, isRecord, ownHello, readHello} from './messages.ts';
 import {checkPrivate} from './private-place.ts';
 import {remoteEngine} from './remote-engine.ts';
@@ -77,7 +79,9 @@ export async function connect(paths: Paths, options: ConnectOptions = {}): Promi
 
 /** `undefined` when nobody listens there. */
 async function tryOpen(socketPath: string): Promise<Socket | undefined> {
-	const socket = open(socketPath);
+	const address = endpointAddress(socketPath);
+	if (address === undefined) return undefined;
+	const socket = open(address);
 	try {
 		await new Promise<void>((resolve, reject) => {
 			socket.once('connect', resolve);
@@ -175,9 +179,9 @@ function ownCommand(): string[] {
 	return [path.resolve(process.argv[1] ?? ''), 'daemon'];
 }
 
-/** For the log only. Not `os.userInfo`, which loads a module and reads the user data base. */
+/** For the log only. */
 function userName(): string {
-	return process.env.USER ?? process.env.LOGNAME ?? String(process.getuid?.() ?? '');
+	return environmentUser(process.env) ?? String(process.getuid?.() ?? '');
 }
 
 function noDaemon(): DroverError {

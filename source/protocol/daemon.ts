@@ -1,10 +1,10 @@
 import {closeSync, fstatSync, rmSync, writeSync} from 'node:fs';
-import {userInfo} from 'node:os';
 import process from 'node:process';
 import {setTimeout as delay} from 'node:timers/promises';
 import type {Engine} from '../engine/engine.ts';
 import {buildId, version} from '../model/build.ts';
 import {DroverError, errorData} from '../model/errors.ts';
+import {accountName} from '../platform/user-name.ts';
 import {type Lock, lockHolder, takeLock} from '../state/lock.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {isListening, now} from './connect.ts';
@@ -102,7 +102,7 @@ async function open(
 	const program = process.argv[1] ?? '';
 	const stamp = stampOf(program);
 	return serve(engine, socketPath, {
-		user: userInfo().username,
+		user: accountName(),
 		log: line => log.write(line),
 		handover(request) {
 			const found = {clientVersion: request.version, stamp: stampOf(program)};

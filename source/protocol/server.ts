@@ -1,7 +1,7 @@
-import {chmodSync} from 'node:fs';
 import {createServer, type Server} from 'node:net';
 import type {Engine} from '../engine/engine.ts';
 import {DroverError} from '../model/errors.ts';
+import {type Endpoint, newEndpoint} from './endpoint.ts';
 import {ClientSession, type SessionHost} from './session.ts';
 
 /** Clients at once. Beyond it newcomers are hung up on: it takes a runaway script to get there. */
@@ -42,7 +42,8 @@ export async function serve(engine: Engine, socketPath: string, host: ServerHost
 		});
 	});
 	server.maxConnections = clientLimit;
-	await listen(server, socketPath);
+	const endpoint = newEndpoint(socketPath);
+	await listen(server, endpoint, socketPath);
 	return {
 		get clients() {
 			return sessions.size;
@@ -51,6 +52,7 @@ export async function serve(engine: Engine, socketPath: string, host: ServerHost
 			listener = newListener;
 		},
 		async close() {
+			endpoint.withdraw();
 			const hasClosed = new Promise<void>(resolve => server.close(() => resolve()));
 			await Promise.all([...sessions].map(session => session.close()));
 			await hasClosed;
@@ -58,13 +60,13 @@ export async function serve(engine: Engine, socketPath: string, host: ServerHost
 	};
 }
 
-async function listen(server: Server, socketPath: string) {
+async function listen(server: Server, endpoint: Endpoint, socketPath: string) {
 	try {
 		await new Promise<void>((resolve, reject) => {
 			server.once('error', reject);
-			server.listen(socketPath, resolve);
+			server.listen(endpoint.address, resolve);
 		});
-		chmodSync(socketPath, 0o600);
+		endpoint.announce();
 	} catch (error) {
 		throw new DroverError('host.failed', `The socket ${socketPath} cannot be opened, so drover cannot be reached.`, {
 			next: 'Check that its directory can be written to and that no other program uses it.',

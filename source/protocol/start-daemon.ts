@@ -44,6 +44,8 @@ export async function startDaemon(paths: Paths, command: readonly string[], time
 		detached: true,
 		env: daemonEnvironment(process.env),
 		stdio: ['ignore', log, log, 'pipe'],
+		// On Windows a program of its own session has a window of its own.
+		windowsHide: true,
 	});
 	closeSync(log);
 	const pipe = child.stdio[readyDescriptor] as Readable;

@@ -1,5 +1,7 @@
 import {type FileHandle, mkdir, open, readdir, rename, rm} from 'node:fs/promises';
 import path from 'node:path';
+import process from 'node:process';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {DroverError} from '../model/errors.ts';
 
 let counter = 0;
@@ -18,12 +20,38 @@ export async function writeAtomic(file: string, content: string | Uint8Array, mo
 		await handle.sync();
 		await handle.close();
 		handle = undefined;
-		await rename(aside, file);
+		await replace(aside, file);
 		await syncDirectory(path.dirname(file));
 	} catch (error) {
 		await handle?.close().catch(() => {});
 		await rm(aside, {force: true}).catch(() => {});
 		throw storageError(error, file);
+	}
+}
+
+/** How often, and how long apart in milliseconds, a file is tried to be replaced that somebody has open. */
+const replaceAttempts = 10;
+const replacePause = 20;
+
+/**
+ * Puts a file in the place of another. On Windows that is refused while a program has the other one open, as a virus
+ * scanner does for a moment after each write.
+ */
+export async function replace(
+	aside: string,
+	file: string,
+	platform: NodeJS.Platform = process.platform,
+	move: typeof rename = rename,
+): Promise<void> {
+	for (let attempt = 1; ; attempt++) {
+		try {
+			return await move(aside, file);
+		} catch (error) {
+			const code = (error as NodeJS.ErrnoException).code ?? '';
+			const isHeld = platform === 'win32' && ['EPERM', 'EACCES', 'EBUSY'].includes(code);
+			if (!isHeld || attempt >= replaceAttempts) throw error;
+			await sleep(replacePause);
+		}
 	}
 }
 

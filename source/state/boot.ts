@@ -3,12 +3,6 @@ import path from 'node:path';
 import {writeAtomic} from './atomic.ts';
 import type {Paths} from './paths.ts';
 
-/** Names the host's boot; `undefined` where the platform does not tell. */
-export async function hostBootId(): Promise<string | undefined> {
-	const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => undefined);
-	return text?.trim();
-}
-
 /**
  * Whether the host has been booted since the last time this was asked; remembers the answer's base. The first time ever
  * is no reboot.

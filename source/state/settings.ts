@@ -1,12 +1,14 @@
 import {rename} from 'node:fs/promises';
 import path from 'node:path';
+import {storageError} from './atomic.ts';
 import {makePrivate} from './paths.ts';
 
 /** What the user has set; keys and values are checked by the engine, this only keeps them. */
 export type SettingsStore = {
 	get(key: string): string | undefined;
+	/** @throws DroverError `host.*`; what was kept stays */
 	set(key: string, value: string): void;
-	/** Back to the default. */
+	/** Back to the default. @throws DroverError `host.*` */
 	clear(key: string): void;
 	/** A sentence when the file could not be read and was set aside. */
 	readonly problem?: string;
@@ -45,11 +47,19 @@ export async function openSettings(directory: string): Promise<SettingsStore> {
 	return {
 		get: key => conf.get(key),
 		set(key, value) {
-			conf.set(key, value);
+			writing(() => conf.set(key, value));
 		},
 		clear(key) {
-			conf.delete(key);
+			writing(() => conf.delete(key));
 		},
 		...(problem === undefined ? {} : {problem}),
 	};
+}
+
+function writing(write: () => void): void {
+	try {
+		write();
+	} catch (error) {
+		throw storageError(error, 'the settings');
+	}
 }

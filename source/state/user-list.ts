@@ -1,7 +1,7 @@
 import {readFile, stat} from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
-import {causeText} from '../model/errors.ts';
+import {causeWords} from '../model/cause-words.ts';
 import {plainLine} from '../model/text.ts';
 
 /** Bytes; a longer file is not read. */
@@ -40,7 +40,7 @@ export async function readUserList<Schema extends v.GenericSchema>(
 			const text = await readFile(path.join(directory, fileName), 'utf8');
 			return await parseUserList(text, fileName, listName, schema);
 		} catch (error) {
-			return {items: [], problems: [`${fileName} cannot be read (${plainLine(causeText(error))}).`]};
+			return {items: [], problems: [`${fileName} cannot be read: ${plainLine(causeWords(error))}.`]};
 		}
 	}
 	return {items: [], problems: []};

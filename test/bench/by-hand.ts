@@ -1,8 +1,10 @@
-import {spawn} from 'node:child_process';
-import {closeSync, fsyncSync, openSync, readFileSync, readlinkSync} from 'node:fs';
+import {execFile, spawn} from 'node:child_process';
+import {closeSync, fsyncSync, openSync, readFileSync, readlinkSync, rmSync} from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {promisify} from 'node:util';
+import {fileNames} from '../../source/drivers/machine/files.ts';
 import {asObject} from '../../source/drivers/machine/json.ts';
 import {connectQmp, type Qmp} from '../../source/drivers/qemu/qmp.ts';
 import {waitForSsh} from '../../source/guest/answer.ts';
@@ -14,6 +16,8 @@ export class ByHand {
 	readonly #monitor: string;
 	readonly #ssh: {readonly host: string; readonly port: number};
 	#pid: number;
+	/** What is known of its disk. */
+	#disk = '';
 
 	/** @param pid a running QEMU whose monitor nobody uses */
 	constructor(pid: number, ssh: {host: string; port: number}) {
@@ -62,6 +66,50 @@ export class ByHand {
 		monitor.close();
 		await waitForSsh({...this.#ssh, timeoutMs: 60_000, signal: new AbortController().signal});
 		return performance.now() - began;
+	}
+
+	/** Once it was {@link cut}: a new disk over the same image, and QEMU. @returns milliseconds until the guest answers on SSH */
+	async launch(): Promise<number> {
+		const {
+			'backing-filename': image,
+			'backing-filename-format': format,
+			'virtual-size': size,
+		} = asObject(JSON.parse(this.#disk));
+		rmSync(path.join(this.#directory, fileNames.disk));
+		const began = performance.now();
+		const line = [
+			'create',
+			'-q',
+			'-f',
+			'qcow2',
+			'-F',
+			String(format),
+			'-b',
+			String(image),
+			fileNames.disk,
+			String(size),
+		];
+		await this.#image(...line);
+		const [file, ...rest] = this.#arguments;
+		const child = spawn(file!, rest, {cwd: this.#directory, detached: true, stdio: 'ignore'});
+		this.#pid = child.pid!;
+		await waitForSsh({...this.#ssh, timeoutMs: 120_000, signal: new AbortController().signal});
+		return performance.now() - began;
+	}
+
+	/** Ends the machine and waits until it is gone, and with it what keeps others from its disk. */
+	async cut(): Promise<void> {
+		this.end();
+		await until(async () => !this.#isThere());
+		// Its files are closed a moment after it has no command line any more.
+		await until(async () => {
+			this.#disk = await this.#image('info', '--output=json', fileNames.disk).catch(() => '');
+			return this.#disk !== '';
+		});
+	}
+
+	async #image(...line: readonly string[]): Promise<string> {
+		return (await promisify(execFile)('qemu-img', [...line], {cwd: this.#directory})).stdout;
 	}
 
 	/** Ends the machine, whatever state it is in. */

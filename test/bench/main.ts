@@ -8,9 +8,11 @@ import {list} from './command-line.ts';
 import {firstFrame, keysAndQuiet} from './dashboard.ts';
 import {type Figure, printFigures} from './figures.ts';
 import {imageDownload} from './images.ts';
+import {launching} from './launching.ts';
 import {lxd} from './lxd.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
 import {metrics} from './metrics.ts';
+import {mounts} from './mounts.ts';
 import {checkProgram} from './place.ts';
 import {switching} from './switching.ts';
 import {virtualbox} from './virtualbox.ts';
@@ -19,6 +21,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	'first-frame': firstFrame,
 	keys: keysAndQuiet,
 	list,
+	launch: launching,
 	suspend: suspendAndResume,
 	daemon,
 	switch: switching,
@@ -26,6 +29,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	lxd,
 	virtualbox,
 	metrics,
+	mounts,
 	forty,
 };
 /** Takes minutes and some ten GiB of memory, so only when asked for. */

@@ -125,7 +125,7 @@ describe('the primary instance', () => {
 	test('start launches it when it is not there', async () => {
 		const engine = new FakeEngine({instances: [fakeInstance('web', 'Stopped')]});
 		const {code, out} = await drover(['start'], {engine});
-		expect(requests(engine, 'launch')).toEqual([{image: 'micro', name: 'primary', by: 'kim'}]);
+		expect(requests(engine, 'launch')).toEqual([{name: 'primary', by: 'kim'}]);
 		expect(requests(engine, 'act')).toEqual([]);
 		expect(out).toMatch(/^Launched: primary$/m);
 		expect(out).toMatch(/^Mounted '.+' into 'primary:Home'$/m);

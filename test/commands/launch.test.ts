@@ -14,7 +14,7 @@ const launches = (engine: FakeEngine) =>
 describe('what is asked of the engine', () => {
 	test.each<[string[], object]>([
 		[['micro', '--name', 'web'], {image: 'micro', name: 'web'}],
-		[['--name', 'web'], {image: 'micro', name: 'web'}],
+		[['--name', 'web'], {name: 'web'}],
 		[
 			['-c', '2', '-m', '512M', '-d', '10g', '-n', 'web', 'file:///tmp/a.qcow2'],
 			{image: 'file:///tmp/a.qcow2', name: 'web', cpus: 2, memory: 512 * 2 ** 20, disk: 10 * 2 ** 30},
@@ -34,9 +34,7 @@ describe('what is asked of the engine', () => {
 
 test('what is said', async () => {
 	expect((await drover(['launch', 'micro', '-n', 'web'])).out).toBe('Launching web: working\nLaunched: web\n');
-	expect((await drover(['launch'])).out).toBe(
-		'No image was named: launching micro.\nLaunching amber-otter: working\nLaunched: amber-otter\n',
-	);
+	expect((await drover(['launch'])).out).toBe('Launching amber-otter: working\nLaunched: amber-otter\n');
 	expect((await drover(['launch', 'micro', '-n', 'web'], {isTTY: true})).out).toBe(
 		'\rLaunching web: working\u001B[K\r\u001B[KLaunched: web\n',
 	);
@@ -83,7 +81,10 @@ describe('told wrong without the daemon', () => {
 		[['--network', 'name=eth0,speed=9'], 'Bad network field: "speed".'],
 		[['--network', 'eth0,eth1'], 'Bad network field definition, need key=value.'],
 		[['--network', 'name=eth0,auto'], 'Bad network field definition, need key=value.'],
-		[['--cloud-init', '/does/not/exist'], 'Could not load cloud-init configuration: ENOENT: no such file or directory'],
+		[
+			['--cloud-init', '/does/not/exist'],
+			'Could not load cloud-init configuration: /does/not/exist: there is no such file or directory',
+		],
 		[['--cpus'], 'The option --cpus needs a value: --cpus <cpus>.'],
 		[['--zone', 'zone1'], "Unknown option 'zone'."],
 	])('launch %j', async (argv, message) => {
@@ -140,6 +141,15 @@ describe('mounts', () => {
 		const engine = new FakeEngine({driver: fakeDriver('libvirt')});
 		await drover(['launch', 'micro', '--mount', home], {engine});
 		expect(launches(engine)).toMatchObject([{mounts: [{type: 'classic'}]}]);
+	});
+
+	test('the way is chosen by --type', async () => {
+		const engine = new FakeEngine({driver: fakeDriver('qemu', {features: ['plug']})});
+		await drover(['launch', 'micro', '--mount', home], {engine});
+		await drover(['launch', 'micro', '--mount', home, '--type', 'native'], {engine});
+		expect(launches(engine)).toMatchObject([{mounts: [{type: 'classic'}]}, {mounts: [{type: 'native'}]}]);
+		expect((await drover(['launch', '--mount', home, '--type', 'sshfs'])).err).toMatch(/Bad mount type "sshfs" given/);
+		expect((await drover(['launch', '--type', 'native'])).err).toMatch(/there is no --mount/);
 	});
 
 	test.each([
@@ -247,7 +257,7 @@ describe('cloud-init', () => {
 	test('too long, a directory, not there', async () => {
 		writeFileSync(path.join(directory, 'big.yaml'), Buffer.alloc(2 ** 20 + 1, 'a'));
 		expect((await launch('big.yaml')).err).toMatch(/it is longer than 1 MiB\.\n$/);
-		expect((await launch('.')).err).toMatch(/configuration: EISDIR/);
+		expect((await launch('.')).err).toMatch(/configuration: it is a directory\./);
 		expect(await launch(`${address}/nothing`)).toMatchObject({code: 1, connections: 0});
 		expect((await launch(`${address}/nothing`)).err).toMatch(/answered 404/);
 	});

@@ -11,7 +11,7 @@ const sample = () =>
 		instances: [
 			fakeInstance('amber-otter', 'Running', {image: noble, ipv4: ['10.97.0.7', '172.17.0.1']}),
 			fakeInstance('build', 'Delayed Shutdown', {image: micro}),
-			fakeInstance('gone', 'Deleted', {image: {...micro, release: '', os: ''}}),
+			fakeInstance('gone', 'Deleted', {image: {...micro, release: 'Not Available', os: ''}}),
 		],
 	});
 
@@ -40,10 +40,10 @@ test('csv', async () => {
 	const {out} = await drover(['list', '--format', 'csv'], {engine: sample()});
 	expect(out).toBe(
 		[
-			'Name,State,IPv4,Release,AllIPv4',
-			'amber-otter,Running,10.97.0.7,Ubuntu 24.04 LTS,"10.97.0.7,172.17.0.1"',
-			'build,Delayed Shutdown,,Micro 1,""',
-			'gone,Deleted,,,""',
+			'Name,State,IPv4,IPv6,Release,AllIPv4',
+			'amber-otter,Running,10.97.0.7,,Ubuntu 24.04 LTS,"10.97.0.7,172.17.0.1"',
+			'build,Delayed Shutdown,,,Micro 1,""',
+			'gone,Deleted,,,Not Available,""',
 			'',
 		].join('\n'),
 	);
@@ -56,7 +56,7 @@ test('json', async () => {
 		list: [
 			{name: 'amber-otter', state: 'Running', ipv4: ['10.97.0.7', '172.17.0.1'], release: 'Ubuntu 24.04 LTS'},
 			{name: 'build', state: 'Delayed Shutdown', ipv4: [], release: 'Micro 1'},
-			{name: 'gone', state: 'Deleted', ipv4: [], release: ''},
+			{name: 'gone', state: 'Deleted', ipv4: [], release: 'Not Available'},
 		],
 	});
 	expect(Object.keys(JSON.parse(out).list[0])).toEqual(['name', 'state', 'ipv4', 'release']);
@@ -79,7 +79,7 @@ test('yaml', async () => {
 			'gone:',
 			'  - state: Deleted',
 			'    ipv4: []',
-			'    release: ""',
+			'    release: Not Available',
 			'',
 		].join('\n'),
 	);
@@ -88,7 +88,7 @@ test('yaml', async () => {
 
 test.each([
 	['table', 'No instances found.\n'],
-	['csv', 'Name,State,IPv4,Release,AllIPv4\n'],
+	['csv', 'Name,State,IPv4,IPv6,Release,AllIPv4\n'],
 	['json', '{\n    "list": []\n}\n'],
 	['yaml', '{}\n'],
 ])('nothing there, as %s', async (format, text) => {
@@ -97,13 +97,13 @@ test.each([
 
 test('without addresses', async () => {
 	const {out} = await drover(['list', '--no-ipv4', '--format', 'csv'], {engine: sample()});
-	expect(out).toContain('amber-otter,Running,,Ubuntu 24.04 LTS,""\n');
+	expect(out).toContain('amber-otter,Running,,,Ubuntu 24.04 LTS,""\n');
 });
 
 test('text from outside is made plain and cannot break a row', async () => {
 	const evil = fakeInstance('web', 'Running', {image: {...micro, release: 'A\u001B[2J,"B"\nC'}});
 	const engine = new FakeEngine({instances: [evil]});
-	expect((await drover(['list', '--format', 'csv'], {engine})).out.split('\n')[1]).toBe('web,Running,,"A,""B"" C",""');
+	expect((await drover(['list', '--format', 'csv'], {engine})).out.split('\n')[1]).toBe('web,Running,,,"A,""B"" C",""');
 	expect((await drover(['list'], {engine})).out.split('\n')[1]).toMatch(/A,"B" C$/);
 	expect((await drover(['list', '--format', 'yaml'], {engine})).out).toContain('release: "A,\\"B\\" C"');
 });

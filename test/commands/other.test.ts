@@ -431,10 +431,10 @@ describe('drivers and doctor', () => {
 	test('drivers as a table', async () => {
 		const {out, code} = await drover(['drivers'], {engine: new Drivers()});
 		expect(code).toBe(0);
-		expect(out.split('\n').slice(0, 9).join('\n')).toBe(`Driver  Here  Current  Installed  Usable  Instances
-qemu    yes   yes      yes        yes     0
-lxd     yes   no       yes        no      3
-hyperv  no    no       no         no      0
+		expect(out.split('\n').slice(0, 9).join('\n')).toBe(`Driver  Here  Current  Installed  Usable  Instances  Verified
+qemu    yes   yes      yes        yes     0          real hosts
+lxd     yes   no       yes        no      3          --
+hyperv  no    no       no         no      0          --
 
 Can     suspend  snapshots  native mounts  extra networks
 qemu    yes      yes        yes            no

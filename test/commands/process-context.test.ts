@@ -1,7 +1,8 @@
 import process from 'node:process';
 import {expect, test} from 'vitest';
-import {processContext, userName} from '../../source/commands/process-context.ts';
+import {processContext} from '../../source/commands/process-context.ts';
 import {DroverError} from '../../source/model/errors.ts';
+import {userName} from '../../source/platform/user-name.ts';
 import {aliasStore} from '../../source/state/alias-store.ts';
 import {FakeEngine} from '../support/fake-engine.ts';
 

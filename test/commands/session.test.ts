@@ -95,7 +95,7 @@ describe('shell', () => {
 	test('the primary instance is launched when it is not there', async () => {
 		const engine = new FakeEngine();
 		const {ran, out} = await drover(['shell'], {engine});
-		expect(requests(engine, 'launch')).toEqual([{image: 'micro', name: 'primary', by: 'kim'}]);
+		expect(requests(engine, 'launch')).toEqual([{name: 'primary', by: 'kim'}]);
 		expect(ran).toHaveLength(1);
 		expect(out).toMatch(/^Launched: primary$/m);
 		expect(await drover(['shell', 'nobody'], {engine})).toMatchObject({code: 2, ran: []});

@@ -61,9 +61,10 @@ web        hot        base     say "hi", all
 		expect(
 			(await drover(['ls', '--snapshots', '--format', 'csv'], {engine})).out,
 		).toBe(`Instance,Snapshot,Parent,Comment
-db,one,,
-web,base,,"as it was, fresh and more"
-web,next,base,${'x'.repeat(60)}
+db,one,,""
+web,base,,"as it was, fresh
+and more"
+web,next,base,"${'x'.repeat(60)}"
 web,hot,base,"say ""hi"", all"
 `);
 		const json = JSON.parse((await drover(['list', '--snapshots', '--format', 'json'], {engine})).out);
@@ -172,7 +173,8 @@ Comment:        ${'x'.repeat(60)}
 		});
 		expect((await drover(['info', 'web.base', '--format', 'csv'], {engine})).out).toBe(
 			`Snapshot,Instance,CPU(s),Disk space,Memory size,Mounts,Created,Parent,Children,Comment
-base,web,2,5.0GiB,512.0MiB,,2026-01-02T03:04:05.006Z,,next;hot,"as it was, fresh and more"
+base,web,2,5.0GiB,512.0MiB,,2026-01-02T03:04:05.006Z,,next;hot,"as it was, fresh
+and more"
 `,
 		);
 		const yaml = parse((await drover(['info', 'web.hot', '--format', 'yaml'], {engine})).out);
@@ -220,7 +222,11 @@ describe('snapshot and restore', () => {
 
 	test('refusals', async () => {
 		const engine = sample();
-		expect(await drover(['restore', 'web.base'], {engine})).toMatchObject({code: 1, connections: 0});
+		expect(await drover(['restore', 'web.base'], {engine})).toMatchObject({code: 1});
+		expect(await drover(['restore', 'web.gone'], {engine})).toMatchObject({
+			code: 2,
+			err: expect.stringContaining('no snapshot "gone"'),
+		});
 		for (const argv of [
 			['restore', 'web'],
 			['restore', 'web.a.b', '-d'],
@@ -234,6 +240,14 @@ describe('snapshot and restore', () => {
 		expect(await drover(['snapshot', 'nobody'], {engine})).toMatchObject({code: 2});
 		expect(asked(engine, 'restore')).toEqual([]);
 	});
+});
+
+test('what cannot be restored now is not asked about, and nothing could be lost should it become possible meanwhile', async () => {
+	const engine = sample();
+	engine.instances.set('web', fakeInstance('web', 'Running'));
+	const {out} = await drover(['restore', 'web.base'], {engine, isTTY: true, stdin: 'no'});
+	expect(out).not.toContain('(Yes/no)');
+	expect(asked(engine, 'restore')).toMatchObject([{destructive: false}]);
 });
 
 describe('delete', () => {
@@ -280,6 +294,9 @@ test('clone', async () => {
 		{name: 'web', by: 'kim'},
 		{name: 'web', by: 'kim', as: 'other'},
 	]);
+	expect((await drover(['clone', '--linked', 'web', '-n', 'two'], {engine})).out).toBe('Cloned from web to two.\n');
+	expect(asked(engine, 'clone').at(-1)).toEqual({name: 'web', by: 'kim', as: 'two', linked: true});
+	expect((await drover(['help', 'clone'])).out).toMatch(/--linked +Copy nothing: share what the disk has now/);
 	expect(await drover(['clone'], {engine})).toMatchObject({code: 1, connections: 0});
 	expect(await drover(['clone', 'nobody'], {engine})).toMatchObject({code: 2});
 });

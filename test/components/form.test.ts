@@ -106,16 +106,17 @@ describe('what a driver has not', () => {
 	});
 
 	test('is not asked for', () => {
-		expect(launchLoads(model)).toEqual([{type: 'load-images'}]);
+		expect(launchLoads(model)).toEqual([{type: 'load-images'}, {type: 'load-launch-choices'}]);
 		expect(launchLoads(cluster).map(effect => effect.type)).toEqual([
 			'load-images',
+			'load-launch-choices',
 			'load-host-networks',
 			'load-members',
 		]);
 	});
 
 	test('cannot have the keys', () => {
-		const form = focusBy({...newLaunchForm(), focus: 'disk'}, rowsOf(model, newLaunchForm()), 1);
+		const form = focusBy({...newLaunchForm(), focus: 'cloud-init'}, rowsOf(model, newLaunchForm()), 1);
 		expect(form.focus).toBe('mount');
 		expect(focusBy(form, rowsOf(model, form), 1).focus).toBe('submit');
 	});
@@ -182,7 +183,7 @@ test('the command line is the same thing, quoted where a shell needs it', () => 
 	expect(launchForm.commands(model, {...form, fields: {...form.fields, image: fieldOf("file:///it's.qcow2")}})).toEqual(
 		["drover launch 'file:///it'\\''s.qcow2' --name web-2 --cpus 2 --memory 2G --disk 10G"],
 	);
-	expect(launchForm.commands(model, filled({memory: '2X'}))).toEqual(['drover launch --cpus 1 --memory ??']);
+	expect(launchForm.commands(model, filled({memory: '2X'}))).toEqual(['drover launch --memory ??']);
 	expect(quoted('~/a b')).toBe("~/'a b'");
 	expect(quoted('~/src:/x')).toBe('~/src:/x');
 });

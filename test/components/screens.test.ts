@@ -244,12 +244,11 @@ describe('screens', () => {
 		engine.delayMs = 50;
 		await screen.press('n', ...'beaver', keys.tab, 'm');
 		await screen.waitFor(/micro +Micro 1/);
-		await screen.press(keys.down, keys.enter, '2', keys.tab, '2', 'G', keys.tab, keys.tab, keys.tab);
+		await screen.press(keys.down, keys.enter, '9', keys.tab, '2', 'G', ...Array(4).fill(keys.tab));
 		await screen.waitFor('drover launch micro --name beaver --cpus ?? --memory 2G');
 		await screen.press(keys.enter);
 		await screen.waitFor('To fix first: CPUs');
-		const [back, on] = [Array(4).fill('\u001B[Z'), Array(4).fill(keys.tab)];
-		await screen.press(...back, keys.ctrlU, '2', ...on, keys.enter);
+		await screen.press(...Array(5).fill('\u001B[Z'), keys.ctrlU, '2', ...Array(5).fill(keys.tab), keys.enter);
 		await screen.waitFor(/> beaver/);
 		await screen.waitFor('launch beaver: done');
 		expect(engine.calls.find(call => call.method === 'launch')?.request).toEqual({
@@ -296,6 +295,30 @@ describe('screens', () => {
 		await screen.waitFor('LXD cannot be used: not installed');
 		await screen.press(keys.esc);
 		await screen.waitFor('amber-otter');
+	});
+
+	test('drivers: on the smallest screen none is left out, and the cursor survives another size', async () => {
+		const {screen} = await openWith(three(), {columns: 40, rows: 10});
+		await screen.press('w');
+		for (const row of ['> QEMU', 'LXD', 'libvirt', 'VirtualBox']) await screen.waitFor(row);
+		await screen.press('j', 'j', 'j', 'j');
+		await screen.waitFor('> Hyper-V');
+		await screen.resize(80, 24);
+		await screen.waitFor(text => text.includes('> Hyper-V') && text.includes('QEMU') && text.includes('LXD'));
+		await screen.resize(40, 10);
+		await screen.waitFor('> Hyper-V');
+	});
+
+	test('orders: on the smallest screen none is left out', async () => {
+		const {screen} = await openWith(three(), {columns: 40, rows: 10});
+		await screen.press('o');
+		for (const order of ['name', 'state', 'image', 'memory', 'age']) await screen.waitFor(`order by ${order}`);
+	});
+
+	test('the menu shows the chosen line also where its reason fills the screen', async () => {
+		const {screen} = await openWith([fakeInstance('web', 'Unknown')], {columns: 40, rows: 10});
+		await screen.press(keys.enter, 'j', 'j');
+		await screen.waitFor(/> \(s\) Start/);
 	});
 
 	test('help is searched and run', async () => {

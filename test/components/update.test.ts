@@ -276,8 +276,8 @@ describe('screens', () => {
 
 	test('what was launched from the form is chosen as soon as it is there', async () => {
 		const driven = await several();
-		driven.press('n', ...'beaver', 'tab', 'tab', 'tab', 'tab', 'tab', 'tab', 'enter');
-		expect(driven.effects.at(-1)).toEqual({type: 'launch', request: {name: 'beaver', cpus: 1}});
+		driven.press('n', ...'beaver', ...Array(7).fill('tab'), 'enter');
+		expect(driven.effects.at(-1)).toEqual({type: 'launch', request: {name: 'beaver'}, keep: {}});
 		const operation: OperationView = {
 			id: '9',
 			kind: 'launch',
@@ -297,7 +297,7 @@ describe('screens', () => {
 
 	test('a refused launch keeps the form and says why', async () => {
 		const driven = await several();
-		driven.press('n', ...'beaver', 'tab', 'tab', 'tab', 'tab', 'tab', 'tab', 'enter');
+		driven.press('n', ...'beaver', ...Array(7).fill('tab'), 'enter');
 		const error = {code: 'host.disk-full', message: 'No room.'} as const;
 		driven.send({type: 'form-refused', purpose: 'launch', error, at: driven.at});
 		expect(driven.top).toMatchObject({kind: 'form', isSending: false, error: {message: 'No room.'}});
@@ -308,7 +308,7 @@ describe('screens', () => {
 
 	test('a form with problems is not sent', async () => {
 		const driven = await several();
-		driven.press('n', ...'amber', 'tab', 'tab', 'tab', 'tab', 'tab', 'tab', 'enter');
+		driven.press('n', ...'amber', ...Array(7).fill('tab'), 'enter');
 		expect(driven.effects.some(effect => effect.type === 'launch')).toBe(false);
 		expect(driven.model.toast?.text).toMatch(/Name/);
 	});

@@ -14,7 +14,7 @@ export function metrics(stage: Stage): void {
 			return found;
 		};
 
-		test('a sample has processor time, memory and disk, and no network, which nobody counts', async () => {
+		test('a sample has processor time, memory and disk, and no network, which the guest alone counts', async () => {
 			const {web} = stage;
 			// libvirt asks the guest every ten seconds.
 			await eventually('the guest tells of its memory', async () => (await sample()).memoryUsed !== undefined, 20_000);
@@ -28,6 +28,22 @@ export function metrics(stage: Stage): void {
 			expect(found.diskRead).toBeGreaterThan(mebibyte);
 			expect(found.diskUsed).toBeGreaterThan(mebibyte);
 			expect(found).not.toHaveProperty('received');
+		});
+
+		test('one that is looked at alone tells of its network', async () => {
+			const {driver, web} = stage;
+			const closely = async () => {
+				const {received, sent} = (await driver.metrics!(web.record, web.place, {closely: true})) ?? {};
+				return received === undefined || sent === undefined ? undefined : {received, sent};
+			};
+			await eventually('the agent tells', async () => (await closely()) !== undefined, 20_000);
+			const before = (await closely())!;
+			await web.ssh(driver, 'head', '-c', '400000', '/dev/zero');
+			await eventually(
+				'what it sent is counted',
+				async () => ((await closely())?.sent ?? 0) > before.sent + 400_000,
+				20_000,
+			);
 		});
 
 		test('a guest that works shows it', async () => {

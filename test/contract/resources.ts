@@ -11,8 +11,10 @@ export function resources(stage: Stage): void {
 			const {driver, web} = stage;
 			const record = {...web.record, hardware: {...web.record.hardware, ...wanted}};
 			await driver.resize!(record, web.place, wanted, web.work());
-			web.record = {...web.record, hardware: record.hardware};
+			web.record = {...web.record, hardware: {...web.record.hardware, ...wanted}};
 		};
+		const memoryInGuest = async () =>
+			Number(/^MemTotal:\s+(\d+) kB/.exec(await stage.web.ssh(stage.driver, 'cat', '/proc/meminfo'))?.[1]) / 1024;
 		const wanted = {cpus: 2, memory: 320 * mebibyte, disk: 1024 * mebibyte};
 
 		test('not while it runs, and not while it is suspended', async () => {
@@ -54,10 +56,39 @@ export function resources(stage: Stage): void {
 			await web.start(driver);
 			await web.answer(driver);
 			expect(await web.ssh(driver, 'nproc')).toBe('2');
-			const total = Number(/^MemTotal:\s+(\d+) kB/.exec(await web.ssh(driver, 'cat', '/proc/meminfo'))?.[1]);
-			expect(total).toBeGreaterThan(260 * 1024);
+			expect(await memoryInGuest()).toBeGreaterThan(260);
 			const blocks = Number((await web.ssh(driver, 'df', '-P', '/')).split('\n')[1]?.split(/\s+/)[1]);
 			expect(blocks).toBeGreaterThan(800 * 1024);
+		});
+
+		test('memory while it runs: less, kept over suspend and resume, and back to what it was started with', async () => {
+			const {driver, web} = stage;
+			const before = await memoryInGuest();
+			await expect(resize({memory: 512 * mebibyte})).rejects.toMatchObject({
+				code: 'instance.state',
+				message: 'While it runs it can have at most the 320M that it was started with.',
+			});
+			await resize({memory: 200 * mebibyte});
+			expect(web.record.hardware).toMatchObject({memory: 200 * mebibyte, builtMemory: 320 * mebibyte});
+			const less = await memoryInGuest();
+			expect(before - less).toBeGreaterThan(100);
+			const boot = await web.ssh(driver, 'cat', '/proc/sys/kernel/random/boot_id');
+			await web.suspend(driver);
+			await web.start(driver);
+			await web.answer(driver);
+			expect(await web.ssh(driver, 'cat', '/proc/sys/kernel/random/boot_id')).toBe(boot);
+			expect(Math.abs((await memoryInGuest()) - less)).toBeLessThan(20);
+			await resize({memory: 320 * mebibyte});
+			expect(web.record.hardware.builtMemory).toBeUndefined();
+			expect(Math.abs((await memoryInGuest()) - before)).toBeLessThan(5);
+			await resize({memory: 256 * mebibyte});
+			await web.stop(driver);
+			await web.start(driver);
+			await web.answer(driver);
+			// A boot builds it as the record says.
+			expect(web.record.hardware).toMatchObject({memory: 256 * mebibyte});
+			expect(web.record.hardware.builtMemory).toBeUndefined();
+			expect(await memoryInGuest()).toBeLessThan(256);
 		});
 	});
 }

@@ -1,6 +1,7 @@
 import {expect, test} from 'vitest';
-import {defaultDriver, driversOn, platformOf, platformProblem} from '../../source/drivers/platforms.ts';
+import {defaultDriver, driversOn, platformProblem} from '../../source/drivers/platforms.ts';
 import {driverNames, driverTitles, type Platform, platformTitles} from '../../source/model/driver-name.ts';
+import {platformOf} from '../../source/platform/system.ts';
 
 const platforms: readonly Platform[] = ['linux', 'darwin', 'win32'];
 

@@ -90,7 +90,7 @@ describe('while the guest initializes itself', () => {
 		expect(view!.operation).toBeUndefined();
 		expect(record(paths).intent).toBeUndefined();
 		expect((await engine.instanceEvents({name: 'web'})).map(({what}) => what)).toEqual([
-			'launched from micro',
+			'launched from default',
 			expect.stringMatching(/^initialized, \d/),
 		]);
 	});

@@ -112,7 +112,10 @@ describe('a file of profiles', () => {
 			'name: a\n    mounts:\n      - /ok\n      - src',
 			/line 5: profiles\[0\]\.mounts\[1\] must begin with a whole path/,
 		],
-		['name: a\n    cloud-init: nowhere.yaml', /line 3: profiles\[0\]\.cloud-init cannot be used: ENOENT/],
+		[
+			'name: a\n    cloud-init: nowhere.yaml',
+			/line 3: profiles\[0\]\.cloud-init cannot be used: .*nowhere\.yaml: there is no such file/,
+		],
 		[
 			'name: a\n    cloud-init: template:nothing',
 			/line 3: profiles\[0\]\.cloud-init names a template that there is not\./,
@@ -176,8 +179,8 @@ describe('templates', () => {
 });
 
 describe('what a launch comes to', () => {
-	const wishes = (request: Omit<LaunchRequest, 'by'>, driver: 'qemu' | 'libvirt' = 'qemu') =>
-		wishesOf({paths: home(files), setting: () => 'standard', driver, platform: 'linux'}, {by, ...request});
+	const wishes = (request: Omit<LaunchRequest, 'by'>, mountType: 'native' | 'classic' = 'native') =>
+		wishesOf({paths: home(files), setting: () => 'standard', mountType}, {by, ...request});
 
 	test('a profile fills in what was not asked for', async () => {
 		const maps = {uidMap: [], gidMap: []};
@@ -197,7 +200,7 @@ describe('what a launch comes to', () => {
 			target: 'node-1',
 			answerTimeout: 600,
 		});
-		expect((await wishes({profile: 'dev'}, 'libvirt')).mounts).toMatchObject([{type: 'classic'}, {type: 'classic'}]);
+		expect((await wishes({profile: 'dev'}, 'classic')).mounts).toMatchObject([{type: 'classic'}, {type: 'classic'}]);
 	});
 
 	test('what was asked for goes first', async () => {
@@ -239,7 +242,7 @@ describe('a launch', () => {
 		const paths = home(files);
 		const {engine} = await simulatedEngine(paths);
 		expect(await launch(engine, {profile: 'small'})).toMatchObject({state: 'done'});
-		expect(record(paths)).toMatchObject({image: {query: 'micro'}, hardware: {memory: 2 ** 28}});
+		expect(record(paths)).toMatchObject({image: {query: 'default'}, hardware: {memory: 2 ** 28}});
 		expect(cloudInit(paths)).toBe(files['small.yaml']);
 	});
 
@@ -260,13 +263,13 @@ describe('a launch', () => {
 
 	test('without an image takes the one that was set', async () => {
 		const {engine} = await simulatedEngine(scratchPaths());
-		expect(await engine.get({key: 'local.default-image'})).toMatchObject({value: 'micro', isDefault: true});
+		expect(await engine.get({key: 'local.default-image'})).toMatchObject({value: 'default', isDefault: true});
 		expect(await launch(engine, {})).toMatchObject({state: 'done'});
 		await engine.set({key: 'local.default-image', value: ' lts ', by});
 		await expect(engine.launch({by})).rejects.toMatchObject({message: 'there is no image lts'});
 		await expect(engine.set({key: 'local.default-image', value: 'a b', by})).rejects.toMatchObject({
 			code: 'setting.invalid',
 		});
-		expect(await engine.set({key: 'local.default-image', value: '', by})).toMatchObject({value: 'micro'});
+		expect(await engine.set({key: 'local.default-image', value: '', by})).toMatchObject({value: 'default'});
 	});
 });

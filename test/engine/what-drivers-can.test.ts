@@ -17,6 +17,7 @@ import {DroverError} from '../../source/model/errors.ts';
 import type {InstanceView} from '../../source/model/instance.ts';
 import type {OperationView} from '../../source/model/operation.ts';
 import {type InstanceState, instanceStates} from '../../source/model/state.ts';
+import {systemOf} from '../../source/platform/system.ts';
 import {locate} from '../../source/state/paths.ts';
 import {openSettings} from '../../source/state/settings.ts';
 import {simulatedEngine} from '../support/engine.ts';
@@ -27,7 +28,11 @@ import {optionalMethods} from '../support/simulated-parts.ts';
 
 /** The driver as this version has it; nothing of it is asked. */
 async function realDriver(name: DriverName): Promise<Driver | undefined> {
-	const driver = await loadDriver(name, locate({DROVER_HOME: '/nowhere'}, 'linux'), () => '');
+	const driver = await loadDriver(name, {
+		paths: locate({DROVER_HOME: '/nowhere'}, 'linux'),
+		setting: () => '',
+		system: systemOf('linux'),
+	});
 	onTestFinished(() => driver?.close?.());
 	return driver;
 }
@@ -151,7 +156,7 @@ const requests: Readonly<Record<InstanceAction, Ask>> = {
 	mounts: (engine, name) =>
 		engine.mount({name, mount: {source: tmpdir(), target: '/mnt/a', type: 'classic', uidMap: [], gidMap: []}, by}),
 	networks: (engine, name) => engine.addNetwork({name, network: 'br0', by}),
-	edit: (engine, name) => engine.resize({name, cpus: 2, by}),
+	edit: (engine, name) => engine.resize({name, memory: 2 ** 29, by}),
 	delete: act('delete'),
 	recover: act('recover'),
 	purge: act('purge'),

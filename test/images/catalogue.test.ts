@@ -260,7 +260,7 @@ ${more}`;
 		expect((await readUserFile(directory, 'amd64')).entries).toHaveLength(1);
 		mkdirSync(path.join(directory, 'odd', 'images.yaml'), {recursive: true});
 		expect((await readUserFile(path.join(directory, 'odd'), 'amd64')).problems).toEqual([
-			expect.stringMatching(/^images\.yaml cannot be read \(EISDIR/),
+			expect.stringMatching(/^images\.yaml cannot be read: it is a directory\./),
 		]);
 		const bomb = ['a: &a [x, x, x, x, x, x, x, x, x]'];
 		for (const [name, before] of ['ba', 'cb', 'dc', 'ed', 'fe'].map(pair => [pair[0], pair[1]])) {
@@ -268,7 +268,7 @@ ${more}`;
 		}
 		writeFileSync(path.join(directory, 'images.yaml'), `${bomb.join('\n')}\nimages: *f\n`);
 		expect((await readUserFile(directory, 'amd64')).problems).toEqual([
-			expect.stringMatching(/^images\.yaml cannot be read \(Excessive alias count/),
+			expect.stringMatching(/^images\.yaml cannot be read: Excessive alias count/),
 		]);
 		expect(existsSync(directory)).toBe(true);
 	});

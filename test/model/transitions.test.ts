@@ -59,6 +59,16 @@ describe('decide', () => {
 		);
 	});
 
+	test('one that only stands still is set going by a start; nothing else is decided otherwise', () => {
+		for (const action of actions) {
+			for (const state of instanceStates) {
+				const differs = action === 'start' && state === 'Unknown';
+				const decision = decide(action, state, {}, {isPaused: true});
+				expect(decision, `${action} ${state}`).toEqual(differs ? {kind: 'do'} : decide(action, state));
+			}
+		}
+	});
+
 	test('a broken instance is never acted upon, whatever is asked', () => {
 		fc.assert(
 			fc.property(

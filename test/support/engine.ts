@@ -18,7 +18,8 @@ export function simulatedImages(
 ): ImageStore {
 	return {
 		async resolve(query) {
-			if (query !== 'micro') throw new DroverError('image.unknown', `there is no image ${query}`);
+			if (query !== 'micro' && query !== 'default')
+				throw new DroverError('image.unknown', `there is no image ${query}`);
 			return {
 				query,
 				provider: 'micro',

@@ -2,6 +2,7 @@ import {capabilities} from '../../source/drivers/capabilities.ts';
 import type {Adoptable} from '../../source/drivers/driver.ts';
 import {driverFeatures} from '../../source/drivers/features.ts';
 import type {DriverInfo, Engine, EngineEvent, Overview} from '../../source/engine/engine.ts';
+import {snapshotKey} from '../../source/engine/snapshots.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {scopeOf} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
@@ -15,8 +16,10 @@ import type {
 	PruneReport,
 	StoredImage,
 } from '../../source/model/image-info.ts';
+import type {ImportPlan} from '../../source/model/import-plan.ts';
 import type {InstanceDetail, InstanceView} from '../../source/model/instance.ts';
 import type {Metrics} from '../../source/model/metrics.ts';
+import type {MovePlan} from '../../source/model/move-plan.ts';
 import type {HostNetwork} from '../../source/model/network.ts';
 import {isEnded, type LogLine, type OperationKind, type OperationView} from '../../source/model/operation.ts';
 import type {CloudTemplate, Profile, Profiles} from '../../source/model/profile.ts';
@@ -65,8 +68,10 @@ export function fakeDriver(name: DriverName = 'qemu', more: Partial<DriverInfo> 
 			checkedAt: 0,
 		},
 		capabilities: capabilities(name, 'linux'),
-		features: name === 'lxd' ? driverFeatures.filter(feature => feature !== 'plug') : [],
+		...(name === 'qemu' ? {verification: {level: 'real', note: 'on QEMU 7.2'} as const} : {}),
+		features: name === 'lxd' ? driverFeatures.filter(feature => feature !== 'plug' && feature !== 'linkedClone') : [],
 		snapshotsLive: false,
+		sharesByItself: name === 'lxd',
 		resizesLive: name === 'lxd' ? ['cpus', 'memory'] : [],
 		scope: scopeOf(name),
 		instances: 0,
@@ -103,6 +108,15 @@ export class FakeEngine implements Engine {
 	readonly samples = new Map<string, Metrics>();
 	clusterMembers: readonly string[] = [];
 	foreign: readonly Adoptable[] = [];
+	importable: ImportPlan = {
+		driver: 'qemu',
+		lookedAt: ['/var/multipass'],
+		instances: [],
+		problems: [],
+		needsBytes: 0,
+		freeBytes: 8 * gibibyte,
+	};
+	movable: Partial<MovePlan> = {};
 	story: SwitchStory | undefined;
 	known: readonly ImageInfo[] = [
 		{
@@ -123,10 +137,11 @@ export class FakeEngine implements Engine {
 	stored: readonly StoredImage[] = [];
 	readonly #operations = new Map<string, OperationView>();
 	readonly #listeners = new Set<(event: EngineEvent) => void>();
+	readonly #chosen = new Set<string>();
 	readonly #settings = new Map([
 		['client.primary-name', 'primary'],
 		['local.bridged-network', ''],
-		['local.default-image', 'micro'],
+		['local.default-image', 'default'],
 		['local.driver', 'qemu'],
 		['local.privileged-mounts', 'true'],
 	]);
@@ -388,6 +403,38 @@ export class FakeEngine implements Engine {
 		return this.foreign;
 	}
 
+	async importPlan(request: Parameters<Engine['importPlan']>[0]): Promise<ImportPlan> {
+		this.#note('importPlan', request);
+		return this.importable;
+	}
+
+	async importInstances(request: Parameters<Engine['importInstances']>[0]) {
+		this.#note('importInstances', request);
+		const names = this.importable.instances.flatMap(({name, verdict}) => (verdict === 'import' ? [name] : []));
+		if (names.length === 0) return {plan: this.importable};
+		return {plan: this.importable, operation: this.#begin('import', names, request.by)};
+	}
+
+	async movePlan(request: Parameters<Engine['movePlan']>[0]): Promise<MovePlan> {
+		this.#note('movePlan', request);
+		return {
+			...request,
+			from: this.driver.name,
+			becomes: 'virtual-machine',
+			isRunning: this.#get(request.name).state === 'Running',
+			losses: [],
+			problems: [],
+			needsBytes: gibibyte,
+			freeBytes: 8 * gibibyte,
+			...this.movable,
+		};
+	}
+
+	async move(request: Parameters<Engine['move']>[0]): Promise<OperationView> {
+		this.#note('move', request);
+		return this.#begin('move', [request.name], request.by);
+	}
+
 	async instanceEvents({name}: {name: string}) {
 		this.#get(name);
 		return [{at: '2026-01-01T00:00:00.000Z', what: 'launched from micro', by: 'kim'}];
@@ -455,12 +502,14 @@ export class FakeEngine implements Engine {
 	async get({key}: {key: string}) {
 		const value = this.#settings.get(key);
 		if (value === undefined) throw new DroverError('setting.unknown', `Unrecognized settings key: '${key}'`);
-		return {key, value, isDefault: true};
+		return {key, value, isDefault: !this.#chosen.has(key)};
 	}
 
-	async set({key, value}: {key: string; value: string; by: string}) {
-		await this.get({key});
+	async set({key, value, by}: {key: string; value: string; by: string}) {
+		this.#note('set', {key, value, by});
+		if (!snapshotKey(key)) await this.get({key});
 		this.#settings.set(key, value);
+		this.#chosen.add(key);
 		return {key, value, isDefault: false};
 	}
 

@@ -64,6 +64,7 @@ type Options = {
 	readonly rows?: number;
 	readonly env?: NodeJS.ProcessEnv;
 	readonly connect?: DashboardOptions['connect'];
+	readonly memory?: DashboardOptions['memory'];
 	readonly frameMs?: number;
 };
 
@@ -80,7 +81,7 @@ export class TestScreen {
 	now = Date.UTC(2026, 10, 23, 10, 12, 3);
 	readonly #stdout: Writable & {columns: number; rows: number};
 
-	constructor(engine: Engine, {columns = 80, rows = 24, env, connect, frameMs = 0}: Options = {}) {
+	constructor(engine: Engine, {columns = 80, rows = 24, env, connect, memory, frameMs = 0}: Options = {}) {
 		this.terminal = new xterm.Terminal({cols: columns, rows, allowProposedApi: true});
 		this.#stdout = Object.assign(
 			new Writable({
@@ -108,6 +109,7 @@ export class TestScreen {
 			env: {TERM: 'xterm-256color', LANG: 'en_US.UTF-8', ...env},
 			now: () => this.now,
 			frameMs,
+			...(memory ? {memory} : {}),
 		});
 	}
 

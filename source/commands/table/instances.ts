@@ -56,6 +56,11 @@ export const instancesCommands: readonly CommandSpec[] = [
 				help: 'Mount a local directory inside the instance. If <instance-path> is omitted, the mount point is below the home of its user, under the name of the directory.',
 			},
 			{
+				long: 'type',
+				value: '<type>',
+				help: 'How --mount mounts: native or classic, as "drover mount --type" has it.',
+			},
+			{
 				long: 'target',
 				value: '<member>',
 				help: 'Member of the cluster to place the instance on. Only where the driver has a cluster.',
@@ -65,7 +70,7 @@ export const instancesCommands: readonly CommandSpec[] = [
 		arguments: [
 			{
 				name: 'image',
-				help: 'What to launch: a name from "drover find", or the address of a disk image (http://, https:// or file://). If omitted, what the setting local.default-image names: micro, unless it was set.',
+				help: 'What to launch: a name from "drover find", or the address of a disk image (http://, https:// or file://). If omitted, what the setting local.default-image names: the newest Ubuntu LTS, unless it was set.',
 			},
 		],
 	},

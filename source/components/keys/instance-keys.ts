@@ -79,10 +79,11 @@ export const instanceKeys: readonly KeyAction[] = [
 	{
 		id: 'instance.snapshot',
 		keys: ['p'],
-		title: 'snapshot',
+		title: 'snapshots',
 		where: ['table', 'menu', 'detail'],
 		group: 'Instance',
-		needs: target,
+		needs: ['connection', 'one-target'],
+		command: 'drover snapshot NAME',
 	},
 	{
 		id: 'instance.mounts',
@@ -117,7 +118,8 @@ export const instanceKeys: readonly KeyAction[] = [
 		title: 'duplicate',
 		where: ['table', 'menu', 'detail'],
 		group: 'Instance',
-		needs: target,
+		needs: ['connection', 'one-target'],
+		command: 'drover clone NAME',
 	},
 	{
 		id: 'instance.delete',

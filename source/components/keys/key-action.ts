@@ -8,6 +8,8 @@ export type Where =
 	| 'form'
 	| 'mounts'
 	| 'networks'
+	| 'snapshots'
+	| 'import'
 	| 'operations'
 	| 'alerts'
 	| 'finder'
@@ -30,6 +32,7 @@ export type Need =
 	| 'marks'
 	| 'mount'
 	| 'network'
+	| 'snapshot'
 	| 'operation'
 	| 'cancellable'
 	| 'failed';

@@ -1,5 +1,6 @@
 import {instanceKeys} from './instance-keys.ts';
 import type {KeyAction, Where} from './key-action.ts';
+import {pageKeys} from './page-keys.ts';
 import {moveKeys, screenKeys} from './screen-keys.ts';
 
 export type {Group, KeyAction, Need, Where} from './key-action.ts';
@@ -8,7 +9,7 @@ export type {Group, KeyAction, Need, Where} from './key-action.ts';
  * Every key of the dashboard in one place. The footer, the help, the palette, the key handler and `drover help keys`
  * are all derived from this list, so none of them can say something else. Pure data: no React, no Ink.
  */
-export const keyActions: readonly KeyAction[] = [...moveKeys, ...instanceKeys, ...screenKeys];
+export const keyActions: readonly KeyAction[] = [...moveKeys, ...instanceKeys, ...screenKeys, ...pageKeys];
 
 /** Screens with rows, on which the keys of `list` work. */
 export const lists: readonly Where[] = [
@@ -17,6 +18,8 @@ export const lists: readonly Where[] = [
 	'detail',
 	'mounts',
 	'networks',
+	'snapshots',
+	'import',
 	'operations',
 	'alerts',
 	'drivers',

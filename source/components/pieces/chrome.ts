@@ -77,9 +77,12 @@ function crumb(model: Model): string {
 		case 'detail':
 			return `Instances > ${name(layer.id)}`;
 		case 'form':
-			return layer.id === undefined ? 'Instances > new' : `Instances > ${name(layer.id)} > ${layer.purpose}`;
+			return layer.id === undefined
+				? 'Instances > new'
+				: `Instances > ${name(layer.id)} > ${layer.purpose === 'snapshot-edit' ? 'snapshot' : layer.purpose}`;
 		case 'mounts':
 		case 'networks':
+		case 'snapshots':
 			return `Instances > ${name(layer.id)} > ${layer.kind}`;
 		case 'operations':
 			return layer.isLogOpen ? `Operations > ${plainLine(operationAtCursor(model)?.title ?? '')}` : 'Operations';
@@ -89,6 +92,8 @@ function crumb(model: Model): string {
 			return layer.mode === 'help' ? 'Help' : 'Commands';
 		case 'drivers':
 			return 'Drivers';
+		case 'import':
+			return 'Import from Multipass';
 		case 'switch-plan':
 			return 'Drivers > plan';
 		case 'switch-run':

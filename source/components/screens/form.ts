@@ -54,7 +54,7 @@ function scrolled(lines: readonly Line[], focused: number, form: FormLayer, heig
 	if (lines.length <= height) return fill(lines, height);
 	const end = lines.length - height;
 	// The line below it may be what is wrong with it.
-	const wanted = form.focus === formButton && form.error ? end : focused + 3 - height;
+	const wanted = form.focus === formButton ? end : focused + 3 - height;
 	const top = Math.max(0, Math.min(wanted, focused, end));
 	const shown = lines.slice(top, top + height);
 	return top < end && focused < top + height - 1 ? [...shown.slice(0, -1), line('   more below', 'dim')] : shown;

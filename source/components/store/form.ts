@@ -59,6 +59,8 @@ export type FormKind = {
 	readonly rows: (model: Model, form: FormLayer) => readonly FormRow[];
 	/** The same on the command line; what has a problem is `??`. */
 	readonly commands: (model: Model, form: FormLayer) => readonly string[];
+	/** What is to be found out after something was typed or chosen. */
+	readonly asks?: (before: FormLayer, after: FormLayer) => readonly Effect[];
 	/** What is asked of the engine when nothing has a problem; a sentence when there is nothing to ask. */
 	readonly request: (model: Model, form: FormLayer) => Effect | string;
 };
@@ -99,8 +101,13 @@ export function isOn(form: FormLayer, {group, value}: {group: string; value: str
 	return form.chosen[group]?.includes(value) ?? false;
 }
 
+/** The fields that are not right; one without a title of its own has that of the line it belongs to, above it. */
 export function problemsIn(rows: readonly FormRow[]): ReadonlyArray<Extract<FormRow, {kind: 'text'}>> {
-	return rows.filter(row => row.kind === 'text' && row.problem !== undefined) as ReturnType<typeof problemsIn>;
+	return rows.flatMap((row, index) => {
+		if (row.kind !== 'text' || row.problem === undefined) return [];
+		const titled = rows.slice(0, index + 1).findLast(({title}) => title !== '');
+		return [{...row, title: titled?.title ?? ''}];
+	});
 }
 
 /** The focus, so many rows further on; past the button it begins again. */

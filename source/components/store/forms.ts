@@ -1,14 +1,23 @@
 import {plainLine} from '../../model/text.ts';
+import {cloneForm} from './clone-form.ts';
 import {copyText} from './copying.ts';
 import {editForm} from './edit-form.ts';
 import {type FormKind, type FormRow, focusBy, formButton, problemsIn, takeSuggestion} from './form.ts';
 import {launchForm} from './launch-form.ts';
 import {change, step, tell} from './layers.ts';
-import type {FormLayer, FormPurpose, Model, Step} from './model.ts';
+import type {Effect, FormLayer, FormPurpose, Model, Step} from './model.ts';
 import {mountForm} from './mount-form.ts';
 import {isLive, topLayer} from './selectors.ts';
+import {snapshotEditForm, snapshotForm} from './snapshot-form.ts';
 
-const kinds: Readonly<Record<FormPurpose, FormKind>> = {launch: launchForm, mount: mountForm, edit: editForm};
+const kinds: Readonly<Record<FormPurpose, FormKind>> = {
+	launch: launchForm,
+	mount: mountForm,
+	edit: editForm,
+	snapshot: snapshotForm,
+	'snapshot-edit': snapshotEditForm,
+	clone: cloneForm,
+};
 
 export function formKind({purpose}: FormLayer): FormKind {
 	return kinds[purpose];
@@ -16,6 +25,11 @@ export function formKind({purpose}: FormLayer): FormKind {
 
 export function rowsOf(model: Model, form: FormLayer): readonly FormRow[] {
 	return formKind(form).rows(model, form);
+}
+
+/** What a change of a form makes it ask for. */
+export function asksOf(before: FormLayer, after: FormLayer): readonly Effect[] {
+	return before === after ? [] : (formKind(after).asks?.(before, after) ?? []);
 }
 
 /** The row that has the keys; `undefined` for the button. */
@@ -35,7 +49,11 @@ export function performForm(model: Model, word: string): Step {
 		case 'next': {
 			if (form.focus === formButton) return submit(model, form, rows);
 			const row = rowAtFocus(model, form);
-			return step(change(model, 'form', layer => focusBy(takeSuggestion(layer, row), rows, 1)));
+			const taken = takeSuggestion(form, row);
+			return step(
+				change(model, 'form', () => focusBy(taken, rows, 1)),
+				...asksOf(form, taken),
+			);
 		}
 		case 'copy':
 			return copyText(model, 'Command line', formKind(form).commands(model, form).join('\n'));

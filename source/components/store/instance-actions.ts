@@ -24,7 +24,7 @@ const titles: Readonly<Record<OfferedAction, readonly [title: string, note: stri
 	stop: ['Stop', 'graceful'],
 	restart: ['Restart', ''],
 	suspend: ['Suspend', 'memory is kept on disk'],
-	snapshot: ['Snapshot', ''],
+	snapshot: ['Snapshots', 'taken, restored, deleted'],
 	mounts: ['Mounts', 'directories of this host that it sees'],
 	networks: ['Networks', 'further interfaces'],
 	edit: ['Edit cpu/mem/disk', ''],
@@ -38,7 +38,7 @@ const titles: Readonly<Record<OfferedAction, readonly [title: string, note: stri
 };
 
 /** What is about one instance at a time. */
-const single: ReadonlySet<OfferedAction> = new Set(['shell', 'mounts', 'networks', 'edit']);
+const single: ReadonlySet<OfferedAction> = new Set(['shell', 'snapshot', 'mounts', 'networks', 'edit', 'duplicate']);
 
 const danger: ReadonlySet<OfferedAction> = new Set(['delete', 'purge', 'power-off', 'discard']);
 
@@ -51,6 +51,7 @@ const menuOrder: readonly OfferedAction[] = [
 
 function answerFor(action: OfferedAction, instance: InstanceView, driver: DriverInfo): Availability {
 	if (action === 'discard') return availability('start', instance, driver);
+	if (action === 'snapshot') return snapshotsPage(instance, driver);
 	if (action !== 'power-off' && action !== 'cancel-stop') return availability(action, instance, driver);
 	if (!driver.health.usable) return availability('stop', instance, driver);
 	const decision = decide('stop', instance.state, action === 'power-off' ? {force: true} : {cancelDelayed: true});
@@ -60,6 +61,13 @@ function answerFor(action: OfferedAction, instance: InstanceView, driver: Driver
 		kind: 'not-now',
 		reason: decision.kind === 'nothing' ? decision.note : decision.kind === 'refuse' ? decision.reason : 'under way',
 	};
+}
+
+/** They can be looked at in any state; what cannot be done with them then, the page says. */
+function snapshotsPage(instance: InstanceView, driver: DriverInfo): Availability {
+	const answer = availability('snapshot', instance, driver);
+	if (answer.can || answer.kind !== 'not-now') return answer;
+	return instance.state === 'Deleted' || instance.state === 'Broken' ? answer : {can: true};
 }
 
 /** Whether and how an action can be done to some instances; with several it can when it can for one of them. */

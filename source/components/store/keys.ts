@@ -5,7 +5,7 @@ import {actionFor, textual} from '../keys/registry.ts';
 import {isTiny} from '../pieces/layout.ts';
 import {edit, type Field, insert} from './field.ts';
 import {fieldIn, typeInForm, withField} from './form.ts';
-import {rowAtFocus} from './forms.ts';
+import {asksOf, rowAtFocus} from './forms.ts';
 import {change, pop, step, tell} from './layers.ts';
 import type {ConfirmLayer, Effect, Model, Step} from './model.ts';
 import {perform} from './perform.ts';
@@ -77,7 +77,13 @@ function editLayer(model: Model, key: KeyPress): Step | undefined {
 		}
 		case 'form': {
 			const typed = typeInForm(layer, rowAtFocus(model, layer), key);
-			return typed && step(change(model, 'form', () => typed));
+			return (
+				typed &&
+				step(
+					change(model, 'form', () => typed),
+					...asksOf(layer, typed),
+				)
+			);
 		}
 		default:
 			return undefined;
@@ -116,8 +122,10 @@ function carryOut(model: Model, {intention}: ConfirmLayer): Step {
 			return ask(model, closed, intention.ids, {type: 'unmount', request: intention.request});
 		case 'add-network':
 			return ask(model, closed, intention.ids, {type: 'add-network', request: intention.request});
-		case 'keep':
-			return ask(model, closed, intention.ids, {type: intention.what, name: intention.name});
+		case 'restore':
+			return ask(model, closed, intention.ids, {type: 'restore', request: intention.request});
+		case 'delete-snapshot':
+			return ask(model, closed, intention.ids, {type: 'delete-snapshot', request: intention.request});
 		case 'cancel':
 			return step(closed, {type: 'cancel', id: intention.id});
 		case 'switch':
@@ -125,6 +133,9 @@ function carryOut(model: Model, {intention}: ConfirmLayer): Step {
 				{...closed, layers: [{kind: 'switch-run', top: 0, asked: {to: intention.to, before: model.story?.id}}]},
 				{type: 'switch', to: intention.to, force: intention.force},
 			);
+		case 'import':
+			if (!isLive(model)) return tell(closed, 'No connection to the drover daemon: nothing was done.', 'problem');
+			return step(pop(closed), {type: 'import'});
 		case 'leave-form':
 			return step(pop(closed));
 		case 'quit':
@@ -161,8 +172,13 @@ export function onPaste(model: Model, text: string, at: number): Step {
 		case 'confirm':
 			// A name that must be typed is not to be pasted: the point is the pause.
 			return tell(base, 'Type the name: pasting it is not taken.');
-		case 'form':
-			return step(change(base, 'form', form => withField(form, form.focus, next)));
+		case 'form': {
+			const filled = withField(layer, layer.focus, next);
+			return step(
+				change(base, 'form', () => filled),
+				...asksOf(layer, filled),
+			);
+		}
 		default:
 			return step(base);
 	}

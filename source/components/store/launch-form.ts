@@ -1,17 +1,21 @@
 import type {LaunchRequest} from '../../engine/engine.ts';
 import {driverTitles} from '../../model/driver-name.ts';
 import type {ImageInfo} from '../../model/image-info.ts';
+import type {Mount} from '../../model/mount.ts';
 import {nameProblem} from '../../model/names.ts';
+import {templateName} from '../../model/profile.ts';
 import {limits, parseSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
 import {whyNoMounts, whyNoNetworks} from './driver-parts.ts';
 import {chosenOption, type FormKind, type FormRow, newForm, quoted, type Suggestion, textOf} from './form.ts';
 import {cpusNote, cpusProblem, memoryNote, memoryProblem, sizeProblem} from './form-limits.ts';
-import type {Effect, FormLayer, Model} from './model.ts';
+import {cloudInitRows, cloudInitSource, fromProfile, profileOf, profileRows, valuesToKeep} from './launch-choices.ts';
+import type {Effect, Facts, FormLayer, Model} from './model.ts';
 import {mountFieldOf, mountOf, mountProblem, sourceProblem} from './mount-fields.ts';
 
 export function newLaunchForm(): FormLayer {
-	return newForm('launch', {focus: 'name', fields: {name: '', image: '', cpus: '1', memory: '', disk: '', mount: ''}});
+	const fields = {name: '', image: '', cpus: '', memory: '', disk: '', mount: '', 'cloud-init-file': ''};
+	return newForm('launch', {focus: 'name', fields});
 }
 
 /** What its choices are made from, asked for as far as the driver has it. */
@@ -19,6 +23,7 @@ export function launchLoads({facts}: Model): readonly Effect[] {
 	const driver = facts?.driver;
 	return [
 		{type: 'load-images'},
+		{type: 'load-launch-choices'},
 		...(driver && whyNoNetworks(driver) === undefined ? [{type: 'load-host-networks'} as const] : []),
 		...(driver?.features.includes('members') ? [{type: 'load-members'} as const] : []),
 	];
@@ -31,17 +36,50 @@ export const launchForm: FormKind = {
 	busy: 'Launching ...',
 	refused: 'Not launched',
 	rows: (model, form) => [
+		...profileRows(form),
 		...hardwareRows(model, form),
+		...cloudInitRows(form),
 		mountRow(model, form),
 		...networkRows(model, form),
 		...memberRows(form),
 	],
 	commands: (model, form) => [launchCommand(model, form)],
-	request: (model, form) => ({type: 'launch', request: launchRequest(model, form)}),
+	asks,
+	request: (model, form) => {
+		const source = cloudInitSource(form);
+		const isFile = source !== '' && templateName(source) === undefined;
+		return {
+			type: 'launch',
+			request: launchRequest(model, form),
+			...(isFile ? {cloudInit: source} : {}),
+			keep: valuesToKeep(form),
+		};
+	},
 };
+
+/** What the list has not is searched for, and a file is looked at while there is time to put it right. */
+function asks(before: FormLayer, after: FormLayer): readonly Effect[] {
+	const image = textOf(after, 'image');
+	const isSearch = image.length >= 3 && !image.includes('://') && !/\s/.test(image);
+	const isUnknown = isSearch && imageSuggestions(image, after.images ?? []).length === 0 && !isListed(after, image);
+	const source = textOf(after, 'cloud-init-file');
+	return [
+		...(isUnknown && image !== textOf(before, 'image') ? [{type: 'search-images', query: image} as const] : []),
+		...(source !== '' && source !== '-' && source !== textOf(before, 'cloud-init-file')
+			? [{type: 'check-cloud-init', source} as const]
+			: []),
+	];
+}
+
+const isListed = ({images = []}: FormLayer, name: string) => images.some(image => image.name === name);
 
 function hardwareRows({facts, roster}: Model, form: FormLayer): readonly FormRow[] {
 	const host = facts?.host;
+	/** What a profile says comes first: where there is little room it is what matters. */
+	const note = (name: 'image' | 'cpus' | 'memory' | 'disk', limits: string, usual: string) => {
+		const own = fromProfile(form, name);
+		return own === undefined ? `${limits}; blank = ${usual}` : `blank = ${own}; ${limits}`;
+	};
 	const text = (name: string) => textOf(form, name);
 	const row = (name: string, title: string, note: string, problem: string | undefined) =>
 		({kind: 'text', name, title, note, ...(problem === undefined ? {} : {problem})}) as const;
@@ -49,12 +87,22 @@ function hardwareRows({facts, roster}: Model, form: FormLayer): readonly FormRow
 	return [
 		row('name', 'Name', 'blank = a generated name', nameTrouble(text('name'), roster.byId.values())),
 		{
-			...row('image', 'Image', imageNote(form), /\s/.test(image) ? 'an image name has no spaces in it' : undefined),
-			suggestions: imageSuggestions(image, form.images ?? []),
+			...row(
+				'image',
+				'Image',
+				imageProblem(form) ??
+					note(
+						'image',
+						`type to search ${form.images?.length ?? 0}`,
+						plainLine(facts?.settings['local.default-image'] ?? 'default'),
+					),
+				/\s/.test(image) ? 'an image name has no spaces in it' : undefined,
+			),
+			suggestions: suggestions(form, image),
 		},
-		row('cpus', 'CPUs', cpusNote(host), cpusProblem(text('cpus'), host)),
-		row('memory', 'Memory', `${memoryNote(host)}; blank = image's`, memoryProblem(text('memory'), host)),
-		row('disk', 'Disk', `min 512M, thin; blank = image's`, sizeProblem(text('disk'), limits.diskMinimum)),
+		row('cpus', 'CPUs', note('cpus', cpusNote(host), '1'), cpusProblem(text('cpus'), host)),
+		row('memory', 'Memory', note('memory', memoryNote(host), "image's"), memoryProblem(text('memory'), host)),
+		row('disk', 'Disk', note('disk', 'min 512M, thin', "image's"), sizeProblem(text('disk'), limits.diskMinimum)),
 	];
 }
 
@@ -69,10 +117,20 @@ function nameTrouble(name: string, instances: Iterable<{readonly name: string; r
 	return undefined;
 }
 
-function imageNote(form: FormLayer): string {
+/** Why there is nothing to search in. */
+function imageProblem(form: FormLayer): string | undefined {
 	if (form.imagesError) return `the list could not be read: ${plainLine(form.imagesError.message)}`;
-	if (!form.images) return 'loading the list ...';
-	return `blank = default; type to search ${form.images.length}, file://, https://`;
+	return form.images ? undefined : 'loading the list ...';
+}
+
+/** From the list, or what was searched for where that has none. */
+function suggestions(form: FormLayer, typed: string): readonly Suggestion[] {
+	const listed = imageSuggestions(typed, form.images ?? []);
+	if (listed.length > 0 || form.found === undefined || form.found.query !== typed) return listed;
+	return form.found.images
+		.filter(image => fullName(image) !== typed)
+		.slice(0, 4)
+		.map(suggestionOf);
 }
 
 /** Images whose name, alias or description has the typed text in it; none before something is typed. */
@@ -86,16 +144,26 @@ export function imageSuggestions(typed: string, images: readonly ImageInfo[]): r
 	);
 	// Once a name is typed whole there is nothing left to suggest.
 	const open = found.length === 1 && found[0]!.name === typed ? [] : found;
-	return open.slice(0, 4).map(image => ({
-		value: plainLine(image.name),
+	return open.slice(0, 4).map(suggestionOf);
+}
+
+function suggestionOf(image: ImageInfo): Suggestion {
+	return {
+		value: fullName(image),
 		about: `${plainLine(image.description || image.release)}, ${image.cached ? 'cached' : 'to fetch'}`,
-	}));
+	};
+}
+
+/** What `launch` takes: with its remote where the name alone leads to another. */
+function fullName({name, remote}: ImageInfo): string {
+	return plainLine(remote === 'daily' ? `${remote}:${name}` : name);
 }
 
 function mountRow({facts}: Model, form: FormLayer): FormRow {
 	const reason = facts ? whyNoMounts(facts) : undefined;
 	if (reason !== undefined) return {kind: 'fact', name: 'mount', title: 'Mount', note: reason};
 	const {source, target} = mountFieldOf(form);
+	const isHome = isPrimary(facts, form) && source === '' && target === '';
 	const problem =
 		source === '' && target !== ''
 			? 'no directory of this host'
@@ -104,9 +172,23 @@ function mountRow({facts}: Model, form: FormLayer): FormRow {
 		kind: 'text',
 		name: 'mount',
 		title: 'Mount',
-		note: 'directory[:where in the guest]',
+		note: isHome ? 'blank = your home directory, as Home' : 'directory[:where in the guest]',
 		...(problem === undefined ? {} : {problem}),
 	};
+}
+
+/** Whether it will be the instance that commands without a name are about. */
+function isPrimary(facts: Model['facts'], form: FormLayer): boolean {
+	const name = textOf(form, 'name');
+	return name !== '' && name === facts?.settings['client.primary-name'];
+}
+
+/** The primary instance sees its user's home directory, as when the command line launches it. */
+function mountsOf(facts: Facts, form: FormLayer): readonly Mount[] {
+	const {source, target} = mountFieldOf(form);
+	if (source !== '') return [mountOf(form, {source, target}, facts)];
+	const hasHome = isPrimary(facts, form) && (profileOf(form)?.mounts.length ?? 0) === 0;
+	return hasHome && whyNoMounts(facts) === undefined ? [mountOf(form, {source: '~', target: 'Home'}, facts)] : [];
 }
 
 /** Each network of the host is a row: the first interface is there anyway. */
@@ -139,16 +221,20 @@ export function launchRequest({facts}: Model, form: FormLayer): Omit<LaunchReque
 	const text = (name: string) => textOf(form, name);
 	const memory = parseSize(text('memory'));
 	const disk = parseSize(text('disk'));
-	const {source, target} = mountFieldOf(form);
+	const mounts = facts ? mountsOf(facts, form) : [];
 	const networks = form.chosen['networks'] ?? [];
 	const member = memberOf(form);
+	const profile = profileOf(form);
+	const template = templateName(cloudInitSource(form));
 	return {
+		...(profile === undefined ? {} : {profile: profile.name}),
+		...(template === undefined ? {} : {template}),
 		...(text('image') === '' ? {} : {image: text('image')}),
 		...(text('name') === '' ? {} : {name: text('name')}),
 		...(text('cpus') === '' ? {} : {cpus: Number(text('cpus'))}),
 		...(memory === undefined ? {} : {memory}),
 		...(disk === undefined ? {} : {disk}),
-		...(source === '' || !facts ? {} : {mounts: [mountOf(form, {source, target}, facts)]}),
+		...(mounts.length === 0 ? {} : {mounts}),
 		...(networks.length === 0 ? {} : {networks}),
 		...(member === '' ? {} : {target: member}),
 	};
@@ -166,9 +252,14 @@ function launchCommand(model: Model, form: FormLayer): string {
 	const value = (name: string) => (wrong.has(name) ? '??' : plainLine(textOf(form, name)));
 	const words = ['drover', 'launch'];
 	if (value('image') !== '') words.push(quoted(value('image')));
-	for (const name of ['name', 'cpus', 'memory', 'disk', 'mount']) {
+	const profile = profileOf(form);
+	if (profile !== undefined) words.push('--profile', quoted(plainLine(profile.name)));
+	const cloudInit = wrong.has('cloud-init-file') ? '??' : plainLine(cloudInitSource(form));
+	for (const name of ['name', 'cpus', 'memory', 'disk']) {
 		if (value(name) !== '') words.push(`--${name}`, quoted(value(name)));
 	}
+	if (cloudInit !== '') words.push('--cloud-init', quoted(cloudInit));
+	if (value('mount') !== '') words.push('--mount', quoted(value('mount')));
 	for (const network of form.chosen['networks'] ?? []) words.push('--network', quoted(plainLine(network)));
 	const member = memberOf(form);
 	if (member !== '') words.push('--target', quoted(plainLine(member)));

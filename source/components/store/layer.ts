@@ -1,10 +1,21 @@
-import type {ActRequest, AddNetworkRequest, DoctorReport, DriverInfo, UnmountRequest} from '../../engine/engine.ts';
+import type {
+	ActRequest,
+	AddNetworkRequest,
+	DeleteSnapshotsRequest,
+	DoctorReport,
+	DriverInfo,
+	RestoreRequest,
+	UnmountRequest,
+} from '../../engine/engine.ts';
 import type {DriverName} from '../../model/driver-name.ts';
 import type {ErrorData} from '../../model/errors.ts';
 import type {ImageInfo} from '../../model/image-info.ts';
+import type {ImportPlan} from '../../model/import-plan.ts';
 import type {InstanceDetail, InstanceEvent} from '../../model/instance.ts';
 import type {HostNetwork} from '../../model/network.ts';
 import type {LogLine} from '../../model/operation.ts';
+import type {CloudTemplate, Profile} from '../../model/profile.ts';
+import type {InstanceSnapshots, SnapshotView} from '../../model/snapshot.ts';
 import type {SwitchPlan} from '../../model/switch.ts';
 import type {Field} from './field.ts';
 
@@ -13,9 +24,15 @@ export type Intention =
 	| {readonly kind: 'act'; readonly request: Omit<ActRequest, 'by'>; readonly ids: readonly string[]}
 	| {readonly kind: 'unmount'; readonly request: Omit<UnmountRequest, 'by'>; readonly ids: readonly string[]}
 	| {readonly kind: 'add-network'; readonly request: Omit<AddNetworkRequest, 'by'>; readonly ids: readonly string[]}
-	| {readonly kind: 'keep'; readonly what: 'snapshot' | 'clone'; readonly name: string; readonly ids: readonly string[]}
+	| {readonly kind: 'restore'; readonly request: Omit<RestoreRequest, 'by'>; readonly ids: readonly string[]}
+	| {
+			readonly kind: 'delete-snapshot';
+			readonly request: Omit<DeleteSnapshotsRequest, 'by'>;
+			readonly ids: readonly string[];
+	  }
 	| {readonly kind: 'cancel'; readonly id: string}
 	| {readonly kind: 'switch'; readonly to: DriverName; readonly force: readonly string[]}
+	| {readonly kind: 'import'}
 	| {readonly kind: 'leave-form'}
 	| {readonly kind: 'quit'};
 
@@ -47,7 +64,7 @@ export type DetailLayer = {
 };
 
 /** What a form is for. `launch` is about no instance yet. */
-export type FormPurpose = 'launch' | 'mount' | 'edit';
+export type FormPurpose = 'launch' | 'mount' | 'edit' | 'snapshot' | 'snapshot-edit' | 'clone';
 
 export type FormLayer = {
 	readonly kind: 'form';
@@ -61,8 +78,18 @@ export type FormLayer = {
 	/** The name of the row that has the keys; `submit` is the button. */
 	readonly focus: string;
 	readonly isEdited: boolean;
+	/** The snapshot that is changed, as it was when the form was opened. */
+	readonly snapshot?: SnapshotView;
 	readonly images?: readonly ImageInfo[];
 	readonly imagesError?: ErrorData;
+	/** What was found for a text that nothing in that list has in it. */
+	readonly found?: {readonly query: string; readonly images: readonly ImageInfo[]};
+	readonly profiles?: readonly Profile[];
+	/** Sentences about the file they are in. */
+	readonly profileProblems?: readonly string[];
+	readonly templates?: readonly CloudTemplate[];
+	/** What is to be said of the file that is named for cloud-init. */
+	readonly cloudInit?: {readonly source: string; readonly note?: string; readonly problem?: string};
 	readonly networks?: readonly HostNetwork[];
 	readonly networksError?: ErrorData;
 	/** Members of the cluster; none where there is no cluster. */
@@ -76,6 +103,16 @@ export type FormLayer = {
 /** The directories of the host that an instance sees. */
 export type MountsLayer = {readonly kind: 'mounts'; readonly id: string; readonly index: number};
 
+/** The snapshots of an instance. */
+export type SnapshotsLayer = {
+	readonly kind: 'snapshots';
+	readonly id: string;
+	/** The row of the snapshots, as they are drawn. */
+	readonly index: number;
+	readonly list?: InstanceSnapshots;
+	readonly error?: ErrorData;
+};
+
 /** The interfaces of an instance, and the networks of the host that it can be given another one on. */
 export type NetworksLayer = {
 	readonly kind: 'networks';
@@ -86,6 +123,14 @@ export type NetworksLayer = {
 	readonly detailError?: ErrorData;
 	readonly host?: readonly HostNetwork[];
 	readonly hostError?: ErrorData;
+};
+
+/** What an import would do, before it is said yes to. */
+export type ImportLayer = {
+	readonly kind: 'import';
+	readonly index: number;
+	readonly plan?: ImportPlan;
+	readonly error?: ErrorData;
 };
 
 /** What a switch would do, before it is said yes to. */
@@ -114,6 +159,8 @@ export type Layer =
 	| FormLayer
 	| MountsLayer
 	| NetworksLayer
+	| SnapshotsLayer
+	| ImportLayer
 	| SwitchPlanLayer
 	| SwitchRunLayer
 	| {

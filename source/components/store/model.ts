@@ -1,23 +1,28 @@
 import type {
 	ActRequest,
 	AddNetworkRequest,
+	CloneRequest,
+	DeleteSnapshotsRequest,
 	DoctorReport,
 	DriverInfo,
 	LaunchRequest,
 	MountRequest,
 	Overview,
 	ResizeRequest,
+	RestoreRequest,
+	SnapshotRequest,
 	UnmountRequest,
 } from '../../engine/engine.ts';
 import type {DriverName} from '../../model/driver-name.ts';
 import type {ErrorData} from '../../model/errors.ts';
+import type {ImportPlan} from '../../model/import-plan.ts';
 import type {InstanceView} from '../../model/instance.ts';
 import type {Metrics} from '../../model/metrics.ts';
 import type {LogLine, OperationView} from '../../model/operation.ts';
 import type {SwitchPlan} from '../../model/switch.ts';
 import type {SwitchStory} from '../../model/switch-story.ts';
 import type {KeyPress} from '../keys/key-name.ts';
-import type {DetailLayer, FormLayer, Layer, NetworksLayer} from './layer.ts';
+import type {DetailLayer, FormLayer, Layer, NetworksLayer, SnapshotsLayer} from './layer.ts';
 import type {Roster} from './roster.ts';
 import type {MetricsState} from './usage.ts';
 
@@ -106,16 +111,36 @@ export type Message =
 			readonly error: ErrorData;
 			readonly at: number;
 	  }
+	/** What was asked for from a form, and is no operation, is done. */
+	| {readonly type: 'form-done'; readonly purpose: FormLayer['purpose']; readonly text: string}
 	| {readonly type: 'detail'; readonly id: string; readonly part: Partial<DetailLayer>}
 	| {readonly type: 'log'; readonly id: string; readonly log: readonly LogLine[]}
 	/** What a form's choices are made from. */
 	| {
 			readonly type: 'form-data';
-			readonly part: Partial<Pick<FormLayer, 'images' | 'imagesError' | 'networks' | 'networksError' | 'members'>>;
+			readonly part: Partial<
+				Pick<
+					FormLayer,
+					| 'images'
+					| 'imagesError'
+					| 'found'
+					| 'networks'
+					| 'networksError'
+					| 'members'
+					| 'profiles'
+					| 'profileProblems'
+					| 'templates'
+					| 'cloudInit'
+				>
+			>;
 	  }
+	/** What was filled in last time. */
+	| {readonly type: 'last-launch'; readonly values: Readonly<Record<string, string>>}
 	| {readonly type: 'networks'; readonly id: string; readonly part: Partial<NetworksLayer>}
+	| {readonly type: 'snapshots'; readonly id: string; readonly part: Pick<SnapshotsLayer, 'list' | 'error'>}
 	| {readonly type: 'drivers'; readonly list?: readonly DriverInfo[]; readonly error?: ErrorData}
 	| {readonly type: 'switch-plan'; readonly to: DriverName; readonly plan?: SwitchPlan; readonly error?: ErrorData}
+	| {readonly type: 'import-plan'; readonly plan?: ImportPlan; readonly error?: ErrorData}
 	| {readonly type: 'story'; readonly story: SwitchStory | undefined; readonly at: number}
 	| {readonly type: 'sample-due'; readonly turn: number}
 	| {
@@ -131,21 +156,45 @@ export type Message =
 
 export type Effect =
 	| {readonly type: 'act'; readonly request: Omit<ActRequest, 'by'>}
-	| {readonly type: 'launch'; readonly request: Omit<LaunchRequest, 'by'>}
+	| {
+			readonly type: 'launch';
+			readonly request: Omit<LaunchRequest, 'by'>;
+			/** A file or an address whose text is its cloud-config. */
+			readonly cloudInit?: string;
+			/** What is to be filled in next time. */
+			readonly keep: Readonly<Record<string, string>>;
+	  }
 	| {readonly type: 'mount'; readonly request: Omit<MountRequest, 'by'>}
 	| {readonly type: 'unmount'; readonly request: Omit<UnmountRequest, 'by'>}
 	| {readonly type: 'resize'; readonly request: Omit<ResizeRequest, 'by'>}
 	| {readonly type: 'add-network'; readonly request: Omit<AddNetworkRequest, 'by'>}
-	| {readonly type: 'snapshot' | 'clone'; readonly name: string}
+	| {readonly type: 'snapshot'; readonly request: Omit<SnapshotRequest, 'by'>}
+	| {readonly type: 'restore'; readonly request: Omit<RestoreRequest, 'by'>}
+	| {readonly type: 'delete-snapshot'; readonly request: Omit<DeleteSnapshotsRequest, 'by'>}
+	/** Settings of one snapshot, in this order. */
+	| {
+			readonly type: 'change-snapshot';
+			readonly id: string;
+			readonly name: string;
+			readonly values: ReadonlyArray<{readonly key: string; readonly value: string}>;
+	  }
+	| {readonly type: 'clone'; readonly request: Omit<CloneRequest, 'by'>}
 	| {readonly type: 'cancel'; readonly id: string}
 	| {readonly type: 'load-detail'; readonly id: string; readonly name: string; readonly tab: number}
 	| {readonly type: 'load-log'; readonly id: string}
 	| {readonly type: 'load-images'}
+	| {readonly type: 'load-launch-choices'}
+	/** When nothing more has been typed for a moment. */
+	| {readonly type: 'search-images'; readonly query: string}
+	| {readonly type: 'check-cloud-init'; readonly source: string}
 	| {readonly type: 'load-host-networks'}
 	| {readonly type: 'load-members'}
 	| {readonly type: 'load-networks'; readonly id: string; readonly name: string}
+	| {readonly type: 'load-snapshots'; readonly id: string; readonly name: string}
 	| {readonly type: 'load-drivers'}
 	| {readonly type: 'load-plan'; readonly to: DriverName}
+	| {readonly type: 'load-import'}
+	| {readonly type: 'import'}
 	| {readonly type: 'switch'; readonly to: DriverName; readonly force: readonly string[]}
 	| {readonly type: 'load-doctor'; readonly again: boolean}
 	| {readonly type: 'load-overview'}

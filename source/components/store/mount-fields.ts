@@ -1,6 +1,8 @@
 import type {InstanceView} from '../../model/instance.ts';
 import {type Mount, mountTarget, targetProblem} from '../../model/mount.ts';
 import {listOf} from '../../model/text.ts';
+import {splitMount as apart} from '../../platform/home.ts';
+import {thisSystem} from '../../platform/system.ts';
 import {mountTypes} from './driver-parts.ts';
 import {chosenOption, type FormOption, type FormRow, textOf} from './form.ts';
 import type {Facts, FormLayer} from './model.ts';
@@ -24,12 +26,12 @@ export function mountProblem(source: string, target: string, instance?: Instance
 }
 
 /** The row that chooses how to mount, with the reason of what cannot be chosen beside it. */
-export function typeRow(facts: Facts, instance?: InstanceView): Extract<FormRow, {kind: 'choice'}> {
-	const options = mountTypes(facts, instance?.state);
+export function typeRow(facts: Facts): Extract<FormRow, {kind: 'choice'}> {
+	const options = mountTypes(facts);
 	return {kind: 'choice', name: 'type', title: 'Type', options, note: reasonsOf(options)};
 }
 
-/** `native: only while it is stopped`: why options cannot be chosen. */
+/** `native: not supported by libvirt …`: why options cannot be chosen. */
 function reasonsOf(options: readonly FormOption[]): string {
 	return listOf(
 		options.flatMap(({label, reason}) => (reason === undefined ? [] : [`${label}: ${reason}`])),
@@ -41,16 +43,15 @@ export function mountOf(
 	form: FormLayer,
 	{source, target}: {readonly source: string; readonly target: string},
 	facts: Facts,
-	instance?: InstanceView,
 ): Mount {
-	const type = chosenOption(form, {name: 'type', options: mountTypes(facts, instance?.state)})?.value;
+	const type = chosenOption(form, {name: 'type', options: mountTypes(facts)})?.value;
 	return {source, target, type: type === 'native' ? 'native' : 'classic', uidMap: [], gidMap: []};
 }
 
-/** `SRC[:DST]` taken apart at the first colon, as the command line does it. */
+/** `SRC[:DST]` taken apart as the command line does it. */
 export function splitMount(text: string): {readonly source: string; readonly target: string} {
-	const [source = '', ...target] = text.split(':');
-	return {source: source.trim(), target: target.join(':').trim()};
+	const {source, target = ''} = apart(text.trim(), thisSystem().platform);
+	return {source: source.trim(), target: target.trim()};
 }
 
 export const mountFieldOf = (form: FormLayer) => splitMount(textOf(form, 'mount'));

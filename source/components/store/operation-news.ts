@@ -111,10 +111,12 @@ export function withAlert(model: Model, alert: Alert): Model {
 	};
 }
 
-const begunBy: Readonly<Record<FormPurpose, OperationView['kind']>> = {
+const begunBy: Partial<Readonly<Record<FormPurpose, OperationView['kind']>>> = {
 	launch: 'launch',
 	mount: 'mount',
 	edit: 'resize',
+	snapshot: 'snapshot',
+	clone: 'clone',
 };
 
 /** The form that was sent for it has done its work, and whatever was asked over it meanwhile is settled with it. */

@@ -1,8 +1,8 @@
 import type {DriverInfo} from '../../engine/engine.ts';
 import type {InstanceView} from '../../model/instance.ts';
 import {formatSize} from '../../model/sizes.ts';
-import {isUp} from '../../model/state.ts';
 import {plainLine} from '../../model/text.ts';
+import {newCloneForm} from './clone-form.ts';
 import {newEditForm} from './edit-form.ts';
 import {emptyField} from './field.ts';
 import {addressOf} from './filter.ts';
@@ -30,6 +30,7 @@ import {
 	targetsOf,
 	topLayer,
 } from './selectors.ts';
+import {openSnapshots} from './snapshots.ts';
 
 /** What a key on an instance does: opens a menu or page, asks for confirmation, or begins at once. */
 export function performInstance(model: Model, id: string, key: string, at: number): Step {
@@ -94,15 +95,6 @@ export function begin(model: Model, action: OfferedAction, key: string, at: numb
 	const closed = topLayer(model)?.kind === 'menu' ? pop(model) : model;
 	const page = openPage(closed, action, targets[0]!, driver);
 	if (page) return page;
-	if (action === 'snapshot' || action === 'duplicate') {
-		return askToKeep(
-			closed,
-			action,
-			targets.filter(each => able.includes(each.name)),
-			key,
-			at,
-		);
-	}
 	const request = requestFor(action, able);
 	if (!request) return step(closed);
 	const level = confirmationLevel(action, able.length);
@@ -138,49 +130,19 @@ function openPage(model: Model, action: OfferedAction, instance: InstanceView, d
 	switch (action) {
 		case 'shell':
 			return step(model, {type: 'shell', name: instance.name});
+		case 'snapshot':
+			return openSnapshots(model, instance);
 		case 'mounts':
 			return openMounts(model, instance);
 		case 'networks':
 			return openNetworks(model, instance);
 		case 'edit':
 			return step(push(model, newEditForm(instance, driver)));
+		case 'duplicate':
+			return step(push(model, newCloneForm(instance)));
 		default:
 			return undefined;
 	}
-}
-
-/** A snapshot or a clone, whose name the engine chooses; the command line has names and comments, and brings back. */
-function askToKeep(
-	model: Model,
-	action: 'snapshot' | 'duplicate',
-	targets: readonly InstanceView[],
-	key: string,
-	at: number,
-): Step {
-	const [instance, ...others] = targets;
-	if (!instance || others.length > 0) return tell(model, 'One instance at a time: unmark the others (esc).', 'problem');
-	const name = plainLine(instance.name);
-	const isSnapshot = action === 'snapshot';
-	return step(
-		push(model, {
-			kind: 'confirm',
-			level: 1,
-			title: isSnapshot ? `Take a snapshot of ${name}?` : `Duplicate ${name}?`,
-			effects: isSnapshot
-				? [
-						isUp(instance.state)
-							? 'Its disk is kept as after a power cut, its memory is not.'
-							: 'Its disk is kept as it is now.',
-						`drover list --snapshots shows it, drover restore ${name}.NAME brings it back.`,
-					]
-				: ['A copy with a disk, addresses and keys of its own; snapshots are not copied.'],
-			command: isSnapshot ? `drover snapshot ${name}` : `drover clone ${name}`,
-			intention: {kind: 'keep', what: isSnapshot ? 'snapshot' : 'clone', name: instance.name, ids: [instance.id]},
-			field: emptyField,
-			openedAt: at,
-			openedBy: key,
-		}),
-	);
 }
 
 /** Enter in the menu. */

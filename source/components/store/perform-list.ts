@@ -6,6 +6,7 @@ import {offers} from './instance-actions.ts';
 import {change, step} from './layers.ts';
 import type {Layer, Model, Step} from './model.ts';
 import {driverOf, operationAtCursor, operationRows, targetsOf, topLayer} from './selectors.ts';
+import {shownSnapshots} from './snapshots.ts';
 import {moveTo} from './table.ts';
 
 type Move = 'up' | 'down' | 'page-up' | 'page-down' | 'half-up' | 'half-down' | 'first' | 'last';
@@ -59,6 +60,14 @@ export function performMove(model: Model, move: Move): Step {
 		case 'networks': {
 			const count = layer.host?.length ?? 0;
 			return step(change(model, 'networks', page => ({...page, index: moved(page.index, move, height - 4, count)})));
+		}
+		case 'snapshots': {
+			const count = shownSnapshots(layer).length;
+			return step(change(model, 'snapshots', page => ({...page, index: moved(page.index, move, height - 4, count)})));
+		}
+		case 'import': {
+			const count = layer.plan?.instances.length ?? 0;
+			return step(change(model, 'import', page => ({...page, index: moved(page.index, move, height - 8, count)})));
 		}
 		case 'switch-plan': {
 			const count = layer.plan?.[layer.side].length ?? 1;

@@ -5,15 +5,18 @@ import {copyText} from './copying.ts';
 import {emptyField, fieldOf} from './field.ts';
 import {finderEntries} from './finder.ts';
 import {performForm} from './forms.ts';
+import {openImport, performImport} from './importing.ts';
 import {isEngineAction} from './instance-actions.ts';
 import {launchLoads, newLaunchForm} from './launch-form.ts';
 import {change, pop, push, step, tell} from './layers.ts';
 import type {Model, Step} from './model.ts';
 import {performMounts} from './mounts.ts';
 import {performNetworks} from './networks.ts';
+import {pageLoads} from './page-loads.ts';
 import {openDetail, performInstance, runMenuLine} from './perform-instance.ts';
 import {endOfText, performMove} from './perform-list.ts';
-import {isSwitching, operationAtCursor, operationRows, screenInstance, topLayer, whereOf} from './selectors.ts';
+import {isSwitching, operationAtCursor, operationRows, topLayer, whereOf} from './selectors.ts';
+import {performSnapshots} from './snapshots.ts';
 import {openStory, performPlan} from './switching.ts';
 import {markShown, toggleMark, togglePane, unmark} from './table.ts';
 
@@ -38,6 +41,10 @@ export function perform(model: Model, id: string, key: string, at: number): Step
 			return performMounts(model, word, key, at);
 		case 'networks':
 			return performNetworks(model, word, key, at);
+		case 'snapshots':
+			return performSnapshots(model, word, key, at);
+		case 'import':
+			return performImport(model, word, key, at);
 		case 'switch':
 			return performPlan(model, word, key, at);
 		case 'session':
@@ -84,6 +91,8 @@ export function openScreen(model: Model, word: string, at: number): Step {
 			return step(push(model, {kind: 'drivers', index: 0}), {type: 'load-drivers'});
 		case 'switch':
 			return openStory(model);
+		case 'import':
+			return openImport(model);
 		case 'operations': {
 			const first = operationRows(model)[0];
 			const next = push(model, {kind: 'operations', cursor: first?.id, isLogOpen: false, logTop: 0});
@@ -182,14 +191,8 @@ function performSession(model: Model, word: string, key: string, at: number): St
 }
 
 function refresh(model: Model): Step {
-	const layer = topLayer(model);
-	const name = screenInstance(model)?.name;
-	if (layer?.kind === 'drivers') return step(model, {type: 'load-drivers'});
-	if (layer?.kind === 'networks' && name !== undefined) {
-		return step(model, {type: 'refresh'}, {type: 'load-networks', id: layer.id, name});
-	}
-	if (layer?.kind !== 'detail' || name === undefined) return step(model, {type: 'refresh'});
-	return step(model, {type: 'refresh'}, {type: 'load-detail', id: layer.id, name, tab: layer.tab});
+	const loads = pageLoads(model);
+	return topLayer(model)?.kind === 'drivers' ? step(model, ...loads) : step(model, {type: 'refresh'}, ...loads);
 }
 
 /** One step back. Esc never quits; `q` on the table does. */

@@ -124,6 +124,10 @@ export function reasonAgainstNeed(need: Need, model: Model): string | undefined 
 			const screen = screenLayer(model);
 			return screen?.kind === 'networks' && screen.host?.length ? undefined : 'there is no network to choose';
 		}
+		case 'snapshot': {
+			const screen = screenLayer(model);
+			return screen?.kind === 'snapshots' && screen.list?.snapshots.length ? undefined : 'it has no snapshots';
+		}
 		case 'operation':
 			return operationAtCursor(model) ? undefined : 'there is no operation';
 		case 'cancellable': {

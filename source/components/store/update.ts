@@ -1,13 +1,17 @@
 import {isEnded} from '../../model/operation.ts';
 import {plainLine} from '../../model/text.ts';
+import {asksOf} from './forms.ts';
+import {importArrived} from './importing.ts';
 import {chooseDriver, chooseOrder, onKeys, onPaste} from './keys.ts';
+import {withLastLaunch} from './launch-choices.ts';
 import {also, change, step, tell} from './layers.ts';
 import type {Message, Model, Step} from './model.ts';
 import {newestFirst, onBegun, onEnded, onOperation, withAlert} from './operation-news.ts';
+import {pageLoads} from './page-loads.ts';
 import {openScreen, perform} from './perform.ts';
 import {emptyRoster, replaceAll, withFilter} from './roster.ts';
 import {onSampleDue, onSamples, withSampling} from './sampling.ts';
-import {screenLayer} from './selectors.ts';
+import {screenLayer, topLayer} from './selectors.ts';
 import {onStory, planArrived, withoutAsked} from './switching.ts';
 import {changeRows, chooseFirst, emptyTable, follow, moveTo, settleRows} from './table.ts';
 import {noMetrics} from './usage.ts';
@@ -105,6 +109,8 @@ function onOverview(model: Model, {overview, at}: Extract<Message, {type: 'overv
 		overview.elsewhere.every(scope => scope.count === 0);
 	if (isFirstRun) return openScreen(settled, 'doctor', at);
 	let result = cameBack ? tell(settled, 'Connected again.', 'good') : step(settled);
+	// What a page asked for meanwhile was not answered.
+	if (model.link.kind !== 'live') result = also(result, latest => step(latest, ...pageLoads(latest)));
 	// What ended while nobody listened is told now.
 	for (const operation of operations) {
 		if (settled.mine.has(operation.id) && isEnded(operation)) {
@@ -127,20 +133,38 @@ function onEvents(model: Model, message: Extract<Message, {type: 'events'}>): St
 /** What a page has asked for itself is asked for again when something it shows has changed, not for each percent of progress. */
 function reloadPage(model: Model, before: Model, {changed, operations}: Extract<Message, {type: 'events'}>): Step {
 	const layer = screenLayer(model);
-	if (layer?.kind !== 'detail' && layer?.kind !== 'networks') return step(model);
+	if (layer?.kind !== 'detail' && layer?.kind !== 'networks' && layer?.kind !== 'snapshots') return step(model);
 	const instance = model.roster.byId.get(layer.id);
 	if (!instance) return step(model);
 	const known = before.roster.byId.get(layer.id);
-	const isOther = changed.some(view => view.id === layer.id) && known?.state !== instance.state;
+	const isOther =
+		changed.some(view => view.id === layer.id) &&
+		(known?.state !== instance.state || known.snapshotCount !== instance.snapshotCount);
+	const isAbout = (target: string) => target === instance.name || target.startsWith(`${instance.name}.`);
 	// Quick work begins and ends between two messages: its end is then all that is ever seen of it.
 	const isDone =
 		(known?.operation !== undefined && instance.operation === undefined) ||
-		operations.some(each => isEnded(each) && each.items.some(item => item.target === instance.name));
+		operations.some(each => isEnded(each) && each.items.some(item => isAbout(item.target)));
 	if (!isOther && !isDone) return step(model);
 	const {id, name} = instance;
+	switch (layer.kind) {
+		case 'detail':
+			return step(model, {type: 'load-detail', id, name, tab: layer.tab});
+		case 'networks':
+			return step(model, {type: 'load-networks', id, name});
+		case 'snapshots':
+			return step(model, {type: 'load-snapshots', id, name});
+	}
+}
+
+/** Only into a form that nobody has typed in. */
+function onLastLaunch(model: Model, values: Readonly<Record<string, string>>): Step {
+	const form = topLayer(model);
+	if (form?.kind !== 'form') return step(model);
+	const filled = withLastLaunch(form, values);
 	return step(
-		model,
-		layer.kind === 'detail' ? {type: 'load-detail', id, name, tab: layer.tab} : {type: 'load-networks', id, name},
+		change(model, 'form', () => filled),
+		...asksOf(form, filled),
 	);
 }
 
@@ -150,6 +174,13 @@ function onRefused(model: Model, {purpose, error, at}: Extract<Message, {type: '
 		form.purpose === purpose && form.isSending ? {...form, isSending: false, error} : form,
 	);
 	return refused === model ? onAnswer(model, {type: 'failed', what: purpose, error, at}) : step(refused);
+}
+
+function onFormDone(model: Model, {purpose, text}: Extract<Message, {type: 'form-done'}>): Step {
+	const index = model.layers.findLastIndex(
+		layer => layer.kind === 'form' && layer.isSending && layer.purpose === purpose,
+	);
+	return tell(index < 0 ? model : {...model, layers: model.layers.slice(0, index)}, text, 'good');
 }
 
 function onAnswer(model: Model, message: Message): Step {
@@ -174,10 +205,20 @@ function onAnswer(model: Model, message: Message): Step {
 		}
 		case 'form-refused':
 			return onRefused(model, message);
+		case 'form-done':
+			return onFormDone(model, message);
+		case 'last-launch':
+			return onLastLaunch(model, message.values);
 		case 'form-data':
 			return step(change(model, 'form', form => ({...form, ...message.part})));
 		case 'networks':
 			return step(change(model, 'networks', layer => (layer.id === message.id ? {...layer, ...message.part} : layer)));
+		case 'snapshots':
+			return step(
+				change(model, 'snapshots', ({kind, id, index, ...known}) =>
+					id === message.id ? {kind, id, index, ...message.part} : {kind, id, index, ...known},
+				),
+			);
 		case 'detail':
 			return step(change(model, 'detail', layer => (layer.id === message.id ? {...layer, ...message.part} : layer)));
 		case 'log':
@@ -207,6 +248,8 @@ function onAnswer(model: Model, message: Message): Step {
 			return chooseDriver(model, message.index);
 		case 'switch-plan':
 			return step(planArrived(model, message));
+		case 'import-plan':
+			return step(importArrived(model, message));
 		case 'story':
 			return onStory(model, message.story, message.at);
 		case 'order-chosen':

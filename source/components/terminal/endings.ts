@@ -1,7 +1,9 @@
 import process from 'node:process';
+import {endingSignals} from '../../platform/signals.ts';
+import {thisSystem} from '../../platform/system.ts';
 
-/** Signals that end the dashboard, with the exit codes a shell gives them. */
-const ending = {SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143} as const;
+/** The exit code when the terminal is gone, as after SIGHUP. */
+const goneCode = 129;
 
 export type Ending = {readonly code: number; readonly error?: unknown};
 
@@ -11,7 +13,7 @@ export type Ending = {readonly code: number; readonly error?: unknown};
  * @returns what stops the listening
  */
 export function onEndings(end: (ending: Ending) => void, isDeaf: () => boolean): () => void {
-	const listeners = Object.entries(ending).map(([signal, code]) => {
+	const listeners = Object.entries(endingSignals(thisSystem().platform)).map(([signal, code]) => {
 		const listener = () => {
 			if (isDeaf() && (signal === 'SIGINT' || signal === 'SIGQUIT')) return;
 			end({code});
@@ -22,7 +24,7 @@ export function onEndings(end: (ending: Ending) => void, isDeaf: () => boolean):
 	const thrown = (error: unknown) => {
 		// The terminal went away while something was being written to it.
 		const isGone = ['EIO', 'EPIPE'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
-		end(isGone ? {code: ending.SIGHUP} : {code: 1, error});
+		end(isGone ? {code: goneCode} : {code: 1, error});
 	};
 	process.on('uncaughtException', thrown);
 	process.on('unhandledRejection', thrown);

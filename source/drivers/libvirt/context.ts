@@ -5,7 +5,9 @@ import {DroverError} from '../../model/errors.ts';
 import {type MachineJob, type MachineShared, refuseOther} from '../machine/context.ts';
 import {domainName, domainXml} from '../machine/domain-xml.ts';
 import type {Accelerator} from '../machine/hardware.ts';
-import {type MachineProcess, searchProcess, waitGone} from '../machine/process.ts';
+import type {QemuHost} from '../machine/host.ts';
+import {hasStream} from '../machine/private-nic.ts';
+import type {MachineProcess} from '../machine/process.ts';
 import {isSystem} from './connection.ts';
 import type {DomainState, Domains} from './domains.ts';
 import type {Events} from './events.ts';
@@ -31,7 +33,7 @@ export async function jobOf(shared: Shared, machine: MachineJob): Promise<Job> {
 
 /** The machine that runs an instance under libvirt. @throws DroverError `instance.state` when another driver runs it */
 export async function findOwn(job: Job): Promise<MachineProcess | undefined> {
-	const found = await searchProcess(job.record.id, job.files);
+	const found = await job.machines.search(job.record.id, job.files);
 	if (found) refuseOther(found, 'libvirt');
 	return found;
 }
@@ -67,17 +69,30 @@ export async function waitForgotten(job: Job, timeoutMs = 30_000): Promise<void>
 /** Ends a machine by libvirt. @returns whether its process is gone */
 export async function destroyDomain(job: Job, found: MachineProcess | undefined, timeoutMs = 30_000): Promise<boolean> {
 	await job.virsh.ask(['destroy', job.record.id], {timeoutMs}).catch(() => {});
-	return found === undefined || waitGone(found, job.record.id, 1000);
+	return found === undefined || job.machines.waitGone(found, job.record.id, 1000);
 }
 
 /**
  * The machine in libvirt's words, for the current connection.
  * @param name the domain's name in the saved memory that it is for: it must be the same
  */
-export function xmlFor(job: Job, accelerator: Accelerator, emulator: string, name = domainName(job.record)): string {
+export function xmlFor(
+	job: Job,
+	accelerator: Accelerator,
+	{program, version}: QemuHost,
+	name = domainName(job.record),
+): string {
 	const {record, files} = job;
 	const owner = {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0};
-	return domainXml({record, files, accelerator, emulator, name, ...(isSystem(job.virsh.uri) ? {owner} : {})});
+	return domainXml({
+		record,
+		files,
+		accelerator,
+		emulator: program,
+		isPlugged: hasStream(version),
+		name,
+		...(isSystem(job.virsh.uri) ? {owner} : {}),
+	});
 }
 
 /** When libvirt was last told to start it: the file was written just before. Milliseconds since the epoch. */

@@ -1,6 +1,6 @@
 import {readFile, stat} from 'node:fs/promises';
 import path from 'node:path';
-import process from 'node:process';
+import type {Platform} from '../../model/driver-name.ts';
 import {DroverError} from '../../model/errors.ts';
 import type {DriverHealth} from '../driver.ts';
 import type {Accelerator} from '../machine/hardware.ts';
@@ -10,6 +10,7 @@ import {isSystem, libvirtEnvironment, libvirtUri} from './connection.ts';
 import {Virsh, VirshError} from './virsh.ts';
 
 export type LibvirtHostOptions = {
+	readonly platform: Platform;
 	/** Default `virsh`; a name that is looked for in `PATH`, or an absolute path. */
 	readonly program?: string;
 	/** Default: see {@link libvirtUri}. */
@@ -93,7 +94,7 @@ export class LibvirtHostProbe {
 			},
 		});
 		try {
-			if (process.platform !== 'linux') return no('libvirt runs instances on Linux only.', false, undefined);
+			if (this.#options.platform !== 'linux') return no('libvirt runs instances on Linux only.', false, undefined);
 			const [program, daemon] = await Promise.all([findProgram(this.#options.program ?? 'virsh'), findDaemon()]);
 			if (program === undefined) return no('libvirt is not installed: there is no virsh.', false, installPackages);
 			const answer = await run(program, ['--version'], {timeoutMs: 2000, environment: libvirtEnvironment()});
@@ -115,6 +116,10 @@ export class LibvirtHostProbe {
 			const qemuHealth = await this.#qemu.health(again);
 			const qemu = await this.#qemu.require().catch(() => undefined);
 			if (!qemu) return no(`libvirt ${version}: ${qemuHealth.summary}`, false, qemuHealth.remedy, version);
+			if (qemu.kind.arch !== 'x86_64') {
+				const why = `this version of drover runs no ${qemu.kind.arch} guests by libvirt`;
+				return no(`libvirt ${version}: ${why}.`, true, 'Use the qemu or the lxd driver.', version);
+			}
 			return await this.#judge(virsh, qemu, version, qemuHealth, begun);
 		} catch (error) {
 			return no(`libvirt could not be looked at: ${(error as Error).message}`, false, installPackages);

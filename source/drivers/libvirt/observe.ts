@@ -3,7 +3,7 @@ import type {InstanceRecord, Observation} from '../../model/instance.ts';
 import type {InstancePlace} from '../driver.ts';
 import {foreignReason} from '../machine/context.ts';
 import {filesOf, type InstanceFiles} from '../machine/files.ts';
-import {findProcess, type MachineProcess, sshPortOf} from '../machine/process.ts';
+import {type MachineProcess, sshPortOf} from '../machine/process.ts';
 import {atRest, type Power} from '../machine/rest.ts';
 import {type Shared, startedAt} from './context.ts';
 import {type DomainState, keyOf} from './domains.ts';
@@ -37,14 +37,14 @@ export async function observe(
 	const nowhere = {ipv4: [], observedAt: Date.now()};
 	try {
 		const files = filesOf(place);
-		const found = await findProcess(record.id, files);
+		const found = await shared.machines.find(record.id, files);
 		if (!found) return {...(await atRest(record, files)), ...nowhere};
 		if (found.runner !== 'libvirt') {
 			return {power: 'unusable', reason: foreignReason(found), ...nowhere};
 		}
 		const power = await powerOf(shared, beliefs, record, found);
 		// It may have ended between being found and being asked about.
-		if (power === undefined) return await lookAgain(record, files, nowhere);
+		if (power === undefined) return await lookAgain(shared, record, files, nowhere);
 		const [port, since] = [sshPortOf(found), await startedAt(files.domain)];
 		return {
 			...power,
@@ -103,11 +103,12 @@ export function wordsFor(state: DomainState): Power {
 }
 
 async function lookAgain(
+	shared: Shared,
 	record: InstanceRecord,
 	files: InstanceFiles,
 	nowhere: Pick<Observation, 'ipv4' | 'observedAt'>,
 ): Promise<Observation> {
-	if (await findProcess(record.id, files)) {
+	if (await shared.machines.find(record.id, files)) {
 		return {power: 'unresponsive', reason: 'QEMU runs, but libvirt does not know of it', ...nowhere};
 	}
 	return {...(await atRest(record, files)), ...nowhere};

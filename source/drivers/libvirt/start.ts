@@ -3,6 +3,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {DroverError} from '../../model/errors.ts';
 import type {SuspendStamp} from '../../model/instance.ts';
 import {syncDirectory} from '../../state/atomic.ts';
+import {buildAnew} from '../machine/balloon.ts';
 import {keepPort} from '../machine/identity.ts';
 import {cancelled} from '../machine/lanes.ts';
 import {acceleratorProblem, checkLoadable, loadingTimeoutMs} from '../machine/load.ts';
@@ -30,6 +31,7 @@ export async function start(job: Job): Promise<void> {
 
 async function boot(job: Job): Promise<void> {
 	job.work.progress('starting the machine');
+	await buildAnew(job);
 	const {accelerator} = await job.libvirt.require();
 	if ((await launchDomain(job, {accelerator})) === 'other') await keepPort(job);
 }

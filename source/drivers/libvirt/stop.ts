@@ -3,8 +3,9 @@ import {DroverError} from '../../model/errors.ts';
 import {type MachineJob, notRunning, unanswered} from '../machine/context.ts';
 import {removeTraces} from '../machine/files.ts';
 import {cancelled, checkCancelled} from '../machine/lanes.ts';
-import {endProcess, isAlive, type MachineProcess, searchProcess, waitGone} from '../machine/process.ts';
+import type {MachineProcess} from '../machine/process.ts';
 import {discardSavedMemory, settleSavedMemory} from '../machine/settle.ts';
+import {diskStuck} from '../machine/space.ts';
 import {destroyDomain, findOwn, type Job, jobOf, type Shared, stateOf, waitForgotten} from './context.ts';
 import {keyOf} from './domains.ts';
 import {VirshError, virshError} from './virsh.ts';
@@ -55,11 +56,12 @@ async function persuade(job: Job, found: MachineProcess, deadline: number): Prom
 		});
 	let agent: Promise<unknown> = Promise.resolve();
 	try {
-		while (await isAlive(found, id)) {
+		while (await job.machines.isAlive(found, id)) {
 			checkCancelled(job.signal);
 			const now = Date.now();
 			if (now >= deadline) return false;
 			if (now - pressedAt >= pressAgainMs) {
+				if (pressedAt > 0 && (await stateOf(job).catch(() => undefined)) === 'io-error') throw diskStuck('power off');
 				pressedAt = now;
 				await ask('acpi');
 			}
@@ -69,7 +71,7 @@ async function persuade(job: Job, found: MachineProcess, deadline: number): Prom
 				// Beside the waiting: an agent that does not answer must not hold it up.
 				agent = ask('agent').catch(() => {});
 			}
-			await waitGone(found, id, Math.min(200, Math.max(1, deadline - Date.now())), job.signal);
+			await job.machines.waitGone(found, id, Math.min(200, Math.max(1, deadline - Date.now())), job.signal);
 		}
 		return true;
 	} finally {
@@ -83,7 +85,7 @@ async function persuade(job: Job, found: MachineProcess, deadline: number): Prom
  */
 export async function powerOff(shared: Shared, machine: MachineJob): Promise<void> {
 	const {id} = machine.record;
-	const found = await searchProcess(id, machine.files);
+	const found = await machine.machines.search(id, machine.files);
 	const job = await jobOf(shared, machine).catch((error: unknown) => {
 		if (found?.runner === 'libvirt') throw error;
 	});
@@ -91,7 +93,7 @@ export async function powerOff(shared: Shared, machine: MachineJob): Promise<voi
 		if (found) {
 			machine.work.progress('cutting the power');
 			const isGone = job !== undefined && found.runner === 'libvirt' && (await destroyDomain(job, found));
-			if (!isGone && !(await endProcess(found, id))) {
+			if (!isGone && !(await machine.machines.end(found, id))) {
 				throw new DroverError('host.failed', `QEMU (process ${found.pid}) cannot be ended.`, {
 					next: 'The host’s disk or kernel holds it; look into the kernel’s log.',
 				});
@@ -128,7 +130,7 @@ export async function reboot(job: Job): Promise<void> {
 			for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await sleep(50)) {
 				if (hasReset) return true;
 				if (job.signal.aborted) throw cancelled();
-				if (!(await isAlive(found, job.record.id))) throw notRunning('rebooted');
+				if (!(await job.machines.isAlive(found, job.record.id))) throw notRunning('rebooted');
 			}
 			return false;
 		};

@@ -4,6 +4,7 @@ import {DroverError} from '../../model/errors.ts';
 import type {SuspendStamp} from '../../model/instance.ts';
 import {mebibyte} from '../../model/sizes.ts';
 import {notRunning, update} from '../machine/context.ts';
+import {machineMemory} from '../machine/hardware.ts';
 import {cancelled, checkCancelled} from '../machine/lanes.ts';
 import type {MachineProcess} from '../machine/process.ts';
 import {completePart} from '../machine/saved-part.ts';
@@ -56,7 +57,7 @@ async function suspendedAlready(job: Job, by: 'user' | 'switch'): Promise<Suspen
 
 /** What libvirt says when it is not in the middle of something; a saving that a dead daemon began is waited for. */
 async function settledState(job: Job) {
-	for (const deadline = Date.now() + savingTimeoutMs(job.record.hardware.memory); ; await sleep(100)) {
+	for (const deadline = Date.now() + savingTimeoutMs(machineMemory(job.record)); ; await sleep(100)) {
 		const state = await stateOf(job);
 		if (state !== 'saving' && state !== 'starting') return state;
 		checkCancelled(job.signal);
@@ -71,7 +72,7 @@ async function save(job: Job, found: MachineProcess): Promise<void> {
 	await rm(files.statePart, {force: true});
 	work.progress('saving memory', 0);
 	checkCancelled(signal);
-	const expected = await residentMemory(found, record);
+	const expected = await residentMemory(job.machines, found, record);
 	const timer = setInterval(() => {
 		stat(files.statePart).then(
 			({size}) => work.progress('saving memory', Math.min(99, Math.floor((100 * size) / expected))),
@@ -83,7 +84,7 @@ async function save(job: Job, found: MachineProcess): Promise<void> {
 	try {
 		// Not with the signal: what is to be ended is libvirt's work, not the one who waits for it.
 		await virsh.ask(['save', record.id, files.statePart, '--running'], {
-			timeoutMs: savingTimeoutMs(record.hardware.memory),
+			timeoutMs: savingTimeoutMs(machineMemory(record)),
 		});
 	} catch (error) {
 		if (error instanceof VirshError && error.problem === 'silent') callOff();
@@ -92,7 +93,7 @@ async function save(job: Job, found: MachineProcess): Promise<void> {
 		await undo(job);
 		if (signal.aborted) throw cancelled('Saving the memory was called off; the instance goes on running.');
 		const isFull = error instanceof VirshError && (free < mebibyte || /no space left|disk full/i.test(error.message));
-		if (isFull) throw diskFull(record.hardware.memory, free);
+		if (isFull) throw diskFull(machineMemory(record), free);
 		throw error;
 	} finally {
 		clearInterval(timer);

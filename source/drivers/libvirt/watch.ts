@@ -1,7 +1,7 @@
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {DriverEvent, InstancePlace} from '../driver.ts';
 import {filesOf} from '../machine/files.ts';
-import {findProcess, isAlive, type MachineProcess} from '../machine/process.ts';
+import type {MachineProcess} from '../machine/process.ts';
 import type {Shared} from './context.ts';
 import {keyOf} from './domains.ts';
 import type {LibvirtEvent} from './events.ts';
@@ -52,8 +52,8 @@ export function watch(
 		if (isLooking) return;
 		isLooking = true;
 		try {
-			if (found && (await isAlive(found, id))) return;
-			found = await findProcess(id, files);
+			if (found && (await shared.machines.isAlive(found, id))) return;
+			found = await shared.machines.find(id, files);
 			if (!found && wasThere) tell('ended');
 			wasThere = found !== undefined;
 		} finally {

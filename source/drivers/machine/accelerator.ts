@@ -2,10 +2,12 @@ import {randomBytes} from 'node:crypto';
 import {access, constants, mkdir, mkdtemp, readFile, rm, stat, writeFile} from 'node:fs/promises';
 import {cpus, loadavg, tmpdir} from 'node:os';
 import path from 'node:path';
-import process from 'node:process';
+import type {Platform} from '../../model/driver-name.ts';
+import type {System} from '../../platform/system.ts';
 import {writeAtomic} from '../../state/atomic.ts';
 import type {Accelerator} from './hardware.ts';
-import {probeFirmware} from './probe-firmware.ts';
+import {type GuestArchitecture, kindOf, type MachineKind, machineKinds} from './kinds.ts';
+import {armProbeFirmware, armProbeWord, probeFirmware} from './probe-firmware.ts';
 import {lastLine, run} from './programs.ts';
 
 export type AcceleratorVerdict = {
@@ -20,31 +22,43 @@ export type ProbeHost = {
 	readonly kvmDevice: string;
 	readonly softwareKvmModule: string;
 	readonly cpuInfo: string;
-	readonly bootId: string;
+	/** Names the host's boot. */
+	readonly bootId: () => Promise<string | undefined>;
 	readonly architecture: string;
-	readonly platform: NodeJS.Platform;
+	readonly platform: Platform;
+	/** What macOS says of its Hypervisor framework: `1` where it can be used; `undefined` where it says nothing. */
+	readonly hypervisorSupport: () => Promise<string | undefined>;
 };
 
-export const thisHost: ProbeHost = {
-	kvmDevice: '/dev/kvm',
-	softwareKvmModule: '/sys/module/kvm_pvm',
-	cpuInfo: '/proc/cpuinfo',
-	bootId: '/proc/sys/kernel/random/boot_id',
-	architecture: process.arch,
-	platform: process.platform,
-};
+/** Where Linux has them. */
+export function probeHost(system: Pick<System, 'architecture' | 'platform' | 'bootId' | 'run'>): ProbeHost {
+	return {
+		kvmDevice: '/dev/kvm',
+		softwareKvmModule: '/sys/module/kvm_pvm',
+		cpuInfo: '/proc/cpuinfo',
+		architecture: system.architecture,
+		platform: system.platform,
+		bootId: () => system.bootId(),
+		async hypervisorSupport() {
+			const {stdout} = await system.run('/usr/sbin/sysctl', ['-n', 'kern.hv_support'], {timeoutMs: 2000});
+			return /^\s*(\d)\s*$/.exec(stdout)?.[1];
+		},
+	};
+}
 
 /** How long the firmware may take. Hardware needs a fraction of it; software behind `/dev/kvm` many times as long. */
 const timeLimitMs = 1500;
 const secondTimeLimitMs = 2200;
 
 export type ProbeInput = {
-	/** Absolute path of `qemu-system-x86_64`. */
+	/** Absolute path of QEMU. */
 	readonly program: string;
 	readonly version: string;
 	/** Directory of the cached verdict. */
 	readonly cache: string;
-	readonly host?: ProbeHost;
+	readonly host: ProbeHost;
+	/** What kind of machine it makes. Default: for x86_64. */
+	readonly kind?: MachineKind;
 	/** Forget the cached verdict. */
 	readonly again?: boolean;
 };
@@ -55,17 +69,17 @@ export type ProbeInput = {
  * with the processor model that guests get. The verdict is kept until the host boots, QEMU or the device changes.
  */
 export async function probeAccelerator(input: ProbeInput): Promise<AcceleratorVerdict> {
-	const host = input.host ?? thisHost;
+	const {host, kind = machineKinds.x86_64} = input;
 	const candidate: Accelerator | undefined =
 		host.platform === 'linux' ? 'kvm' : host.platform === 'darwin' ? 'hvf' : undefined;
 	if (candidate === undefined) return {accelerator: 'tcg', reason: `not known on ${host.platform}`};
-	const problem = await staticProblem(candidate, host);
+	const problem = await staticProblem(candidate, host, kind);
 	if (problem) return {accelerator: 'tcg', ...problem};
-	const key = await cacheKey(input.version, host);
+	const key = `${kind.arch} ${await cacheKey(input.version, host)}`;
 	const file = path.join(input.cache, 'qemu-accelerator.json');
 	const cached = input.again ? undefined : await readVerdict(file, key);
 	if (cached) return cached;
-	const reason = await measure(input.program, candidate);
+	const reason = await measure(input.program, candidate, kind);
 	const verdict: AcceleratorVerdict =
 		reason === undefined ? {accelerator: candidate} : {accelerator: 'tcg', reason: `${candidate}: ${reason}`};
 	await mkdir(input.cache, {recursive: true, mode: 0o700})
@@ -78,9 +92,18 @@ export async function probeAccelerator(input: ProbeInput): Promise<AcceleratorVe
 async function staticProblem(
 	candidate: Accelerator,
 	host: ProbeHost,
+	{arch}: MachineKind,
 ): Promise<{reason: string; remedy?: string} | undefined> {
-	if (host.architecture !== 'x64') return {reason: `this host's processor is ${host.architecture}, not x86_64`};
-	if (candidate !== 'kvm') return undefined;
+	if (kindOf(host.architecture).arch !== arch || !['x64', 'arm64'].includes(host.architecture)) {
+		return {reason: `this host's processor is ${host.architecture}, not ${arch}`};
+	}
+	if (candidate === 'hvf') {
+		if ((await host.hypervisorSupport()) !== '0') return undefined;
+		return {
+			reason: 'this Mac’s processor or virtual host has no Hypervisor framework (kern.hv_support is 0)',
+			remedy: 'On a virtual Mac, turn on nested virtualization.',
+		};
+	}
 	try {
 		await access(host.kvmDevice, constants.R_OK | constants.W_OK);
 	} catch (error) {
@@ -99,6 +122,7 @@ async function staticProblem(
 	if (await stat(host.softwareKvmModule).catch(() => undefined)) {
 		return {reason: `${host.kvmDevice} is software (kvm_pvm), slower than QEMU's own emulation`};
 	}
+	if (arch !== 'x86_64') return undefined;
 	const information = await readFile(host.cpuInfo, 'utf8').catch(() => undefined);
 	if (information !== undefined && !/^flags\s*:.*\b(?:vmx|svm)\b/m.test(information)) {
 		return {reason: `${host.kvmDevice} is there, but the processor has neither vmx nor svm`};
@@ -107,32 +131,55 @@ async function staticProblem(
 }
 
 /** @returns why it cannot be used, `undefined` when it can */
-async function measure(program: string, accelerator: Accelerator): Promise<string | undefined> {
-	const first = await runProbe(program, accelerator, timeLimitMs);
+async function measure(program: string, accelerator: Accelerator, kind: MachineKind): Promise<string | undefined> {
+	const first = await runProbe(program, accelerator, timeLimitMs, kind);
 	// A host that is busy with other things is given a second, longer chance.
 	const isBusy = (loadavg()[0] ?? 0) > 2 * cpus().length;
-	return first.isTooSlow && isBusy ? (await runProbe(program, accelerator, secondTimeLimitMs)).problem : first.problem;
+	return first.isTooSlow && isBusy
+		? (await runProbe(program, accelerator, secondTimeLimitMs, kind)).problem
+		: first.problem;
 }
+
+/** How a firmware is run, and the exit code by which it tells that it has come to its end. */
+const probes: Readonly<
+	Record<GuestArchitecture, {firmware: () => Buffer; machine: readonly string[]; code: number; word: string}>
+> = {
+	x86_64: {
+		firmware: probeFirmware,
+		machine: ['-machine', 'pc', '-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
+		// 0x31 << 1 | 1: what the exit device makes of the firmware's last word.
+		code: 99,
+		word: '',
+	},
+	// Says its word and powers itself off, after which QEMU ends well.
+	aarch64: {
+		firmware: armProbeFirmware,
+		machine: ['-machine', 'virt,gic-version=max', '-serial', 'stdio'],
+		code: 0,
+		word: armProbeWord,
+	},
+};
 
 /** Runs the firmware once. `tcg` always works, which is how the probe itself can be tested. */
 export async function runProbe(
 	program: string,
 	accelerator: Accelerator,
 	timeoutMs: number,
+	kind: MachineKind = machineKinds.x86_64,
 ): Promise<{problem?: string; isTooSlow: boolean}> {
 	const directory = await mkdtemp(path.join(tmpdir(), `drover-probe-${randomBytes(3).toString('hex')}-`));
 	try {
 		const firmware = path.join(directory, 'firmware');
-		await writeFile(firmware, probeFirmware());
-		const processor = accelerator === 'tcg' ? 'qemu64' : 'host';
+		const probe = probes[kind.arch];
+		await writeFile(firmware, probe.firmware());
+		const processor = accelerator === 'tcg' ? kind.processor : 'host';
 		const args = [
-			...['-accel', accelerator, '-cpu', processor, '-machine', 'pc', '-m', '16', '-nodefaults', '-no-user-config'],
-			...['-display', 'none', '-no-reboot', '-bios', firmware, '-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
+			...['-accel', accelerator, '-cpu', processor, '-m', '16', '-nodefaults', '-no-user-config'],
+			...['-display', 'none', '-no-reboot', '-bios', firmware, ...probe.machine],
 		];
 		// A QEMU that aborts (some accelerators make it) would leave a core file; the script is constant.
 		const result = await run('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', program, ...args], {timeoutMs});
-		// 0x31 << 1 | 1: what the exit device makes of the firmware's last word.
-		if (result.code === 99) return {isTooSlow: false};
+		if (result.code === probe.code && result.stdout.includes(probe.word)) return {isTooSlow: false};
 		if (result.timedOut) return {problem: 'too slow to be hardware', isTooSlow: true};
 		if (result.endedBy !== undefined) return {problem: `QEMU ended with ${result.endedBy}`, isTooSlow: false};
 		return {problem: lastLine(result.stderr) || `QEMU ended with code ${result.code}`, isTooSlow: false};
@@ -142,7 +189,7 @@ export async function runProbe(
 }
 
 async function cacheKey(version: string, host: ProbeHost): Promise<string> {
-	const bootId = (await readFile(host.bootId, 'utf8').catch(() => '')).trim();
+	const bootId = (await host.bootId()) ?? '';
 	const device = await stat(host.kvmDevice).catch(() => undefined);
 	return `${bootId} ${version} ${device ? `${device.dev}:${device.ino}:${device.mode}` : '-'}`;
 }

@@ -1,17 +1,20 @@
 import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
+import type {System} from '../../platform/system.ts';
 import type {InstancePlace, WorkContext} from '../driver.ts';
 import {filesOf, type InstanceFiles} from './files.ts';
 import type {QemuHostProbe} from './host.ts';
 import type {Lanes} from './lanes.ts';
 import type {Ports} from './ports.ts';
-import type {MachineProcess} from './process.ts';
+import type {MachineProcess, Machines} from './process.ts';
 
 /** What all pieces of work of one driver share, whoever runs the machines. */
 export type MachineShared = {
 	readonly host: QemuHostProbe;
 	readonly lanes: Lanes;
 	readonly ports: Ports;
+	readonly machines: Machines;
+	readonly system: System;
 };
 
 /** One piece of work on one instance. */
@@ -26,13 +29,13 @@ export type MachineJob = MachineShared & {
 };
 
 export function machineJob(
-	{host, lanes, ports}: MachineShared,
+	{host, lanes, ports, machines, system}: MachineShared,
 	record: InstanceRecord,
 	place: InstancePlace,
 	work: WorkContext,
 	signal: AbortSignal,
 ): MachineJob {
-	return {host, lanes, ports, record, place, files: filesOf(place), work, signal};
+	return {host, lanes, ports, machines, system, record, place, files: filesOf(place), work, signal};
 }
 
 /** Persists a change of the record; the job goes on with the new one. */

@@ -124,6 +124,32 @@ async function runProgram(
 	return {};
 }
 
+/**
+ * What its interfaces but loopback have received and sent since its boot, in bytes.
+ * @throws NoAnswer
+ */
+export async function networkUse(
+	agent: GuestAgent,
+	options: {readonly timeoutMs: number},
+): Promise<{readonly received: number; readonly sent: number} | undefined> {
+	return parseNetworkUse(await agent.execute('guest-network-get-interfaces', undefined, options));
+}
+
+/** A guest can have as many interfaces as it likes; so many are counted. */
+const mostInterfaces = 64;
+
+/** Source: `GuestNetworkInterfaceStat` of the guest agent's protocol. */
+export function parseNetworkUse(answer: unknown): {readonly received: number; readonly sent: number} | undefined {
+	const counted = (Array.isArray(answer) ? answer.slice(0, mostInterfaces) : []).flatMap(entry => {
+		const {name, statistics} = asObject(entry);
+		const {'rx-bytes': received, 'tx-bytes': sent} = asObject(statistics);
+		return name !== 'lo' && isBytes(received) && isBytes(sent) ? [{received, sent}] : [];
+	});
+	const received = counted.reduce((sum, each) => sum + each.received, 0);
+	const sent = counted.reduce((sum, each) => sum + each.sent, 0);
+	return counted.length > 0 && isBytes(received) && isBytes(sent) ? {received, sent} : undefined;
+}
+
 /** A guest can name as many disks as it likes; so many are shown. */
 const mostDisks = 32;
 

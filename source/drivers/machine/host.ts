@@ -1,18 +1,22 @@
 import {readFile} from 'node:fs/promises';
-import process from 'node:process';
 import {DroverError} from '../../model/errors.ts';
+import {type System, thisSystem} from '../../platform/system.ts';
 import type {DriverHealth} from '../driver.ts';
-import {type AcceleratorVerdict, type ProbeHost, probeAccelerator} from './accelerator.ts';
+import {type AcceleratorVerdict, type ProbeHost, probeAccelerator, probeHost} from './accelerator.ts';
+import {type Flash, findFlash} from './flash.ts';
+import {type GuestArchitecture, kindOf, type MachineKind, machineKinds} from './kinds.ts';
 import {findProgram, lastLine, run} from './programs.ts';
 
 export type QemuHostOptions = {
 	/** Where the verdict about acceleration is kept. */
 	readonly cache: string;
-	/** Default `qemu-system-x86_64`; a name that is looked for in `PATH`, or an absolute path. */
+	/** Default: QEMU for guests with processors as the host's own; a name that is looked for in `PATH`, or an absolute path. */
 	readonly program?: string;
 	/** Default `qemu-img`. */
 	readonly imageProgram?: string;
 	readonly host?: ProbeHost;
+	/** Default: the machine drover runs on. */
+	readonly system?: System;
 };
 
 /** What is known of the installed QEMU. */
@@ -21,6 +25,10 @@ export type QemuHost = {
 	readonly imageProgram: string;
 	readonly version: string;
 	readonly verdict: AcceleratorVerdict;
+	/** What kind of machine it makes: of no other do guests run here. */
+	readonly kind: MachineKind;
+	/** The firmware of machines that have flash. */
+	readonly flash?: Flash;
 };
 
 /** `set-action` (6.0) is the youngest of the commands that are used. */
@@ -52,15 +60,15 @@ export class QemuHostProbe {
 	}
 
 	/**
-	 * The newest versioned machine type of the kind drover uses: `pc-i440fx-7.2`.
+	 * The newest versioned machine type of the kind drover uses: `pc-i440fx-7.2`, `virt-9.1`.
 	 * @throws DroverError `driver.unusable`
 	 */
 	async newestMachine(): Promise<string> {
-		const machines = await this.#listMachines();
-		const newest = newestOf(machines);
+		const {kind} = await this.require();
+		const newest = newestOf(await this.#listMachines(), kind);
 		if (newest !== undefined) return newest;
-		throw new DroverError('driver.unusable', 'This QEMU has no machine of the kind pc-i440fx.', {
-			next: 'Install the distribution’s full QEMU for x86_64.',
+		throw new DroverError('driver.unusable', `This QEMU has no machine of the kind ${kind.machine}.`, {
+			next: `Install the full QEMU for ${kind.arch}.`,
 		});
 	}
 
@@ -88,34 +96,43 @@ export class QemuHostProbe {
 }
 
 async function look(options: QemuHostOptions, again: boolean): Promise<Finding> {
+	const system = options.system ?? thisSystem();
+	const {environment, platform} = system;
+	const kind = kindOf(system.architecture);
 	const checkedAt = Date.now();
 	const no = (summary: string, installed: boolean, remedy: string, version?: string): Finding => ({
 		health: {installed, usable: false, summary, remedy, checkedAt, ...(version === undefined ? {} : {version})},
 	});
 	try {
 		const [program, imageProgram] = await Promise.all([
-			findProgram(options.program ?? 'qemu-system-x86_64'),
-			findProgram(options.imageProgram ?? 'qemu-img'),
+			findProgram(options.program ?? kind.program, environment, platform),
+			findProgram(options.imageProgram ?? 'qemu-img', environment, platform),
 		]);
-		if (program === undefined) return no('QEMU is not installed.', false, await installRemedy());
+		if (program === undefined) return no('QEMU is not installed.', false, await installRemedy(system, kind));
 		if (imageProgram === undefined) {
-			return no('QEMU is installed, but qemu-img is not.', false, await installRemedy());
+			return no('QEMU is installed, but qemu-img is not.', false, await installRemedy(system, kind));
 		}
-		const answer = await run(program, ['--version'], {timeoutMs: 2000});
+		const answer = await system.run(program, ['--version'], {timeoutMs: 2000});
 		const version = /version (\d+(?:\.\d+){1,2})/.exec(answer.stdout)?.[1];
 		if (version === undefined) {
 			const why = answer.timedOut ? 'it does not answer' : lastLine(answer.stderr) || 'it does not tell its version';
-			return no(`QEMU is installed, but cannot be run: ${why}.`, true, await installRemedy());
+			return no(`QEMU is installed, but cannot be run: ${why}.`, true, await installRemedy(system, kind));
 		}
 		if (Number.parseInt(version, 10) < oldestMajor) {
 			return no(`QEMU ${version} is too old, ${oldestMajor}.0 is needed.`, true, 'Install a newer QEMU.', version);
+		}
+		const flash = kind.hasFlash ? await findFlash(program, platform) : undefined;
+		if (kind.hasFlash && flash === undefined) {
+			const what = `QEMU ${version} is installed, but not the UEFI firmware for ${kind.arch} guests.`;
+			return no(what, true, await firmwareRemedy(system), version);
 		}
 		const verdict = await probeAccelerator({
 			program,
 			version,
 			cache: options.cache,
 			again,
-			...(options.host === undefined ? {} : {host: options.host}),
+			host: options.host ?? probeHost(system),
+			kind,
 		});
 		const how =
 			verdict.accelerator === 'tcg'
@@ -131,36 +148,68 @@ async function look(options: QemuHostOptions, again: boolean): Promise<Finding> 
 				...(verdict.remedy === undefined ? {} : {remedy: verdict.remedy}),
 				checkedAt,
 			},
-			found: {program, imageProgram, version, verdict},
+			found: {program, imageProgram, version, verdict, kind, ...(flash === undefined ? {} : {flash})},
 		};
 	} catch (error) {
-		return no(`QEMU could not be looked at: ${lastLine(String(error))}.`, false, await installRemedy());
+		return no(`QEMU could not be looked at: ${lastLine(String(error))}.`, false, await installRemedy(system, kind));
 	}
 }
 
 /** The highest `pc-i440fx-X.Y`; numbers, not texts, are compared. */
-export function newestOf(machines: readonly string[]): string | undefined {
+export function newestOf(machines: readonly string[], {machine} = machineKinds.x86_64): string | undefined {
 	const versions = machines.flatMap(name => {
-		const match = /^pc-i440fx-(\d+)\.(\d+)$/.exec(name);
+		const version = name.startsWith(`${machine}-`) ? name.slice(machine.length + 1) : '';
+		const match = /^(\d+)\.(\d+)$/.exec(version);
 		return match ? [{name, rank: Number(match[1]) * 1000 + Number(match[2])}] : [];
 	});
 	return versions.sort((a, b) => b.rank - a.rank)[0]?.name;
 }
 
-const remedies: ReadonlyArray<readonly [RegExp, string]> = [
-	[/debian|ubuntu/, 'sudo apt-get install qemu-system-x86 qemu-utils'],
-	[/fedora|rhel|centos/, 'sudo dnf install qemu-system-x86-core qemu-img'],
-	[/suse/, 'sudo zypper install qemu-x86 qemu-tools'],
-	[/arch/, 'sudo pacman -S qemu-base'],
-	[/alpine/, 'sudo apk add qemu-system-x86_64 qemu-img'],
+/** For each family of distributions, what installs QEMU for x86_64 guests, and for aarch64 ones with their firmware. */
+const remedies: ReadonlyArray<readonly [RegExp, Readonly<Record<GuestArchitecture, string>>]> = [
+	[
+		/debian|ubuntu/,
+		{
+			x86_64: 'sudo apt-get install qemu-system-x86 qemu-utils',
+			aarch64: 'sudo apt-get install qemu-system-arm qemu-efi-aarch64 qemu-utils',
+		},
+	],
+	[
+		/fedora|rhel|centos/,
+		{
+			x86_64: 'sudo dnf install qemu-system-x86-core qemu-img',
+			aarch64: 'sudo dnf install qemu-system-aarch64-core edk2-aarch64 qemu-img',
+		},
+	],
+	[
+		/suse/,
+		{
+			x86_64: 'sudo zypper install qemu-x86 qemu-tools',
+			aarch64: 'sudo zypper install qemu-arm qemu-uefi-aarch64 qemu-tools',
+		},
+	],
+	[/arch/, {x86_64: 'sudo pacman -S qemu-base', aarch64: 'sudo pacman -S qemu-system-aarch64 edk2-aarch64 qemu-img'}],
+	[
+		/alpine/,
+		{
+			x86_64: 'sudo apk add qemu-system-x86_64 qemu-img',
+			aarch64: 'sudo apk add qemu-system-aarch64 aavmf qemu-img',
+		},
+	],
 ];
 
-async function installRemedy(): Promise<string> {
-	if (process.platform === 'darwin') return 'brew install qemu';
+async function installRemedy({platform}: System, {arch}: MachineKind): Promise<string> {
+	if (platform === 'darwin') return 'brew install qemu';
+	if (platform === 'win32') return 'winget install SoftwareFreedomConservancy.QEMU';
 	const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
 	const family = [...release.matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].map(match => match[1]).join(' ');
 	return (
-		remedies.find(([pattern]) => pattern.test(family))?.[1] ??
-		'Install QEMU for x86_64 and qemu-img with the package manager of this system.'
+		remedies.find(([pattern]) => pattern.test(family))?.[1][arch] ??
+		`Install QEMU for ${arch} and qemu-img with the package manager of this system.`
 	);
+}
+
+/** Homebrew and MacPorts have it with QEMU; distributions in a package of its own, which the first remedy names. */
+async function firmwareRemedy(system: System): Promise<string> {
+	return system.platform === 'darwin' ? 'brew reinstall qemu' : installRemedy(system, machineKinds.aarch64);
 }

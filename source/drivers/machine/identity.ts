@@ -1,5 +1,5 @@
 import {type MachineJob, update} from './context.ts';
-import {findProcess, type MachineProcess, sshPortOf} from './process.ts';
+import {type MachineProcess, sshPortOf} from './process.ts';
 
 /** Puts port and machine type into the record before a machine is started with them. */
 export async function keepIdentity(job: MachineJob, port: number): Promise<void> {
@@ -11,7 +11,7 @@ export async function keepIdentity(job: MachineJob, port: number): Promise<void>
 
 /** A machine that somebody else has started may be reached by another port than the record says. */
 export async function keepPort(job: MachineJob, found?: MachineProcess): Promise<void> {
-	const running = found ?? (await findProcess(job.record.id, job.files));
+	const running = found ?? (await job.machines.find(job.record.id, job.files));
 	const port = running && sshPortOf(running);
 	if (port !== undefined && port !== job.record.ssh.port) {
 		await update(job, {ssh: {...job.record.ssh, port}});

@@ -1,13 +1,16 @@
-import {readFile, stat} from 'node:fs/promises';
+import {stat} from 'node:fs/promises';
+import {setTimeout as sleep} from 'node:timers/promises';
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {Metrics} from '../../model/metrics.ts';
 import type {InstanceFiles} from './files.ts';
-import type {MachineProcess} from './process.ts';
+import type {MachineProcess, Machines} from './process.ts';
 
 /** What only the hypervisor knows. What it does not know is absent. */
 export type Inside = {
 	/** What the guest itself says of its memory, lately. Bytes. */
 	readonly memory?: {readonly used: number; readonly total: number};
+	/** What the guest itself says of its interfaces. Bytes since its boot. */
+	readonly network?: {readonly received: number; readonly sent: number} | undefined;
 	/** Bytes the guest has read from and written to its disk since the machine was started or resumed. */
 	readonly disk?: {readonly read: number; readonly written: number};
 };
@@ -15,56 +18,53 @@ export type Inside = {
 /** What a guest said longer ago than this says nothing about now; milliseconds. */
 const freshMs = 30_000;
 
-/** Linux tells processor time in these to every program, whatever the kernel counts in. Source: proc(5), time(7). */
-const ticksPerSecond = 100;
-
 /**
  * One sample: processor time of the machine's process, what its disk takes on the host, and what the hypervisor knows.
- * Where the guest does not tell about its memory, that of the host which it has ever touched stands in. A network that is
- * inside the process has no counters to be read.
+ * Where the guest does not tell about its memory, that of the host which it has ever touched stands in.
  * @param ask its failure costs what it would have told, and nothing else
- * @returns `undefined` when the process is gone, or this host does not tell of processes in `/proc`
+ * @returns `undefined` when the process is gone, or this host does not tell of it
  */
 export async function sample(
+	machines: Machines,
 	record: InstanceRecord,
 	files: InstanceFiles,
-	{pid}: MachineProcess,
+	found: MachineProcess,
 	ask: () => Promise<Inside>,
 ): Promise<Metrics | undefined> {
-	const [inside, times, status, disk] = await Promise.all([
+	const [inside, usage, disk] = await Promise.all([
 		ask().catch(() => undefined),
-		readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''),
-		readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''),
+		machines.usage(found).catch(() => undefined),
 		stat(files.disk).catch(() => undefined),
 	]);
 	const at = Date.now();
-	const cpuSeconds = processorSeconds(times);
-	if (cpuSeconds === undefined) return undefined;
-	const memory = inside && (inside.memory ?? touched(status, record.hardware.memory));
+	if (usage === undefined) return undefined;
+	const memory = inside && (inside.memory ?? touched(usage.sharedMemory, record.hardware.memory));
 	return {
 		at,
-		cpuSeconds,
+		cpuSeconds: usage.cpuSeconds,
 		...(memory === undefined ? {} : {memoryUsed: memory.used, memoryTotal: memory.total}),
 		...(inside?.disk === undefined ? {} : {diskRead: inside.disk.read, diskWritten: inside.disk.written}),
+		...(inside?.network === undefined ? {} : {received: inside.network.received, sent: inside.network.sent}),
 		...(disk === undefined ? {} : {diskUsed: disk.blocks * 512}),
 	};
 }
 
-/** Seconds that all threads of a process have had, in the host's and the guest's name. Source: proc(5), stat. */
-export function processorSeconds(text: string): number | undefined {
-	// The name before the parenthesis may have blanks and parentheses itself.
-	const fields = text
-		.slice(text.lastIndexOf(')') + 1)
-		.trim()
-		.split(' ');
-	const [user, system] = [Number(fields[11]), Number(fields[12])];
-	const ticks = user + system;
-	return Number.isFinite(ticks) && fields.length > 12 ? ticks / ticksPerSecond : undefined;
+/** A network that is inside QEMU's process is counted by the guest alone; it has so long to tell, milliseconds. */
+export const networkTimeoutMs = 600;
+
+/** What a guest tells in time; one that does not keeps nothing else from being told. */
+export async function inTime<Value>(asked: Promise<Value>): Promise<Value | undefined> {
+	const limit = new AbortController();
+	const late = sleep(networkTimeoutMs, undefined, {signal: limit.signal}).catch(() => undefined);
+	try {
+		return await Promise.race([asked.catch(() => undefined), late]);
+	} finally {
+		limit.abort();
+	}
 }
 
-function touched(status: string, total: number): Inside['memory'] {
-	const used = Number(/^RssShmem:\s+(\d{1,12}) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
-	return Number.isFinite(used) ? {used: Math.min(used, total), total} : undefined;
+function touched(used: number | undefined, total: number): Inside['memory'] {
+	return used === undefined ? undefined : {used: Math.min(used, total), total};
 }
 
 /**

@@ -1,10 +1,10 @@
 import {DroverError} from '../../model/errors.ts';
 import {formatSize} from '../../model/sizes.ts';
 import type {Resources} from '../driver.ts';
+import {type Balloon, changeMemory} from './balloon.ts';
 import type {MachineJob} from './context.ts';
 import {diskInformation} from './disk-information.ts';
 import {checkHardware} from './hardware.ts';
-import {searchProcess} from './process.ts';
 import {lastLine, run} from './programs.ts';
 import {requireDisk} from './rest.ts';
 import {exists} from './saved-memory.ts';
@@ -14,17 +14,19 @@ import {wholePart} from './saved-part.ts';
 const timeoutMs = 60_000;
 
 /**
- * Makes the disk of an instance at rest as large as is wanted. Processors and memory need nothing: every start tells the
- * hypervisor what the record says. Doing it again after a crash changes nothing.
- *
- * Nothing is changed while it runs. Memory could shrink by way of the balloon, but the machine would still be the larger
- * one, and its saved memory would only load into that, whatever the record says by then.
+ * Makes the disk of an instance at rest as large as is wanted. Processors and memory need nothing then: every start tells
+ * the hypervisor what the record says. While it runs its memory alone can be changed. Doing it again after a crash changes
+ * nothing.
  * @param job its record has the wanted hardware already
- * @throws DroverError `instance.state` while it runs or has saved memory, `instance.invalid` for a disk that would shrink
+ * @throws DroverError `instance.state` while it runs or has saved memory, `instance.invalid` for a disk that would shrink;
+ * what the balloon throws
  */
-export async function resize(job: MachineJob, {disk}: Resources): Promise<void> {
+export async function resize(job: MachineJob, {cpus, memory, disk}: Resources, balloon: Balloon): Promise<void> {
 	const {files, record} = job;
 	checkHardware(record);
+	if (memory !== undefined && cpus === undefined && disk === undefined && (await isRunning(job))) {
+		return changeMemory(job, memory, balloon);
+	}
 	await demandRest(job);
 	await requireDisk(job);
 	if (disk === undefined) return;
@@ -45,9 +47,17 @@ export async function resize(job: MachineJob, {disk}: Resources): Promise<void> 
 	if (result.code !== 0) throw refusal(result.stderr);
 }
 
-/** Saved memory has the processors, the memory and the disk that it was saved with, and no others. */
-async function demandRest({files, record}: MachineJob): Promise<void> {
-	if (await searchProcess(record.id, files)) {
+async function isRunning({files, machines, record}: MachineJob): Promise<boolean> {
+	return (await machines.search(record.id, files)) !== undefined;
+}
+
+/**
+ * Saved memory has the processors, the memory and the disk that it was saved with, and no others.
+ * @throws DroverError `instance.state`
+ */
+export async function demandRest(job: MachineJob): Promise<void> {
+	const {files, record} = job;
+	if (await isRunning(job)) {
 		throw new DroverError('instance.state', 'The instance runs, so its hardware cannot be changed.', {
 			next: 'Stop it first.',
 		});

@@ -3,7 +3,7 @@ import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord, SuspendStamp} from '../../model/instance.ts';
 import {nameIn, stampIn} from './domain-xml.ts';
 import type {InstanceFiles} from './files.ts';
-import {devicesDigest} from './hardware.ts';
+import {devicesDigest, machineMemory} from './hardware.ts';
 import {maximumOffset, parseSaveHeader, streamOffset} from './save-format.ts';
 
 /** A saved memory image whose outside is in order. */
@@ -91,7 +91,11 @@ export function stampProblem(
 	if (disk === undefined) return 'the disk is missing';
 	if (!isSameDisk(stamp.disk, disk)) return 'the disk has been changed since';
 	const {hardware} = record;
-	if (stamp.cpus !== hardware.cpus || stamp.memory !== hardware.memory || stamp.devices !== devicesDigest(record)) {
+	if (
+		stamp.cpus !== hardware.cpus ||
+		stamp.memory !== machineMemory(record) ||
+		stamp.devices !== devicesDigest(record)
+	) {
 		return 'the machine has been changed since';
 	}
 	return undefined;

@@ -4,7 +4,7 @@ import {syncDirectory} from '../../state/atomic.ts';
 import type {MachineJob} from './context.ts';
 import {acceleratorIn, domainXml} from './domain-xml.ts';
 import type {InstanceFiles} from './files.ts';
-import {devicesDigest} from './hardware.ts';
+import {devicesDigest, machineMemory} from './hardware.ts';
 import {hasStreamEnd, replaceXml, tailLength} from './save-format.ts';
 import {diskStamp, readSavedMemory, type SavedMemory, stampProblem} from './saved-memory.ts';
 
@@ -54,7 +54,7 @@ export async function completePart(job: MachineJob, facts: PartFacts): Promise<S
 			machine: record.hardware.machine ?? '',
 			accelerator,
 			cpus: record.hardware.cpus,
-			memory: record.hardware.memory,
+			memory: machineMemory(record),
 			devices: devicesDigest(record),
 			disk,
 			size: saved.size,

@@ -8,6 +8,12 @@ export function startError(who: string, message: string): DroverError {
 			cause: message,
 		});
 	}
+	if (/cannot create vmnet interface/i.test(message)) {
+		return new DroverError('driver.unusable', 'macOS does not let QEMU open the network of a further interface.', {
+			next: 'It needs root: start drover with sudo. If it does, look whether the interface is up, and reboot the Mac.',
+			cause: message,
+		});
+	}
 	if (/cannot allocate memory|cannot set up guest memory/i.test(message)) {
 		return new DroverError('host.failed', 'The host does not have the memory for this instance.', {
 			next: 'Stop other instances, or give this one less memory.',

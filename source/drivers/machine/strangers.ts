@@ -2,7 +2,7 @@ import {nameProblem} from '../../model/names.ts';
 import {plainLine} from '../../model/text.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Stranger} from '../driver.ts';
-import {allMachines, argumentsOf, endProcess} from './process.ts';
+import type {Machines} from './process.ts';
 
 /**
  * Machines that were started from drover's own directories and that no record speaks of: somebody removed their records
@@ -10,12 +10,18 @@ import {allMachines, argumentsOf, endProcess} from './process.ts';
  * @param known ids that have a record
  * @param places directories of drover's, one of which must stand in the command line
  */
-export async function findStrangers(known: ReadonlySet<string>, places: readonly string[]): Promise<Stranger[]> {
+export async function findStrangers(
+	machines: Machines,
+	known: ReadonlySet<string>,
+	places: readonly string[],
+): Promise<Stranger[]> {
 	const found: Stranger[] = [];
-	for (const [id, pid] of await allMachines()) {
+	for (const [id, pid] of await machines.all()) {
 		if (known.has(id) || !/^[\da-f-]{36}$/.test(id)) continue;
-		const words = await argumentsOf(pid, id);
-		if (!words?.some(word => places.some(place => word.includes(`${place}/`)))) continue;
+		const words = await machines.argumentsOf(pid, id);
+		// Joined: where a command line comes as one text, a place with a blank in its name has been taken apart.
+		const line = words?.join(' ') ?? '';
+		if (!words || !places.some(place => line.includes(`${place}/`) || line.includes(`${place}\\`))) continue;
 		found.push({id, pid, name: nameIn(words) ?? `unnamed-${id.slice(0, 8)}`});
 	}
 	return found;
@@ -34,8 +40,8 @@ function nameIn(words: readonly string[]): string | undefined {
 }
 
 /** Cuts such a machine's power. @returns whether it is gone */
-export async function endStranger({id, pid}: Stranger): Promise<boolean> {
-	const words = await argumentsOf(pid, id);
+export async function endStranger(machines: Machines, {id, pid}: Stranger): Promise<boolean> {
+	const words = await machines.argumentsOf(pid, id);
 	if (!words) return true;
-	return endProcess({pid, arguments: words, runner: 'qemu', since: undefined}, id);
+	return machines.end({pid, arguments: words, runner: 'qemu', since: undefined}, id);
 }

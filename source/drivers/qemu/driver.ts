@@ -1,5 +1,6 @@
 import {rm} from 'node:fs/promises';
 import type {InstanceRecord} from '../../model/instance.ts';
+import {type System, thisSystem} from '../../platform/system.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
 import {forwardsAfterStart} from '../forward-words.ts';
@@ -11,16 +12,25 @@ import {filesOf} from '../machine/files.ts';
 import {awake, guestFacts} from '../machine/guest.ts';
 import {QemuHostProbe} from '../machine/host.ts';
 import {Lanes} from '../machine/lanes.ts';
+import {linkedClone} from '../machine/link.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
-import {acceleratorOf, findProcess} from '../machine/process.ts';
+import {machinePrivateNetwork} from '../machine/private-network.ts';
+import {acceleratorOf, Machines} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
+import {diskFile} from '../machine/rest.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
+import {balloonOf} from './balloon.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
 import {forwards, notesOf} from './forwards.ts';
 import {withAgent} from './guest.ts';
 import {metrics} from './metrics.ts';
 import {Monitors} from './monitors.ts';
+import {checkPlug, mountNotes} from './mounts/check.ts';
+import {type FileServerOptions, FileServerProbe} from './mounts/file-server.ts';
+import {plug, unplug} from './mounts/plug.ts';
+import {plugProblem} from './mounts/problem.ts';
+import {darwinNetworks} from './networks.ts';
 import {observe} from './observe.ts';
 import {removeSnapshot, restoreSnapshot, takeSnapshot} from './snapshots.ts';
 import {start} from './start.ts';
@@ -35,8 +45,12 @@ export type QemuDriverOptions = {
 	readonly program?: string;
 	/** Default `qemu-img`. */
 	readonly imageProgram?: string;
+	/** Default: the machine drover runs on. */
+	readonly system?: System;
 	/** The host's files that tell about acceleration; default: the real ones. */
 	readonly host?: ProbeHost;
+	/** The virtiofsd that serves native mounts; default: the one that is installed. */
+	readonly fileServer?: FileServerOptions['program'];
 };
 
 async function startForwarded(job: Job): Promise<void> {
@@ -48,12 +62,15 @@ async function startForwarded(job: Job): Promise<void> {
  * Runs instances with QEMU alone: one detached process each, reached over its monitors. Nothing about a running
  * instance is kept in memory, so that the next daemon finds everything again.
  */
-export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver {
+export function createQemuDriver({paths, fileServer, system = thisSystem(), ...options}: QemuDriverOptions): Driver {
 	const shared: Shared = {
-		host: new QemuHostProbe({cache: paths.cache, ...options}),
+		host: new QemuHostProbe({cache: paths.cache, system, ...options}),
 		monitors: new Monitors(),
+		servers: new FileServerProbe(fileServer === undefined ? {} : {program: fileServer}),
 		lanes: new Lanes(),
 		ports: new Ports(),
+		machines: new Machines(system.processes),
+		system,
 	};
 	const inLane = <T>(record: InstanceRecord, place: InstancePlace, work: WorkContext, act: (job: Job) => Promise<T>) =>
 		shared.lanes.run(record.id, work.signal, signal => act(jobOf(shared, record, place, work, signal)));
@@ -71,8 +88,8 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 		powerOff: takingOver,
 		reboot: (record, place, work) => inLane(record, place, work, reboot),
 		suspend: (record, place, {by}, work) => inLane(record, place, work, job => suspend(job, by)),
-		strangers: known => findStrangers(known, placesOf(paths)),
-		endStranger,
+		strangers: known => findStrangers(shared.machines, known, placesOf(paths)),
+		endStranger: stranger => endStranger(shared.machines, stranger),
 		loadProblem: (record, place) =>
 			loadProblem(shared.host, record, filesOf(place), async stamp => {
 				const {verdict} = await shared.host.require();
@@ -83,14 +100,21 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 			await rm(place.sockets, {recursive: true, force: true});
 		},
 		observe: (record, place) => observe(shared, record, place),
-		resize: (record, place, hardware, work) => inLane(record, place, work, job => resize(job, hardware)),
+		resize: (record, place, hardware, work) =>
+			inLane(record, place, work, job => resize(job, hardware, balloonOf(job))),
+		resizesLive: new Set(['memory'] as const),
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
-		metrics: (record, place) => metrics(shared, record, place),
+		checkPlug: (mount, instance) => checkPlug(shared, mount, instance),
+		plug: (record, place, mount, work, guest) => inLane(record, place, work, job => plug(job, mount, guest)),
+		unplug: (record, place, mount, work) => inLane(record, place, work, job => unplug(job, mount)),
+		plugProblem: (record, place, mount) => plugProblem(shared, record, place, mount),
+		metrics: (record, place, options) => metrics(shared, record, place, options),
+		privateNetwork: machinePrivateNetwork(shared.host),
 		async inspect(record, place) {
-			const found = await findProcess(record.id, filesOf(place));
+			const found = await shared.machines.find(record.id, filesOf(place));
 			if (!found) return {};
-			const notes = await notesOf(shared, record, place).catch(() => []);
+			const notes = [...(await notesOf(shared, record, place).catch(() => [])), ...(await mountNotes(shared, record))];
 			return {pid: found.pid, accelerator: acceleratorOf(found), ...(notes.length === 0 ? {} : {notes})};
 		},
 		guestFacts: (_record, place, signal) =>
@@ -102,6 +126,10 @@ export function createQemuDriver({paths, ...options}: QemuDriverOptions): Driver
 			remove: (record, place, tag, work) => inLane(record, place, work, job => removeSnapshot(job, tag)),
 			isLive: true,
 		},
+		diskFile: (_record, place) => diskFile(filesOf(place)),
+		...(system.platform === 'darwin' ? darwinNetworks(shared) : {}),
 		clone: (source, record, place, seed, work) => inLane(record, place, work, job => clone(job, source, seed)),
+		linkedClone: (source, record, place, layer, seed, work) =>
+			inLane(record, place, work, job => linkedClone(job, source, layer, seed)),
 	};
 }

@@ -5,13 +5,16 @@ import {plainLine} from '../../model/text.ts';
 import {makePrivate} from '../../state/paths.ts';
 import {trimConsole} from '../machine/console.ts';
 import {update} from '../machine/context.ts';
+import {demandKind, keepVariables} from '../machine/create.ts';
 import type {Accelerator} from '../machine/hardware.ts';
 import {keepIdentity} from '../machine/identity.ts';
 import {cancelled} from '../machine/lanes.ts';
-import {endProcess, findProcess} from '../machine/process.ts';
+import {hasStream} from '../machine/private-nic.ts';
 import {startError} from '../machine/start-error.ts';
 import {commandLine} from './command-line.ts';
 import type {Job} from './context.ts';
+import {slotArguments} from './mounts/native-mount.ts';
+import {demandNics} from './networks.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {type Spawned, spawnQemu} from './spawn.ts';
 
@@ -35,7 +38,10 @@ export async function launchQemu(
 	input: LaunchInput,
 	ready: (monitor: Qmp, spawned: Spawned) => Promise<void>,
 ): Promise<'started' | 'other'> {
-	const {program} = await job.host.require();
+	const {program, version, flash} = await job.host.require();
+	await demandKind(job);
+	await demandNics(job);
+	await keepVariables(job);
 	makePrivate(job.place.sockets);
 	await trimConsole(job.files.console);
 	for (let attempt = 1; ; attempt++) {
@@ -48,7 +54,11 @@ export async function launchQemu(
 					record: job.record,
 					files: job.files,
 					accelerator: input.accelerator,
+					isPlugged: hasStream(version),
+					...(job.shared.has9p === false ? {} : {slots: slotArguments(job.place)}),
 					incoming: input.incoming !== undefined,
+					platform: job.system.platform,
+					flash,
 				}),
 				directory: job.place.directory,
 				logFile: job.files.log,
@@ -58,6 +68,11 @@ export async function launchQemu(
 		} catch (error) {
 			if (!(error instanceof StartFailure)) throw error;
 			if (/could not set up host forwarding rule/i.test(error.message) && attempt < portAttempts) continue;
+			if (/fsdev|virtfs/i.test(error.message) && job.shared.has9p === undefined) {
+				// Some QEMUs are built without 9p. Native mounts may work without it, and the guest must start in any case.
+				job.shared.has9p = false;
+				continue;
+			}
 			if (/unsupported machine type/i.test(error.message) && input.incoming === undefined && attempt < portAttempts) {
 				// This QEMU no longer knows the type: a guest that boots anyway can be given another.
 				job.work.log(`This QEMU does not know the machine type ${job.record.hardware.machine}.`);
@@ -92,7 +107,7 @@ async function awaitReady(
 			const isDone = await job.monitors
 				.use(files, {timeoutMs: Math.max(100, deadline - Date.now()), signal}, async monitor => {
 					// The socket may be that of another QEMU that won a race for it.
-					if ((await findProcess(record.id, files))?.pid !== spawned.child.pid) return false;
+					if ((await job.machines.find(record.id, files))?.pid !== spawned.child.pid) return false;
 					isConnected = true;
 					await ready(monitor, spawned);
 					return true;
@@ -116,7 +131,7 @@ async function awaitReady(
 export async function endSpawned(job: Job, spawned: Spawned): Promise<void> {
 	const {pid} = spawned.child;
 	if (pid === undefined || spawned.ended !== undefined) return;
-	await endProcess({pid, arguments: [], runner: 'qemu', since: undefined}, job.record.id);
+	await job.machines.end({pid, arguments: [], runner: 'qemu', since: undefined}, job.record.id);
 }
 
 /** Why QEMU ended before it answered, in its own words. */
@@ -126,7 +141,7 @@ async function failureOf(job: Job, spawned: Spawned): Promise<StartFailure | 'ot
 	if (spawned.ended === undefined) return undefined;
 	const message = await logLine(job.files.log);
 	if (/cannot lock pid file|failed to get "write" lock/i.test(message)) {
-		const other = await findProcess(job.record.id, job.files);
+		const other = await job.machines.find(job.record.id, job.files);
 		if (other && other.pid !== spawned.child.pid) return 'other';
 	}
 	return new StartFailure(message || spawned.ended);

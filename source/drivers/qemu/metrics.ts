@@ -3,10 +3,11 @@ import type {InstanceRecord} from '../../model/instance.ts';
 import type {Metrics} from '../../model/metrics.ts';
 import type {InstancePlace} from '../driver.ts';
 import {filesOf, type InstanceFiles} from '../machine/files.ts';
+import {networkUse} from '../machine/guest.ts';
 import {asObject} from '../machine/json.ts';
-import {type Inside, isBytes, sample, toldMemory} from '../machine/metrics.ts';
-import {findProcess} from '../machine/process.ts';
+import {type Inside, inTime, isBytes, networkTimeoutMs, sample, toldMemory} from '../machine/metrics.ts';
 import type {Shared} from './context.ts';
+import {withAgent} from './guest.ts';
 
 /** What a sample may take in all is a second. */
 const answerTimeoutMs = 700;
@@ -20,15 +21,24 @@ export async function metrics(
 	shared: Shared,
 	record: InstanceRecord,
 	place: InstancePlace,
+	{closely = false}: {readonly closely?: boolean} = {},
 ): Promise<Metrics | undefined> {
 	const files = filesOf(place);
-	const found = await findProcess(record.id, files);
+	const found = await shared.machines.find(record.id, files);
 	if (found?.runner !== 'qemu') return undefined;
-	return sample(record, files, found, async () => {
-		const [memory, stats] = await Promise.all([memoryOf(shared, files), asked(shared, files, 'query-blockstats')]);
+	return sample(shared.machines, record, files, found, async () => {
+		const [memory, stats, network] = await Promise.all([
+			memoryOf(shared, files),
+			asked(shared, files, 'query-blockstats'),
+			closely ? inTime(networkOf(files)) : undefined,
+		]);
 		const disk = parseBlockStats(stats);
-		return {...(memory ? {memory} : {}), ...(disk ? {disk} : {})};
+		return {...(memory ? {memory} : {}), ...(disk ? {disk} : {}), ...(network ? {network} : {})};
 	});
+}
+
+function networkOf(files: InstanceFiles): Promise<Inside['network']> {
+	return withAgent(files, {timeoutMs: networkTimeoutMs}, agent => networkUse(agent, {timeoutMs: networkTimeoutMs}));
 }
 
 function asked(shared: Shared, files: InstanceFiles, command: string, parameters?: Readonly<Record<string, unknown>>) {

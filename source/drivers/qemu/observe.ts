@@ -3,9 +3,10 @@ import type {InstancePlace} from '../driver.ts';
 import {foreignReason} from '../machine/context.ts';
 import {filesOf} from '../machine/files.ts';
 import {asObject} from '../machine/json.ts';
-import {findProcess, sshPortOf} from '../machine/process.ts';
+import {sshPortOf} from '../machine/process.ts';
 import {atRest, type Power} from '../machine/rest.ts';
 import type {Shared} from './context.ts';
+import {endAllServing} from './mounts/serving.ts';
 import {QmpError} from './qmp.ts';
 
 /** What `observe` may take in all is a second; the rest is for what is done besides asking QEMU. */
@@ -21,8 +22,12 @@ export async function observe(
 	const nowhere = {ipv4: [], observedAt: Date.now()};
 	try {
 		const files = filesOf(place);
-		const found = await findProcess(record.id, files);
-		if (!found) return {...(await atRest(record, files)), ...nowhere};
+		const found = await shared.machines.find(record.id, files);
+		if (!found) {
+			// What served its mounts has lost its machine, or never had one when a daemon was killed in between.
+			if (!shared.lanes.isBusy(record.id)) await endAllServing(place);
+			return {...(await atRest(record, files)), ...nowhere};
+		}
 		if (found.runner !== 'qemu') return {power: 'unusable', reason: foreignReason(found), ...nowhere};
 		const port = sshPortOf(found);
 		const answer = asObject(await shared.monitors.ask(files, 'query-status', {timeoutMs}));
@@ -38,7 +43,7 @@ export async function observe(
 				error.problem === 'silent' ? 'QEMU runs, but does not answer' : 'QEMU runs, but its monitor cannot be reached';
 			// It may have ended between being found and being asked.
 			const files = filesOf(place);
-			const isThere = await findProcess(record.id, files).catch(() => undefined);
+			const isThere = await shared.machines.find(record.id, files).catch(() => undefined);
 			if (isThere) return {power: 'unresponsive', reason, ...nowhere};
 			return {...(await atRest(record, files).catch(() => ({power: 'off' as const}))), ...nowhere};
 		}

@@ -1,12 +1,15 @@
+import {rm} from 'node:fs/promises';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {DroverError} from '../../model/errors.ts';
 import {notRunning} from '../machine/context.ts';
 import {type DiskInformation, diskInformation} from '../machine/disk-information.ts';
+import {keepCopy, replaceWithCopy} from '../machine/flash.ts';
 import {syncDisks} from '../machine/guest.ts';
 import {asObject} from '../machine/json.ts';
 import {checkCancelled} from '../machine/lanes.ts';
 import {lastLine, run} from '../machine/programs.ts';
 import {requireDisk} from '../machine/rest.ts';
+import {exists} from '../machine/saved-memory.ts';
 import {discardSavedMemory, settleSavedMemory} from '../machine/settle.ts';
 import {findOwn, type Job} from './context.ts';
 import {withAgent} from './guest.ts';
@@ -30,6 +33,8 @@ const node = 'disk0';
 
 /** Takes a snapshot; of a guest that runs, of its disk alone. One of that tag that is there already is no error. */
 export async function takeSnapshot(job: Job, tag: string): Promise<void> {
+	// First: a snapshot whose disk is there is whole.
+	if (await exists(job.files.variables)) await keepCopy(job.files.variables, variablesOf(job, tag));
 	if (await live(job, 'taking the snapshot', monitor => takeLive(job, monitor, tag))) return;
 	const {tags} = await look(job);
 	if (tags.includes(tag)) return;
@@ -69,6 +74,7 @@ export async function restoreSnapshot(job: Job, tag: string): Promise<{readonly 
 	}
 	await discardSavedMemory(job);
 	await change(job, '-a', tag, 'restore the snapshot');
+	if (await exists(variablesOf(job, tag))) await replaceWithCopy(variablesOf(job, tag), job.files.variables);
 	return {disk: (await look(job)).size};
 }
 
@@ -78,9 +84,16 @@ export async function removeSnapshot(job: Job, tag: string): Promise<void> {
 		if (!(await tagsOf(monitor)).includes(tag)) return;
 		await monitor.execute('blockdev-snapshot-delete-internal-sync', {device: node, name: tag}, {timeoutMs: longestMs});
 	});
-	if (isDone) return;
-	const {tags} = await look(job);
-	if (tags.includes(tag)) await change(job, '-d', tag, 'delete the snapshot');
+	if (!isDone) {
+		const {tags} = await look(job);
+		if (tags.includes(tag)) await change(job, '-d', tag, 'delete the snapshot');
+	}
+	await rm(variablesOf(job, tag), {force: true});
+}
+
+/** What the guest's UEFI remembered, as it was when a snapshot was taken. */
+function variablesOf({files}: Job, tag: string): string {
+	return `${files.variables}.${tag}`;
 }
 
 /** Asks QEMU when it runs the instance. @returns whether it does @throws DroverError */

@@ -2,16 +2,18 @@ import {type FileHandle, open, rename} from 'node:fs/promises';
 import {DroverError} from '../../model/errors.ts';
 import type {SuspendStamp} from '../../model/instance.ts';
 import {syncDirectory} from '../../state/atomic.ts';
+import {buildAnew} from '../machine/balloon.ts';
 import {fileNames} from '../machine/files.ts';
 import {keepPort} from '../machine/identity.ts';
 import {acceleratorProblem, checkLoadable, loadingTimeoutMs} from '../machine/load.ts';
-import {endProcess, type MachineProcess, waitGone} from '../machine/process.ts';
+import type {MachineProcess} from '../machine/process.ts';
 import {requireDisk} from '../machine/rest.ts';
 import {exists, type SavedMemory, savedMemoryError} from '../machine/saved-memory.ts';
 import {forgetSavedMemory, settleSavedMemory} from '../machine/settle.ts';
 import {findOwn, type Job} from './context.ts';
 import {endSpawned, launchQemu, logLine} from './launch.ts';
 import {monitorError} from './monitors.ts';
+import {endAllServing} from './mounts/serving.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {callOffSaving, goOn, runState, until} from './waiting.ts';
 
@@ -19,6 +21,7 @@ import {callOffSaving, goOn, runState, until} from './waiting.ts';
 export async function start(job: Job): Promise<void> {
 	const found = await findOwn(job);
 	if (found && (await takeUp(job, found))) return keepPort(job, found);
+	await endAllServing(job.place);
 	await settleSavedMemory(job);
 	await requireDisk(job);
 	if (job.record.suspended) await resume(job, job.record.suspended);
@@ -27,6 +30,7 @@ export async function start(job: Job): Promise<void> {
 
 async function boot(job: Job): Promise<void> {
 	job.work.progress('starting QEMU');
+	await buildAnew(job);
 	const {verdict} = await job.host.require();
 	const outcome = await launchQemu(job, {accelerator: verdict.accelerator}, async monitor => {
 		const state = await runState(monitor);
@@ -50,7 +54,7 @@ async function takeUp(job: Job, found: MachineProcess): Promise<boolean> {
 				// Loading was interrupted. The guest's processors have not run, so nothing is lost by beginning again.
 				job.work.log('Loading the saved memory had been interrupted; it is begun again.');
 				await monitor.execute('quit').catch(() => {});
-				if (!(await waitGone(found, job.record.id, 5000))) await endProcess(found, job.record.id);
+				if (!(await job.machines.waitGone(found, job.record.id, 5000))) await job.machines.end(found, job.record.id);
 				return false;
 			}
 			if (state === 'shutdown') {

@@ -2,13 +2,15 @@ import {DroverError} from '../../model/errors.ts';
 import {notRunning, unanswered} from '../machine/context.ts';
 import {removeTraces} from '../machine/files.ts';
 import {cancelled, checkCancelled} from '../machine/lanes.ts';
-import {endProcess, isAlive, type MachineProcess, searchProcess, waitGone} from '../machine/process.ts';
+import type {MachineProcess} from '../machine/process.ts';
 import {discardSavedMemory, settleSavedMemory} from '../machine/settle.ts';
+import {diskStuck} from '../machine/space.ts';
 import {findOwn, type Job} from './context.ts';
 import {withAgent} from './guest.ts';
 import {monitorError} from './monitors.ts';
+import {endAllServing} from './mounts/serving.ts';
 import {type Qmp, QmpError} from './qmp.ts';
-import {goOn, runState, until} from './waiting.ts';
+import {goOn, isHeldByDisk, runState, until} from './waiting.ts';
 
 /** When a guest has not begun to power off by then, its agent is asked as well. */
 const firstPatienceMs = 3000;
@@ -29,13 +31,13 @@ export async function stop(job: Job, timeoutMs: number): Promise<void> {
 		.use(job.files, {timeoutMs: 5000, signal: job.signal}, async monitor => {
 			const state = await runState(monitor);
 			if (state === 'inmigrate' || state === 'postmigrate') throw notRunning('stopped');
-			if (state === 'paused') await goOn(monitor);
+			if (state === 'paused' || state === 'io-error') await goOn(monitor);
 			return persuade(job, found, monitor, deadline);
 		})
 		.catch(async error => {
 			// The connection ends when QEMU does.
 			if (error instanceof QmpError && error.problem === 'closed') {
-				return waitGone(found, job.record.id, Math.max(1000, deadline - Date.now()), job.signal);
+				return job.machines.waitGone(found, job.record.id, Math.max(1000, deadline - Date.now()), job.signal);
 			}
 			throw monitorError(error, 'powering off');
 		});
@@ -47,6 +49,7 @@ export async function stop(job: Job, timeoutMs: number): Promise<void> {
 		);
 	}
 	await discardSavedMemory(job);
+	await endAllServing(job.place);
 	await removeTraces(job.files);
 }
 
@@ -55,15 +58,19 @@ async function persuade(job: Job, found: MachineProcess, monitor: Qmp, deadline:
 	let pressedAt = 0;
 	let isAgentAsked = false;
 	let isPoweringOff = false;
+	let isStuck = false;
 	const subscription = monitor.onEvent(event => {
 		if (event.name === 'SHUTDOWN') isPoweringOff = true;
+		if (isHeldByDisk(event)) isStuck = true;
 	});
 	try {
 		return await until(
 			monitor,
 			async () => {
-				if (!(await isAlive(found, job.record.id))) return true;
-				if (isPoweringOff || monitor.isClosed) return waitGone(found, job.record.id, 1000, job.signal);
+				if (!(await job.machines.isAlive(found, job.record.id))) return true;
+				// It will not see the power button until somebody makes room.
+				if (isStuck) throw diskStuck('power off');
+				if (isPoweringOff || monitor.isClosed) return job.machines.waitGone(found, job.record.id, 1000, job.signal);
 				const now = Date.now();
 				if (now - pressedAt >= pressAgainMs) {
 					pressedAt = now;
@@ -78,7 +85,12 @@ async function persuade(job: Job, found: MachineProcess, monitor: Qmp, deadline:
 				}
 				return false;
 			},
-			{events: ['SHUTDOWN'], everyMs: 200, timeoutMs: Math.max(1, deadline - begun), signal: job.signal},
+			{
+				events: ['SHUTDOWN', 'BLOCK_IO_ERROR'],
+				everyMs: 200,
+				timeoutMs: Math.max(1, deadline - begun),
+				signal: job.signal,
+			},
 		);
 	} finally {
 		subscription.close();
@@ -101,20 +113,21 @@ async function askAgent(job: Job, mode: 'powerdown' | 'reboot', timeoutMs: numbe
 /** Cuts the power and throws saved memory away. */
 export async function powerOff(job: Job): Promise<void> {
 	const {id} = job.record;
-	const found = await searchProcess(id, job.files);
+	const found = await job.machines.search(id, job.files);
 	if (found) {
 		job.work.progress('cutting the power');
 		await job.monitors
 			.use(job.files, {timeoutMs: 1000}, monitor => monitor.execute('quit', undefined, {timeoutMs: 1000}))
 			// One that does not answer is ended by its pid.
 			.catch(() => {});
-		if (!(await waitGone(found, id, 1000)) && !(await endProcess(found, id))) {
+		if (!(await job.machines.waitGone(found, id, 1000)) && !(await job.machines.end(found, id))) {
 			throw new DroverError('host.failed', `QEMU (process ${found.pid}) cannot be ended.`, {
 				next: 'The host’s disk or kernel holds it; look into the kernel’s log.',
 			});
 		}
 	}
 	await discardSavedMemory(job);
+	await endAllServing(job.place);
 	await removeTraces(job.files);
 }
 

@@ -7,15 +7,18 @@ import {storageError, syncDirectory} from '../../state/atomic.ts';
 import {notRunning, update} from '../machine/context.ts';
 import {domainXml} from '../machine/domain-xml.ts';
 import {fileNames} from '../machine/files.ts';
-import {type Accelerator, devicesDigest} from '../machine/hardware.ts';
+import {type Accelerator, devicesDigest, machineMemory} from '../machine/hardware.ts';
 import {asObject} from '../machine/json.ts';
-import {acceleratorOf, endProcess, type MachineProcess, waitGone} from '../machine/process.ts';
+import {machineKinds} from '../machine/kinds.ts';
+import {acceleratorOf, type MachineProcess} from '../machine/process.ts';
 import {hasStreamEnd, saveHeader, streamOffset, tailLength} from '../machine/save-format.ts';
 import {diskStamp, unrecordedStamp} from '../machine/saved-memory.ts';
 import {settleSavedMemory} from '../machine/settle.ts';
 import {checkSpace, diskFull, freeBytes, savingTimeoutMs} from '../machine/space.ts';
 import {findOwn, type Job} from './context.ts';
 import {monitorError} from './monitors.ts';
+import {unplugAll} from './mounts/plug.ts';
+import {endAllServing} from './mounts/serving.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {callOffSaving, goOn, migration, runState, until} from './waiting.ts';
 
@@ -68,6 +71,7 @@ async function save(
 		await goOn(monitor);
 	}
 	await rm(job.files.statePart, {force: true});
+	await unplugAll(job, monitor);
 	job.work.progress('saving memory', 0);
 	try {
 		await monitor.execute('stop');
@@ -87,7 +91,7 @@ async function write(job: Job, found: MachineProcess, monitor: Qmp, by: 'user' |
 		record,
 		files,
 		accelerator,
-		emulator: found.arguments[0] ?? 'qemu-system-x86_64',
+		emulator: found.arguments[0] ?? machineKinds[record.hardware.arch].program,
 	};
 	const version = await qemuVersion(monitor);
 	const file = await open(files.statePart, 'wx+', 0o600);
@@ -102,7 +106,7 @@ async function write(job: Job, found: MachineProcess, monitor: Qmp, by: 'user' |
 			machine: record.hardware.machine ?? '',
 			accelerator,
 			cpus: record.hardware.cpus,
-			memory: record.hardware.memory,
+			memory: machineMemory(record),
 			devices: devicesDigest(record),
 			disk,
 			size: (await file.stat()).size,
@@ -141,7 +145,7 @@ async function stream(job: Job, monitor: Qmp, file: FileHandle): Promise<void> {
 		{
 			events: ['MIGRATION'],
 			everyMs: 100,
-			timeoutMs: savingTimeoutMs(record.hardware.memory),
+			timeoutMs: savingTimeoutMs(machineMemory(record)),
 			signal,
 		},
 	);
@@ -196,7 +200,7 @@ async function explain(job: Job, error: unknown, free: number): Promise<unknown>
 	const code = (error as NodeJS.ErrnoException).code;
 	const isFull =
 		free < mebibyte || code === 'ENOSPC' || code === 'EDQUOT' || /No space left|quota exceeded/i.test(log.slice(-2000));
-	if (isFull) return diskFull(job.record.hardware.memory, free);
+	if (isFull) return diskFull(machineMemory(job.record), free);
 	return error instanceof DroverError ? error : storageError(error, job.files.state);
 }
 
@@ -209,8 +213,10 @@ async function qemuVersion(monitor: Qmp): Promise<string> {
 async function end(job: Job, found: MachineProcess, monitor: Qmp): Promise<void> {
 	job.work.progress('freeing memory', 100);
 	await monitor.execute('quit', undefined, {timeoutMs: 2000}).catch(() => {});
-	if (await waitGone(found, job.record.id, 5000)) return;
-	if (!(await endProcess(found, job.record.id))) {
+	const isGone =
+		(await job.machines.waitGone(found, job.record.id, 5000)) || (await job.machines.end(found, job.record.id));
+	await endAllServing(job.place);
+	if (!isGone) {
 		throw new DroverError('host.failed', `QEMU (process ${found.pid}) does not end, though its memory is saved.`);
 	}
 }

@@ -1,7 +1,8 @@
 import {DroverError} from '../../model/errors.ts';
 import {asObject} from '../machine/json.ts';
 import {checkCancelled} from '../machine/lanes.ts';
-import type {Qmp} from './qmp.ts';
+import {diskStuck} from '../machine/space.ts';
+import type {Qmp, QmpEvent} from './qmp.ts';
 
 export type UntilOptions = {
 	/** Events that are a reason to look again at once. */
@@ -57,6 +58,33 @@ export async function runState(monitor: Qmp, timeoutMs = 5000): Promise<string> 
 	return String(asObject(await monitor.execute('query-status', undefined, {timeoutMs})).status);
 }
 
+/** Milliseconds within which a write that is tried again has failed again. */
+const writeAgainMs = 500;
+
+/** What could not be written is tried again by going on; a disk that is still full stops the guest at once. */
+async function goOnWriting(monitor: Qmp): Promise<void> {
+	let isStuck = false;
+	const subscription = monitor.onEvent(event => {
+		if (isHeldByDisk(event)) isStuck = true;
+	});
+	try {
+		await monitor.execute('cont', undefined, {timeoutMs: 10_000});
+		await until(monitor, async () => isStuck, {
+			events: ['BLOCK_IO_ERROR'],
+			everyMs: writeAgainMs,
+			timeoutMs: writeAgainMs,
+		});
+	} finally {
+		subscription.close();
+	}
+	if (isStuck || (await runState(monitor)) === 'io-error') throw diskStuck('go on');
+}
+
+/** QEMU has stopped the guest, as something could not be written. Source: QEMU, `qapi/block-core.json`. */
+export function isHeldByDisk({name, data}: QmpEvent): boolean {
+	return name === 'BLOCK_IO_ERROR' && data.action === 'stop';
+}
+
 export type Migration = {
 	readonly status: string;
 	readonly isActive: boolean;
@@ -84,9 +112,10 @@ export async function migration(monitor: Qmp): Promise<Migration> {
 
 /**
  * Sets the guest's processors going and makes sure that they are.
- * @throws QmpError, DroverError `driver.failed`
+ * @throws QmpError, DroverError `driver.failed`, `host.disk-full`
  */
 export async function goOn(monitor: Qmp): Promise<void> {
+	if ((await runState(monitor)) === 'io-error') return goOnWriting(monitor);
 	await monitor.execute('cont', undefined, {timeoutMs: 10_000});
 	const isRunning = await until(monitor, async () => (await runState(monitor)) === 'running', {
 		events: ['RESUME'],

@@ -1,7 +1,6 @@
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {DriverEvent, InstancePlace} from '../driver.ts';
 import {filesOf} from '../machine/files.ts';
-import {findProcess} from '../machine/process.ts';
 import type {Shared} from './context.ts';
 import {connectQmp, type QmpEvent} from './qmp.ts';
 
@@ -61,7 +60,7 @@ export function watch(
 				() => false,
 			);
 			failures = hasListened ? 0 : failures + 1;
-			const isThere = (await findProcess(id, files).catch(() => undefined)) !== undefined;
+			const isThere = (await shared.machines.find(id, files).catch(() => undefined)) !== undefined;
 			if (hasListened && isThere) tell('lost sight of');
 			else if (!isThere && (hasListened || wasThere)) tell('ended');
 			wasThere = isThere;

@@ -1,4 +1,5 @@
-import {causeText, DroverError} from '../../model/errors.ts';
+import {causeWords} from '../../model/cause-words.ts';
+import {DroverError} from '../../model/errors.ts';
 import type {SshAccess} from '../../model/ssh-access.ts';
 import {plainLine} from '../../model/text.ts';
 import type {GuestFiles} from '../guest-files.ts';
@@ -48,7 +49,7 @@ async function telling(act: () => Promise<void>): Promise<void> {
 		if (code === 'ENOSPC') {
 			throw new DroverError('host.disk-full', 'The disk is full.', {next: 'Free some space.', cause: error});
 		}
-		if (code !== undefined) throw new DroverError('host.failed', `${plainLine(causeText(error))}.`, {cause: error});
+		if (code !== undefined) throw new DroverError('host.failed', `${plainLine(causeWords(error))}.`, {cause: error});
 		throw error;
 	}
 }

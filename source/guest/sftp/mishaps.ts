@@ -1,4 +1,5 @@
-import {causeText, DroverError} from '../../model/errors.ts';
+import {causeWords} from '../../model/cause-words.ts';
+import {DroverError} from '../../model/errors.ts';
 import {plainLine} from '../../model/text.ts';
 import {SftpRefusal} from './client.ts';
 
@@ -77,5 +78,5 @@ function asEntryProblem(error: unknown): DroverError | undefined {
 	if (error instanceof SftpRefusal) return new DroverError('guest.failed', `In the guest: ${error.message}.`);
 	const {code} = error as NodeJS.ErrnoException;
 	if (code === undefined || !ofOneEntry.has(code)) return undefined;
-	return new DroverError('host.failed', `${plainLine(causeText(error))}.`);
+	return new DroverError('host.failed', `${plainLine(causeWords(error))}.`);
 }

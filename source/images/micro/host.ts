@@ -59,7 +59,7 @@ export async function checkHost(
 
 /** Where a program is, or `undefined`. */
 export async function findProgram(name: string, search: string): Promise<string | undefined> {
-	for (const directory of search.split(':')) {
+	for (const directory of search.split(path.delimiter)) {
 		const candidate = path.join(directory, name);
 		try {
 			await access(candidate, constants.X_OK);

@@ -1,4 +1,5 @@
 import {describe, expect, test} from 'vitest';
+import {parseBalloonStats} from '../../../source/drivers/libvirt/balloon.ts';
 import {libvirtUri} from '../../../source/drivers/libvirt/connection.ts';
 import {keyOfName, parseStates} from '../../../source/drivers/libvirt/domains.ts';
 import {parseEvent} from '../../../source/drivers/libvirt/events.ts';
@@ -28,6 +29,12 @@ describe('which libvirt', () => {
 });
 
 describe('what libvirt says', () => {
+	test('of memory, in KiB', () => {
+		const text = "Domain: 'x'\n  balloon.current=204800\n  balloon.maximum=327680\n  balloon.swap_in=0\n";
+		expect(parseBalloonStats(text)).toEqual({built: 327_680 * 1024, actual: 204_800 * 1024});
+		expect(() => parseBalloonStats('balloon.current=x\nballoon.maximum=1\n')).toThrow(/does not tell how much/);
+	});
+
 	test('states of drover’s machines, and of no others', () => {
 		const text = [
 			["Domain: 'drover-web-12345678'", 1, 1],

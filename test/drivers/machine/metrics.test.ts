@@ -5,29 +5,15 @@ import process from 'node:process';
 import {describe, expect, onTestFinished, test} from 'vitest';
 import {parseStats} from '../../../source/drivers/libvirt/stats.ts';
 import {filesOf} from '../../../source/drivers/machine/files.ts';
-import {type Inside, processorSeconds, sample} from '../../../source/drivers/machine/metrics.ts';
+import {parseNetworkUse} from '../../../source/drivers/machine/guest.ts';
+import {type Inside, inTime, sample} from '../../../source/drivers/machine/metrics.ts';
+import {Machines} from '../../../source/drivers/machine/process.ts';
 import {parseBalloon, parseBlockStats} from '../../../source/drivers/qemu/metrics.ts';
+import {thisSystem} from '../../../source/platform/system.ts';
 import {testRecord} from './record.ts';
 
 const now = 1_700_000_000_000;
 const seconds = now / 1000;
-
-describe('the processor time of a process', () => {
-	const numbers = (user: number, system: number) =>
-		`S 1 2 3 0 -1 4194560 1 0 0 0 ${user} ${system} 0 0 20 0 4 0 81 1024 55\n`;
-
-	test('is what it has had in its own and in the kernel’s name', () => {
-		expect(processorSeconds(`42 (qemu-system-x86) ${numbers(250, 50)}`)).toBe(3);
-	});
-
-	test('is found whatever the process is called', () => {
-		expect(processorSeconds(`42 (a) 9 (b c) ${numbers(100, 0)}`)).toBe(1);
-	});
-
-	test.each(['', '42 (qemu)', '42 (qemu) Z 1', 'nonsense'])('%j tells none', text => {
-		expect(processorSeconds(text)).toBeUndefined();
-	});
-});
 
 describe('what a guest says of its memory', () => {
 	const said = (more: object, updated: unknown = seconds) =>
@@ -55,6 +41,36 @@ describe('what a guest says of its memory', () => {
 		expect(said({'stat-total-memory': -5})).toBeUndefined();
 		expect(parseBalloon(undefined, now)).toBeUndefined();
 		expect(parseBalloon({stats: 'many'}, now)).toBeUndefined();
+	});
+});
+
+describe('what a guest says of its network', () => {
+	const of = (name: unknown, received: unknown, sent: unknown) => ({
+		name,
+		statistics: {'rx-bytes': received, 'tx-bytes': sent},
+	});
+
+	test('is the sum of its interfaces, but for loopback', () => {
+		expect(parseNetworkUse([of('lo', 5, 5), of('eth0', 10, 20), of('eth1', 1, 2)])).toEqual({received: 11, sent: 22});
+		expect(parseNetworkUse([of('eth0', 10, 20), {name: 'eth1'}])).toEqual({received: 10, sent: 20});
+	});
+
+	test.each([
+		[undefined],
+		[[]],
+		[[null]],
+		[[of('lo', 1, 1)]],
+		[[of('eth0', '1', 2)]],
+		[[of('eth0', -1, 2)]],
+		[{eth0: 1}],
+	])('%j tells nothing', answer => {
+		expect(parseNetworkUse(answer)).toBeUndefined();
+	});
+
+	test('is not waited for', async () => {
+		expect(await inTime(Promise.resolve(1))).toBe(1);
+		expect(await inTime(Promise.reject(new Error('no agent')))).toBeUndefined();
+		expect(await inTime(new Promise(() => {}))).toBeUndefined();
 	});
 });
 
@@ -120,6 +136,7 @@ Domain: 'drover-db-9abcdef0'
 });
 
 describe('a sample', () => {
+	const machines = new Machines(thisSystem().processes);
 	const me = {pid: process.pid, arguments: [], runner: 'qemu' as const, since: undefined};
 	const place = () => {
 		const directory = mkdtempSync(path.join(tmpdir(), 'drover-metrics-'));
@@ -127,7 +144,7 @@ describe('a sample', () => {
 		writeFileSync(path.join(directory, 'disk.qcow2'), 'x'.repeat(10_000));
 		return filesOf({directory, sockets: directory});
 	};
-	const take = (ask: () => Promise<Inside>) => sample(testRecord(), place(), me, ask);
+	const take = (ask: () => Promise<Inside>) => sample(machines, testRecord(), place(), me, ask);
 
 	test('is made of the process, the disk on the host and what the hypervisor knows', async () => {
 		const found = await take(async () => ({memory: {used: 1, total: 2}, disk: {read: 3, written: 4}}));
@@ -152,6 +169,6 @@ describe('a sample', () => {
 	});
 
 	test('there is none of a process that is gone', async () => {
-		expect(await sample(testRecord(), place(), {...me, pid: 2 ** 22 + 1}, async () => ({}))).toBeUndefined();
+		expect(await sample(machines, testRecord(), place(), {...me, pid: 2 ** 22 + 1}, async () => ({}))).toBeUndefined();
 	});
 });

@@ -4,9 +4,10 @@ import {chmod, copyFile, mkdir, readdir, rm, stat, symlink, writeFile} from 'nod
 import path from 'node:path';
 import process from 'node:process';
 import {describe, expect, onTestFinished, test} from 'vitest';
-import {type ProbeHost, probeAccelerator, runProbe, thisHost} from '../../../source/drivers/machine/accelerator.ts';
+import {type ProbeHost, probeAccelerator, probeHost, runProbe} from '../../../source/drivers/machine/accelerator.ts';
 import {createQemuDriver} from '../../../source/drivers/qemu/driver.ts';
 import {mebibyte} from '../../../source/model/sizes.ts';
+import {thisSystem} from '../../../source/platform/system.ts';
 import {processesNaming, Subject} from '../../contract/subject.ts';
 import {microImage} from '../../support/micro-image.ts';
 import {scratchPaths} from '../../support/scratch.ts';
@@ -79,7 +80,7 @@ describe('acceleration', () => {
 			program: '/nonexistent/qemu',
 			version: '7',
 			cache: scratchPaths().cache,
-			host: {...thisHost, platform: 'linux', architecture: 'x64', ...change},
+			host: {...probeHost(thisSystem()), platform: 'linux', architecture: 'x64', ...change},
 		});
 		expect(verdict).toMatchObject({accelerator: 'tcg', reason: expect.stringMatching(reason)});
 	});
@@ -95,7 +96,7 @@ describe('acceleration', () => {
 			await writeFile(fake, `#!/bin/sh\necho x >> '${runs}'\nexit ${code}\n`);
 			await chmod(fake, 0o755);
 		};
-		const host = {...thisHost, kvmDevice: '/dev/null', softwareKvmModule: '/nonexistent', cpuInfo};
+		const host = {...probeHost(thisSystem()), kvmDevice: '/dev/null', softwareKvmModule: '/nonexistent', cpuInfo};
 		const ask = (version: string, again = false) =>
 			probeAccelerator({program: fake, version, cache: paths.cache, host, again});
 		await behave(99);
@@ -244,8 +245,8 @@ describe('room for the memory', () => {
 		expect((await readdir(subject.place.directory)).filter(name => name.startsWith('state'))).toEqual([]);
 	});
 
-	// Needs the right to mount, which root has outside of most containers.
-	test('a full disk is told with figures, before and in the middle of it', async ({skip}) => {
+	/** An instance whose directory is a disk of its own, and how much room to leave on it. Needs the right to mount. */
+	async function onSmallDisk(skip: (why: string) => void) {
 		const machine = await makeMachine({isStarted: false});
 		const {subject, driver} = machine;
 		const {directory} = subject.place;
@@ -265,6 +266,26 @@ describe('room for the memory', () => {
 			const {bavail, bsize} = statfsSync(directory);
 			writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - free)));
 		};
+		return {subject, driver, directory, filler, room};
+	}
+
+	test('a guest that waits for its disk is not waited for, and stops once there is room', async ({skip}) => {
+		const {subject, driver, filler, room} = await onSmallDisk(skip);
+		room(0);
+		// Booting writes.
+		await expect.poll(() => subject.power(driver), {timeout: 60_000, interval: 500}).toBe('paused');
+		const stuck = {code: 'host.disk-full', next: expect.stringContaining('--force')};
+		await expect(subject.stop(driver)).rejects.toMatchObject(stuck);
+		await expect(subject.start(driver)).rejects.toMatchObject(stuck);
+		rmSync(filler, {force: true});
+		await subject.start(driver);
+		expect(await subject.power(driver)).toBe('running');
+		await subject.stop(driver);
+		expect(await subject.power(driver)).toBe('off');
+	});
+
+	test('a full disk is told with figures, before and in the middle of it', async ({skip}) => {
+		const {subject, driver, directory, filler, room} = await onSmallDisk(skip);
 		room(8 * mebibyte);
 		const full = {code: 'host.disk-full', message: expect.stringMatching(/MiB.*free/)};
 		await expect(subject.suspend(driver)).rejects.toMatchObject(full);

@@ -42,5 +42,8 @@ async function createEngine() {
 	return new Engine({instances: [fakeInstance('web')]});
 }
 
-await runDaemon(locate(), {createEngine});
+const paths = locate();
+// As on Windows: the place of the socket is a file that names a pipe.
+const asPipe = {...paths, socket: paths.socket.replace(/\.sock$/, '.pipe')};
+await runDaemon(process.env.DROVER_TEST_PIPE ? asPipe : paths, {createEngine});
 process.exit(0);

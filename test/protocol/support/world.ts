@@ -12,7 +12,7 @@ export const daemonEntry = fileURLToPath(new URL('daemon.ts', import.meta.url));
 /** A DROVER_HOME of a test's own, and the daemons that it brought up. */
 export class World {
 	readonly home = mkdtempSync(path.join(tmpdir(), 'drover-daemon-'));
-	readonly paths: Paths;
+	paths: Paths;
 	readonly #connections: DaemonConnection[] = [];
 	readonly #pids = new Set<number>();
 
@@ -20,7 +20,14 @@ export class World {
 		process.env.DROVER_HOME = this.home;
 		delete process.env.DROVER_TEST_DAEMON;
 		delete process.env.DROVER_IDLE;
+		delete process.env.DROVER_TEST_PIPE;
 		this.paths = locate();
+	}
+
+	/** From here on daemons listen as they do on Windows: under a name of their own, which a file tells. */
+	usePipes() {
+		process.env.DROVER_TEST_PIPE = '1';
+		this.paths = {...this.paths, socket: this.paths.socket.replace(/\.sock$/, '.pipe')};
 	}
 
 	/** Makes the directories, for tests that listen there themselves. */
