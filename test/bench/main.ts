@@ -16,6 +16,7 @@ import {mounts} from './mounts.ts';
 import {network} from './network.ts';
 import {checkProgram} from './place.ts';
 import {switching} from './switching.ts';
+import {virtualbox} from './virtualbox.ts';
 
 const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	'first-frame': firstFrame,
@@ -27,6 +28,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	switch: switching,
 	images: imageDownload,
 	lxd,
+	virtualbox,
 	metrics,
 	mounts,
 	network,
