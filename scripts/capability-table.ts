@@ -27,7 +27,7 @@ type Row = readonly [title: string, cell: (driver: DriverName, features: Feature
 
 /** The words under the table: nothing else stands in its cells. */
 const legend =
-	'yes: in this version. later: the driver could, and this version of drover does not yet. no: the driver cannot, and drover says so with the ones that can. verified: real hosts, where the tests run it on the real hypervisor; recordings, against what the real one was recorded to say; experimental, made by what is documented.';
+	'yes: in this version. by the pool: every clone, where the storage pool can copy on write. later: the driver could, and this version of drover does not yet. no: the driver cannot, and drover says so with the ones that can. verified: real hosts, where the tests run it on the real hypervisor; recordings, against what the real one was recorded to say; experimental, made by what is documented.';
 
 /** What the capability table governs, and the features of which one is what this version does of it. */
 const capabilityRows: ReadonlyArray<readonly [CapabilityName, readonly string[]]> = [
@@ -39,7 +39,6 @@ const capabilityRows: ReadonlyArray<readonly [CapabilityName, readonly string[]]
 
 /** What it does not: each driver could. */
 const otherRows: ReadonlyArray<readonly [string, string]> = [
-	['clones', 'clone'],
 	['forwarding ports', 'forwards'],
 	['figures of use', 'metrics'],
 	['a way in without SSH', 'direct'],
@@ -57,6 +56,8 @@ const rows: readonly Row[] = [
 	),
 	['mounts over SSH', driver => (isBuilt(driver) ? 'yes' : 'later')],
 	['changing cpus, memory, disk', (_driver, features) => resizing(features)],
+	['clones', (_driver, features) => (hasOne(features, ['clone']) ? 'yes' : 'later')],
+	['linked clones', (_driver, features) => linking(features)],
 	...otherRows.map(
 		([title, feature]): Row => [title, (_driver, features) => (hasOne(features, [feature]) ? 'yes' : 'later')],
 	),
@@ -107,6 +108,11 @@ function capabilityCell(driver: DriverName, name: CapabilityName, isDone: boolea
 	if (entry === false) return 'no';
 	const what = isDone ? 'yes' : 'later';
 	return entry === true ? what : `no; on ${titles(entry)} ${what}`;
+}
+
+function linking(features: Features): string {
+	if (hasOne(features, ['linkedClone'])) return 'yes';
+	return features.sharesByItself ? 'by the pool' : 'later';
 }
 
 function resizing(features: Features): string {

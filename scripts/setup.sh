@@ -128,7 +128,10 @@ missing_packages() {
 		return
 	fi
 	PATH=$PATH:/usr/sbin:/sbin
-	command -v qemu-system-x86_64 >/dev/null 2>&1 || missing="$missing qemu-system-x86"
+	case $(uname -m) in
+		aarch64) command -v qemu-system-aarch64 >/dev/null 2>&1 || missing="$missing qemu-system-arm qemu-efi-aarch64" ;;
+		*) command -v qemu-system-x86_64 >/dev/null 2>&1 || missing="$missing qemu-system-x86" ;;
+	esac
 	command -v qemu-img >/dev/null 2>&1 || missing="$missing qemu-utils"
 	command -v ssh >/dev/null 2>&1 && command -v ssh-keygen >/dev/null 2>&1 || missing="$missing openssh-client"
 	command -v mke2fs >/dev/null 2>&1 && command -v debugfs >/dev/null 2>&1 || missing="$missing e2fsprogs"
@@ -142,6 +145,8 @@ missing_extras() {
 	if ! command -v virsh >/dev/null 2>&1 || ! { command -v libvirtd || command -v virtqemud; } >/dev/null 2>&1; then
 		missing="$missing libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients"
 	fi
+	# ARM machines, emulated.
+	command -v qemu-system-aarch64 >/dev/null 2>&1 || missing="$missing qemu-system-arm qemu-efi-aarch64"
 	# Containers for real. The daemon is started by the tests, with directories of its own; root only.
 	if [ "$(id -u)" = 0 ] && ! command -v lxd >/dev/null 2>&1; then
 		missing="$missing lxd dnsmasq-base nftables squashfs-tools"

@@ -19,6 +19,10 @@ async function main(argv: readonly string[]): Promise<number> {
 		const {serveMount} = await import('./guest/mount/serve-mount.ts');
 		return serveMount();
 	}
+	if (argv[0] === 'serve-network') {
+		const {serveNetwork} = await import('./network/serve-network.ts');
+		return serveNetwork();
+	}
 	const isBare = argv.every(argument => /^-v+$|^--verbose$/.test(argument));
 	if (isBare && isScreen()) return dashboard(paths);
 	return command(paths, argv);
@@ -49,7 +53,8 @@ async function dashboard(paths: Paths): Promise<number> {
 function ownCommand(): readonly string[] {
 	const program = realpathSync(process.argv[1]!);
 	const launcher = path.join(path.dirname(program), '..', 'bin', 'drover');
-	return existsSync(launcher) ? [launcher] : [process.execPath, program];
+	// What is beside it for Windows is for cmd, which takes arguments apart anew.
+	return existsSync(launcher) && process.platform !== 'win32' ? [launcher] : [process.execPath, program];
 }
 
 async function command(paths: Paths, argv: readonly string[]): Promise<number> {

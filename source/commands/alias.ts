@@ -2,6 +2,7 @@ import path from 'node:path';
 import {aliasNameOf, aliasNameProblem, parseDefinition, withAlias} from '../model/alias.ts';
 import {DroverError} from '../model/errors.ts';
 import {plainLine} from '../model/text.ts';
+import {thisSystem} from '../platform/system.ts';
 import {absence} from './absent.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
 import {atMost, usageError} from './parse.ts';
@@ -45,6 +46,12 @@ function checkAliasName(name: string): void {
 function tellPath(scripts: string, {env, stderr}: CommandContext): void {
 	const directories = (env['PATH'] ?? '').split(path.delimiter).filter(Boolean);
 	if (directories.some(directory => path.resolve(directory) === scripts)) return;
+	if (thisSystem().platform === 'win32') {
+		stderr.write(
+			`To call aliases by their names alone, without drover before them, add this directory\nto your PATH (Settings, "environment variables"):\n\n${plainLine(scripts)}\n`,
+		);
+		return;
+	}
 	stderr.write(
 		`To call aliases by their names alone, without drover before them, add this to the\nconfiguration of your shell (.bashrc, .zshrc or so):\n\nPATH="$PATH:${plainLine(scripts)}"\n`,
 	);

@@ -117,6 +117,8 @@ const doing: Readonly<Record<OperationKind, string>> = {
 	clone: 'Cloning',
 	forward: 'Forwarding ports of',
 	adopt: 'Taking over',
+	import: 'Importing',
+	move: 'Moving',
 	download: 'Downloading',
 };
 

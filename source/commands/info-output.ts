@@ -1,5 +1,6 @@
 import {forwardText} from '../model/forward.ts';
-import type {InstanceDetail} from '../model/instance.ts';
+import {type InstanceDetail, linkedText} from '../model/instance.ts';
+import type {PrivatePlace} from '../model/private-network.ts';
 import {humanSize} from '../model/sizes.ts';
 import {isUp} from '../model/state.ts';
 import {plainLine} from '../model/text.ts';
@@ -65,8 +66,22 @@ function own(detail: InstanceDetail) {
 		...(detail.nics === undefined || detail.nics.length === 0
 			? {}
 			: {nics: detail.nics.map(({network, mac, mode}) => ({network: plainLine(network), mac, mode}))}),
+		...(detail.linked === undefined
+			? {}
+			: {linked: {layers: detail.linked.layers, with: detail.linked.with.map(plainLine)}}),
+		...(detail.privateNetwork === undefined ? {} : {private_network: privateData(detail.privateNetwork)}),
 		...(detail.forwards === undefined ? {} : {forwards: detail.forwards.map(forwardData)}),
 		...(detail.notes === undefined || detail.notes.length === 0 ? {} : {notes: detail.notes.map(plainLine)}),
+	};
+}
+
+function privateData({address, prefix, mac, name, problem}: PrivatePlace) {
+	return {
+		ipv4: address,
+		prefix,
+		mac,
+		name: plainLine(name),
+		...(problem === undefined ? {} : {problem: plainLine(problem)}),
 	};
 }
 
@@ -146,6 +161,7 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 		...(detail.mounts ?? []).flatMap(({target, problem}) =>
 			problem === undefined ? [] : [['Mount:', `${target}: ${problem}`] as const],
 		),
+		['Network:', detail.privateNetwork?.problem],
 		...(detail.notes ?? []).map(note => ['Note:', note] as const),
 	];
 	const rows: Array<readonly [string, readonly string[]]> = [
@@ -155,6 +171,12 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 		...present('Member:', detail.member === undefined ? [] : [plainLine(detail.member)]),
 		...(hasSnapshots ? [['Snapshots:', snapshots === '' ? [] : [snapshots]] as const] : []),
 		['IPv4:', ipv4],
+		...present(
+			'Private IPv4:',
+			detail.privateNetwork === undefined
+				? []
+				: [plainLine(`${detail.privateNetwork.address} (${detail.privateNetwork.name})`)],
+		),
 		['Release:', release === '' ? [] : [release]],
 		['Image hash:', hash === '' ? [] : [`${hash.slice(0, 12)}${title === '' ? '' : ` (${title})`}`]],
 		['CPU(s):', cpus === '' ? [] : [cpus]],
@@ -162,6 +184,7 @@ function block(detail: InstanceDetail, hasSnapshots: boolean): string {
 		['Disk usage:', disks.map(disk => (disks.length > 1 ? `${use(disk)} (${disk.name})` : use(disk)))],
 		['Memory usage:', memory === undefined ? [] : [use(memory)]],
 		['Mounts:', mountLines(mounts)],
+		...present('Linked:', detail.linked === undefined ? [] : wrap(plainLine(linkedText(detail.linked)), 80 - indent)),
 		...present(
 			'Networks:',
 			(detail.nics ?? []).map(({network, mac, mode}) => `${plainLine(network)} (${mac}, ${mode})`),

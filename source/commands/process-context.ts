@@ -2,6 +2,9 @@ import {constants} from 'node:os';
 import process from 'node:process';
 import {isatty} from 'node:tty';
 import type {Connection, Engine} from '../engine/engine.ts';
+import {spawnable} from '../platform/programs.ts';
+import {hangUp} from '../platform/signals.ts';
+import {thisSystem} from '../platform/system.ts';
 import {userName} from '../platform/user-name.ts';
 import type {AliasStore} from '../state/alias-store.ts';
 import type {CommandContext, Input, KeyLine, Output} from './command.ts';
@@ -103,11 +106,13 @@ const passedOn = ['SIGTERM', 'SIGHUP'] as const;
 
 async function runProgram(program: string, argv: readonly string[]): Promise<number> {
 	const {spawn} = await import('node:child_process');
-	// The terminal sends Ctrl-C and Ctrl-\ to both of us; the one it is meant for decides.
+	const file = await spawnable(program);
+	// The terminal sends Ctrl-C and Ctrl-\ to both of us; the one it is meant for decides. From before it runs.
 	const ignore = () => {};
-	const child = spawn(program, argv, {stdio: 'inherit'});
-	const pass = (signal: NodeJS.Signals) => void child.kill(signal);
 	process.on('SIGINT', ignore).on('SIGQUIT', ignore);
+	const child = spawn(file, argv, {stdio: 'inherit'});
+	const pass = (signal: NodeJS.Signals) =>
+		void child.kill(signal === 'SIGHUP' ? hangUp(thisSystem().platform) : signal);
 	for (const signal of passedOn) process.on(signal, pass);
 	try {
 		return await new Promise<number>((resolve, reject) => {

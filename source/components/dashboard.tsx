@@ -13,6 +13,7 @@ import {doctorLines} from './screens/doctor.ts';
 import {DriversScreen} from './screens/drivers.tsx';
 import {finderLines} from './screens/finder.ts';
 import {formLines} from './screens/form.ts';
+import {importLines} from './screens/import.ts';
 import {menuLines} from './screens/menu.ts';
 import {mountsLines} from './screens/mounts.ts';
 import {networksLines} from './screens/networks.ts';
@@ -95,16 +96,18 @@ function Body({model, width, height, traits, dispatch}: BodyProps) {
 		);
 	}
 	if (layer?.kind === 'order') {
-		const above = Math.max(1, height - orderHeight - 1);
+		const shown = Math.min(orderHeight, height - 1);
+		const above = height - shown - 1;
 		return (
 			<Box flexDirection="column" width={width} height={height} overflow="hidden">
 				<Lines
-					lines={[...tableLines(model, width, above), line('─'.repeat(width), 'dim')]}
+					lines={[...(above > 0 ? tableLines(model, width, above) : []), line('─'.repeat(width), 'dim')]}
 					width={width}
 					theme={traits}
 				/>
 				<OrderPicker
 					order={model.roster.order}
+					limit={shown}
 					isOnTop
 					width={width}
 					theme={traits}
@@ -155,6 +158,8 @@ function screenLines(
 			return alertsLines(model, layer, width, height);
 		case 'finder':
 			return finderLines(model, layer, width, height);
+		case 'import':
+			return importLines(layer, width, height);
 		case 'switch-plan':
 			return switchPlanLines(layer, width, height);
 		case 'switch-run':

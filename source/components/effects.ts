@@ -75,6 +75,7 @@ export class Effects {
 			case 'mount':
 			case 'resize':
 			case 'snapshot':
+			case 'clone':
 				this.#send(effect);
 				break;
 			case 'unmount':
@@ -85,11 +86,6 @@ export class Effects {
 			case 'add-network':
 				this.#ask(`networks of ${effect.request.name}`, async () => {
 					dispatch({type: 'begun', operation: await link.engine.addNetwork({...effect.request, by: user}), at: now()});
-				});
-				break;
-			case 'clone':
-				this.#ask(`clone ${effect.name}`, async () => {
-					dispatch({type: 'begun', operation: await link.engine.clone({name: effect.name, by: user}), at: now()});
 				});
 				break;
 			case 'restore': {
@@ -107,6 +103,9 @@ export class Effects {
 				break;
 			case 'change-snapshot':
 				this.#pages.changeSnapshot(effect);
+				break;
+			case 'import':
+				this.#ask('import', () => this.#pages.importAll());
 				break;
 			case 'cancel':
 				this.#ask('cancel', async () => {
@@ -180,6 +179,9 @@ export class Effects {
 					error => ({type: 'switch-plan', to: effect.to, error}),
 				);
 				break;
+			case 'load-import':
+				this.#pages.importPlan();
+				break;
 			case 'load-log':
 				this.#ask('log', async () => {
 					dispatch({type: 'log', id: effect.id, log: await link.engine.operationLog({id: effect.id})});
@@ -235,7 +237,7 @@ export class Effects {
 	}
 
 	/** What a form asks for: a refusal comes back to the form. */
-	#send(effect: Extract<Effect, {type: 'launch' | 'mount' | 'resize' | 'snapshot'}>): void {
+	#send(effect: Extract<Effect, {type: 'launch' | 'mount' | 'resize' | 'snapshot' | 'clone'}>): void {
 		const {link, now, user} = this.#options;
 		const begin = async () => {
 			const {engine} = link;
@@ -253,6 +255,8 @@ export class Effects {
 					return engine.resize({...effect.request, by: user});
 				case 'snapshot':
 					return engine.snapshot({...effect.request, by: user});
+				case 'clone':
+					return engine.clone({...effect.request, by: user});
 			}
 		};
 		const purpose = effect.type === 'resize' ? 'edit' : effect.type;

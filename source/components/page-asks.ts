@@ -16,7 +16,7 @@ type Options = {
 const consoleMs = 2000;
 const consoleLines = 500;
 
-/** What the pages about one instance ask for. */
+/** What the pages about one instance, and about an import, ask for. */
 export class PageAsks {
 	readonly #options: Options;
 
@@ -46,6 +46,22 @@ export class PageAsks {
 			},
 			error => ({type: 'form-refused', purpose: 'snapshot-edit', error, at: now()}),
 		);
+	}
+
+	importPlan(): void {
+		const {link} = this.#options;
+		this.#options.answer(
+			async () => ({type: 'import-plan', plan: await link.engine.importPlan({})}),
+			error => ({type: 'import-plan', error}),
+		);
+	}
+
+	/** What was planned, planned anew: it may have changed since it was shown. */
+	async importAll(): Promise<void> {
+		const {link, dispatch, now, user} = this.#options;
+		const {operation} = await link.engine.importInstances({by: user});
+		if (operation) dispatch({type: 'begun', operation, at: now()});
+		else dispatch({type: 'toast', text: 'There is nothing to import any more.', level: 'info'});
 	}
 
 	/** Two questions that do not wait for each other. */

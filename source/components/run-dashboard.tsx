@@ -47,7 +47,7 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 	const {env = process.env, now = Date.now, user, connect} = options;
 	const stdin = options.stdin ?? process.stdin;
 	const stdout = options.stdout ?? (process.stdout as TerminalStream);
-	const traits = terminalTraits(env);
+	const traits = terminalTraits(env, thisSystem().platform);
 	const ended = Promise.withResolvers<Ending>();
 	const gone = () => {
 		ended.resolve({code: 129});

@@ -55,12 +55,17 @@ export type GuestMount = {
 
 /** What is needed to make an instance's files. */
 export type CreateInput = {
-	/** A verified image in the cache, read-only, never written to. */
+	/** A verified image in the cache, read-only, never written to; see `isOwn`. */
 	readonly imagePath: string;
 	/** `rootfs`: a tar archive with `metadata.yaml`, `templates/` and `rootfs/`, as LXD and Incus have it. */
 	readonly imageFormat: 'qcow2' | 'raw' | 'rootfs';
 	/** `sha256:…` of its content: what a hypervisor that keeps images itself finds it again by. */
 	readonly imageHash: string;
+	/**
+	 * The image is the disk of this one instance, brought from elsewhere: it is beside the record, may be moved or changed,
+	 * and is gone afterwards. Nothing of the new instance may depend on it, and no other is made from it.
+	 */
+	readonly isOwn?: true;
 	/** The seed's files: `meta-data`, `user-data`, `network-config`, `vendor-data`. */
 	readonly seed: Readonly<Record<string, string>>;
 };
@@ -119,6 +124,17 @@ export type DriverSnapshots = {
 
 /** What a clone is made from: an instance that is off. */
 export type CloneSource = {readonly record: InstanceRecord; readonly place: InstancePlace};
+
+/** Where the disk of an instance is, for whoever copies it. */
+export type DiskFile = {readonly file: string; readonly format: 'qcow2' | 'raw' | 'vdi' | 'vhdx'};
+
+/** The private network of a scope, as far as it is the driver's: machines have a card, and a socket for its frames. */
+export type DriverPrivateNetwork = {
+	/** Why instances cannot be on it here, in words without a full stop. Looks only. */
+	problem(): Promise<string | undefined>;
+	/** Where a machine that runs listens for the one who carries its frames, as QEMU's `-netdev stream` has them. */
+	socket(place: InstancePlace): string;
+};
 
 /** What the engine gives an adopted instance. */
 export type AdoptSeed = {
@@ -233,6 +249,8 @@ export type Driver = {
 
 	readonly snapshots?: DriverSnapshots;
 
+	readonly privateNetwork?: DriverPrivateNetwork;
+
 	/**
 	 * Makes what `create` makes, with the disk of another instance: a copy that depends on nothing of the other's, without
 	 * its snapshots. The record has an id, MAC addresses and a host key of its own, and the seed tells the guest of them.
@@ -245,6 +263,30 @@ export type Driver = {
 		seed: CreateInput['seed'],
 		work: WorkContext,
 	): Promise<void>;
+
+	/**
+	 * As `clone`, and copies nothing: what the other's disk has becomes a layer that nobody writes to any more, and both
+	 * disks lie over it. The other's is whole at every moment.
+	 * @param layer the file that is to be the layer: chosen for this clone, the same at every attempt; another that has the
+	 * same may be used instead
+	 * @throws DroverError `instance.state` when it cannot be shared, as it is
+	 */
+	linkedClone?(
+		source: CloneSource,
+		record: InstanceRecord,
+		place: InstancePlace,
+		layer: string,
+		seed: CreateInput['seed'],
+		work: WorkContext,
+	): Promise<void>;
+	/** Every clone shares by itself what neither has changed, where the hypervisor's storage can: nothing need be asked for. */
+	readonly sharesByItself?: boolean;
+
+	/**
+	 * The disk of an instance that is off, as one file that has all of it: it is copied to another driver from there. Looks
+	 * only. A text: why there is none, as the end of a sentence. Absent: this driver gives none.
+	 */
+	diskFile?(record: InstanceRecord, place: InstancePlace): Promise<DiskFile | string>;
 
 	/**
 	 * Makes the ports of the host that lead into an instance those of its record, now if it runs; `start` does it too.

@@ -12,6 +12,7 @@ export const driverFeatures = [
 	'members',
 	'snapshots',
 	'clone',
+	'linkedClone',
 ] as const;
 export type DriverFeature = (typeof driverFeatures)[number];
 
@@ -22,6 +23,8 @@ export type Features = {
 	readonly resizesLive: readonly LiveChange[];
 	/** Whether snapshots can be taken and deleted while an instance runs. */
 	readonly snapshotsLive: boolean;
+	/** Whether every clone shares by itself what neither has changed, where the storage can. */
+	readonly sharesByItself: boolean;
 };
 
 /** A driver that this version does not have has none. */
@@ -30,5 +33,6 @@ export function featuresOf(driver: Driver | undefined): Features {
 		features: driverFeatures.filter(name => driver?.[name] !== undefined),
 		resizesLive: [...(driver?.resizesLive ?? [])],
 		snapshotsLive: driver?.snapshots?.isLive ?? false,
+		sharesByItself: driver?.sharesByItself ?? false,
 	};
 }

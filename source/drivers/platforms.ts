@@ -1,6 +1,8 @@
 import {type DriverName, driverTitles, type Platform, platformTitles} from '../model/driver-name.ts';
 import {listOf} from '../model/text.ts';
 
+export {platformOf} from '../platform/system.ts';
+
 /** Which drivers may run where, in the order they are offered. */
 const table: Readonly<Record<Platform, readonly DriverName[]>> = {
 	linux: ['qemu', 'lxd', 'libvirt'],

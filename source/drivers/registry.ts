@@ -26,6 +26,10 @@ const built: Partial<Record<DriverName, (options: LoadOptions) => Promise<Driver
 		const {createLxdDriver} = await import('./lxd/driver.ts');
 		return createLxdDriver({paths, setting});
 	},
+	async virtualbox({paths, system}) {
+		const {createVirtualBoxDriver} = await import('./virtualbox/driver.ts');
+		return createVirtualBoxDriver({paths, host: system});
+	},
 	async hyperv({paths, system}) {
 		const {createHypervDriver} = await import('./hyperv/driver.ts');
 		return createHypervDriver({paths, system});

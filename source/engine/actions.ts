@@ -55,11 +55,12 @@ export class Actions {
 		const {paths, setting} = shop;
 		const request = await wishesOf({paths, setting, driver: driver.name, platform: host.platform}, asked);
 		checkRequest(request);
-		const networks = networkSpecs(request, setting('local.bridged-network'));
-		if (networks.length > 0) {
+		if (request.bridged || (request.networks ?? []).length > 0) {
+			// Before a network is asked for that this driver would have no use for.
 			demandCapability(driver, host.platform, 'extraNetworks');
 			demandFeature(driver, 'networks');
 		}
+		const networks = networkSpecs(request, setting('local.bridged-network'));
 		demandMounts(driver, host.platform, setting, request.mounts ?? []);
 		await demandUsable(driver);
 		await demandNetworks(
@@ -130,8 +131,8 @@ export class Actions {
 		for (const entry of entries) {
 			if (entry.stored.kind !== 'record') continue;
 			const {intent, phase, createdBy, createdAt} = entry.stored.record;
-			// See `cloning.ts`.
-			if (intent?.action === 'clone') continue;
+			// Others see to these: `cloning.ts`, `importing/imports.ts`, `moving/moves.ts`.
+			if (intent !== undefined && isOthers(intent.action)) continue;
 			if (intent !== undefined) this.#resume(entry, intent);
 			else if (phase === 'creating') this.#resume(entry, {action: 'launch', options: {}, by: createdBy, at: createdAt});
 		}
@@ -154,7 +155,7 @@ export class Actions {
 
 	#resume(entry: Entry, {action, options, by}: Intent): void {
 		const {shop, instances} = this.#parts;
-		if (action === 'clone') return;
+		if (isOthers(action)) return;
 		if (action === 'launch') {
 			this.#begin('launch', by, [entry], async (item, each) => {
 				item.log('taken up after drover was ended in the middle of it');
@@ -220,6 +221,12 @@ export class Actions {
 		}
 		return unique.map(name => instances.get(name));
 	}
+}
+
+type Others = 'clone' | 'import' | 'move';
+
+function isOthers(action: Intent['action']): action is Others {
+	return action === 'clone' || action === 'import' || action === 'move';
 }
 
 const refusalCodes: Readonly<Record<string, ErrorCode>> = {Deleted: 'instance.deleted', Broken: 'instance.broken'};

@@ -18,13 +18,14 @@ const askTimeoutMs = 1500;
  * Waits until the guest is up: it answers on its SSH port, wherever its address turns out to be, or, when it has not done
  * so for a while and the driver has another way, it answers there. Ends when the hypervisor says that it is off.
  * The guest not answering in time is remembered in the record (the instance shows as Unknown) and thrown.
+ * @param did what has been done to it, for its history: `started`
  * @throws DroverError `guest.unanswered`, `guest.failed`, `operation.cancelled`
  */
 export async function awaitAnswer(
 	shop: Workshop,
 	entry: Entry,
 	work: WorkContext,
-	seconds = answerSeconds,
+	{seconds = answerSeconds, did}: {readonly seconds?: number | undefined; readonly did: string},
 ): Promise<InstanceRecord> {
 	work.progress('waiting for the guest to answer');
 	const wait = new Wait(shop, entry, work, seconds * 1000);
@@ -36,7 +37,8 @@ export async function awaitAnswer(
 		const reason = wait.hasAddress
 			? `the guest did not answer on SSH in ${seconds} s`
 			: `the guest got no address that can be reached from here in ${seconds} s`;
-		await work.update({unanswered: {since: shop.now().toISOString(), reason}});
+		const {intent} = await work.update({unanswered: {since: shop.now().toISOString(), reason}});
+		await shop.instances.tell(entry, `${did}, and ${reason}`, intent?.by);
 		throw new DroverError('guest.unanswered', `${entry.name}: timed out waiting for response: ${reason}`, {
 			next: `It was left running: see "drover console ${entry.name}", start it again after "drover stop --force ${entry.name}", or wait.`,
 			cause: error,

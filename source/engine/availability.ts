@@ -56,6 +56,7 @@ const parts = {
 	nativeMounts: {features: ['mount', 'plug'], what: 'native mounts are'},
 	snapshot: {features: ['snapshots'], what: 'snapshots are'},
 	duplicate: {features: ['clone'], what: 'cloning is'},
+	link: {features: ['linkedClone'], what: 'linked clones are'},
 } as const satisfies Record<string, {features: readonly DriverFeature[]; what: string}>;
 
 /** Asks the layers in order (driver's table, host, drover itself, the instance's state); the first no is the answer. */
@@ -103,6 +104,13 @@ export function featureProblem(part: DriverPart, driver: Pick<DriverInfo, 'name'
 	const {features, what} = parts[part];
 	if (features.some(feature => driver.features.includes(feature))) return undefined;
 	return `${what} not in this version of drover for ${driverTitles[driver.name]}`;
+}
+
+/** Why a clone cannot be a linked one under a driver; `undefined` where it can. Without a full stop. */
+export function linkProblem(driver: Pick<DriverInfo, 'name' | 'features' | 'sharesByItself'>): string | undefined {
+	const problem = featureProblem('link', driver);
+	if (problem === undefined || !driver.sharesByItself) return problem;
+	return `under ${driverTitles[driver.name]} every clone shares what neither has changed where the storage pool copies on write, and none does elsewhere`;
 }
 
 /** What an instance consists of can be changed while it rests, and some of it while it runs. */

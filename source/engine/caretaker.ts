@@ -3,6 +3,7 @@ import type {ImageReport, PruneReport} from '../model/image-info.ts';
 import {isEnded} from '../model/operation.ts';
 import type {Paths} from '../state/paths.ts';
 import {imageUse} from './image-use.ts';
+import type {Layers} from './layers.ts';
 import type {Operations} from './operations.ts';
 
 /** Milliseconds from the start to the first look at the cache, out of the way of what the start is for. */
@@ -10,12 +11,19 @@ const firstLook = 60_000;
 /** Milliseconds between two looks. */
 const lookEvery = 6 * 3600 * 1000;
 
+type CaretakerParts = {
+	readonly paths: Paths;
+	readonly images: ImageStore;
+	readonly layers: Layers;
+	readonly operations: Operations;
+};
+
 /** Looks after the cache of images: knows what is needed, and lets go of what was not used for long. */
 export class Caretaker {
-	readonly #parts: {readonly paths: Paths; readonly images: ImageStore; readonly operations: Operations};
+	readonly #parts: CaretakerParts;
 	#timer: NodeJS.Timeout | undefined;
 
-	constructor(parts: {paths: Paths; images: ImageStore; operations: Operations}) {
+	constructor(parts: CaretakerParts) {
 		this.#parts = parts;
 	}
 
@@ -45,8 +53,10 @@ export class Caretaker {
 		return (await this.#prune({all})) ?? {removed: [], kept: [], freed: 0};
 	}
 
-	#prune(options: {all?: boolean; ifDue?: boolean}): Promise<PruneReport | undefined> {
-		const {images, operations, paths} = this.#parts;
+	async #prune(options: {all?: boolean; ifDue?: boolean}): Promise<PruneReport | undefined> {
+		const {images, layers, operations, paths} = this.#parts;
+		// A layer that is of no use may be all that an image is still needed for.
+		await layers.sweep();
 		// A launch has its image before it has its disk.
 		const launches = operations.all().filter(operation => operation.kind === 'launch' && !isEnded(operation));
 		const usedSince = Math.min(...launches.map(({createdAt}) => createdAt));

@@ -2,11 +2,12 @@ import {copyFile, mkdir, stat, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import type {WorkContext} from '../drivers/driver.ts';
 import {DroverError} from '../model/errors.ts';
-import type {InstanceRecord, Intent} from '../model/instance.ts';
+import type {ActionOptions, InstanceRecord, Intent} from '../model/instance.ts';
 import {checkName} from '../model/names.ts';
 import type {OperationView} from '../model/operation.ts';
 import {decideSnapshot} from '../model/snapshot-transitions.ts';
-import {demandFeature, demandUsable} from './demands.ts';
+import {layerFile} from '../state/paths.ts';
+import {demandFeature, demandLinking, demandUsable} from './demands.ts';
 import type {CloneRequest} from './engine.ts';
 import type {Entry} from './instances.ts';
 import {cloudInitName, hostKeyName, readSeed, undo} from './launch.ts';
@@ -26,14 +27,16 @@ export class Clones {
 	}
 
 	/** @throws DroverError when it cannot be cloned, or not under that name; nothing exists then */
-	async clone({name, as, by}: CloneRequest): Promise<OperationView> {
+	async clone({name, as, linked = false, by}: CloneRequest): Promise<OperationView> {
 		const {driver, instances} = this.#parts;
 		demandFeature(driver, 'duplicate');
+		if (linked) demandLinking(driver);
 		const source = instances.get(name);
 		this.#demand(source);
+		if (linked) demandNoSnapshots(source);
 		if (as !== undefined) this.#checkName(as);
 		await demandUsable(driver);
-		const entry = await this.#prepare(source, as, by);
+		const entry = await this.#prepare(source, {as, linked, by});
 		return this.#begin(entry, source.name, by);
 	}
 
@@ -64,9 +67,10 @@ export class Clones {
 	/** The other is held while it is read: whatever is asked of it waits. */
 	async #make(entry: Entry, sourceName: string, item: ItemWork, work: WorkContext): Promise<void> {
 		const {instances, shop} = this.#parts;
-		const {id} = instances.record(entry).intent?.options.source ?? {};
+		const {source: wanted, layer} = instances.record(entry).intent?.options ?? {};
 		const source = instances.get(sourceName);
-		if (instances.record(source).id !== id) throw new DroverError('instance.missing', `"${sourceName}" is another now`);
+		if (instances.record(source).id !== wanted?.id)
+			throw new DroverError('instance.missing', `"${sourceName}" is another now`);
 		await instances.exclusive(source, 'clone', item, async holding => {
 			await instances.observe(source);
 			this.#demand(source);
@@ -84,13 +88,21 @@ export class Clones {
 			const isContainer = record.lxd?.type === 'container';
 			const seed = await readSeed(shop, record, place.directory, {isContainer, isClone: true});
 			const from = {record: instances.record(source), place: instances.place(source)};
-			await instances.driver.clone!(from, record, place, seed, both);
+			const {driver} = instances;
+			if (layer === undefined) await driver.clone!(from, record, place, seed, both);
+			else {
+				// An earlier daemon began it under a driver that could.
+				demandLinking(driver);
+				const file = layerFile(shop.paths, record.scope, layer);
+				await shop.layers.hold(() => driver.linkedClone!(from, record, place, file, seed, both));
+			}
 			both.signal.throwIfAborted();
 		});
 		const by = instances.record(entry).createdBy;
 		await work.update({phase: 'ready', intent: undefined});
-		await instances.tell(entry, `cloned from ${sourceName}`, by);
-		await instances.tell(source, `cloned to ${entry.name}`, by);
+		const how = layer === undefined ? 'cloned' : 'cloned, linked,';
+		await instances.tell(entry, `${how} from ${sourceName}`, by);
+		await instances.tell(source, `${how} to ${entry.name}`, by);
 	}
 
 	/** @throws DroverError `instance.*` unless it is stopped */
@@ -110,17 +122,26 @@ export class Clones {
 	}
 
 	/** Takes the name and writes down what is wanted. Nothing is left when it throws. */
-	async #prepare(source: Entry, as: string | undefined, by: string): Promise<Entry> {
+	async #prepare(
+		source: Entry,
+		{as, linked, by}: {as: string | undefined; linked: boolean; by: string},
+	): Promise<Entry> {
 		const {instances, shop} = this.#parts;
 		const of = instances.record(source);
 		const hostKey = await shop.hostKey();
 		const clones = (of.clones ?? 0) + 1;
 		const {name, number} = as === undefined ? this.#nextName(of, clones) : {name: as, number: clones};
 		this.#checkName(name);
-		const {mac: _, nics, ...hardware} = of.hardware;
+		const {mac: _, nics, privateNic: place, ...hardware} = of.hardware;
 		const macs = new MacAddresses(instances, shop.random);
+		// As the one it is made from: a disk that knows nothing of the network would only wait for it.
+		const privateNic = place && (await shop.network.place(() => macs.free()));
 		const now = shop.now().toISOString();
-		const intent: Intent = {action: 'clone', options: {source: {id: of.id, name: of.name}}, by, at: now};
+		const options: ActionOptions = {
+			source: {id: of.id, name: of.name},
+			...(linked ? {layer: shop.uuid()} : {}),
+		};
+		const intent: Intent = {action: 'clone', options, by, at: now};
 		const record: InstanceRecord = {
 			schema: 1,
 			id: shop.uuid(),
@@ -134,6 +155,7 @@ export class Clones {
 				...hardware,
 				mac: macs.free(),
 				...(nics === undefined ? {} : {nics: nics.map(nic => ({...nic, mac: macs.free()}))}),
+				...(privateNic === undefined ? {} : {privateNic}),
 			},
 			ssh: {user: of.ssh.user, hostKey: hostKey.public},
 			desired: 'stopped',
@@ -173,4 +195,14 @@ export class Clones {
 			next: 'Choose another name; a deleted instance keeps its name until it is purged.',
 		});
 	}
+}
+
+/** They are kept where nobody could restore or delete them any more; where none are known, the driver looks. */
+function demandNoSnapshots({name, snapshots}: Entry): void {
+	if (snapshots?.kind !== 'tree' || snapshots.tree.snapshots.length === 0) return;
+	throw new DroverError(
+		'instance.state',
+		`instance "${name}" cannot be cloned linked: its snapshots are inside the disk that would be shared, where they could not be restored or deleted any more`,
+		{next: 'Clone it in full, without --linked, or delete its snapshots first.'},
+	);
 }

@@ -12,17 +12,22 @@ import type {ImageStore} from '../images/image.ts';
 import {version} from '../model/build.ts';
 import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
+import {hostRoutes} from '../network/host-routes.ts';
+import {NetworkSession} from '../network/session.ts';
 import {type System, thisSystem} from '../platform/system.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
 import {openSettings} from '../state/settings.ts';
 import {DriverPool} from './driver-pool.ts';
+import {multipassPlaces} from './importing/places.ts';
 import {Instances} from './instances.ts';
+import {Layers} from './layers.ts';
 import {LocalEngine} from './local-engine.ts';
 import {MountKeeper} from './mount-keeper.ts';
 import {mountOpener} from './mount-opener.ts';
 import type {pauseAfter} from './mount-plan.ts';
 import {Operations} from './operations.ts';
+import {PrivateNetwork, type PrivateNetworkParts} from './private-network.ts';
 import {Scene} from './scene.ts';
 import type {Host} from './setting-keys.ts';
 import {Settings} from './settings-desk.ts';
@@ -44,6 +49,10 @@ export type EngineOptions = {
 	/** What Node runs to become the process that serves a mount. Default: this very program. */
 	readonly mountProgram?: readonly string[];
 	readonly mountPause?: typeof pauseAfter;
+	/** Instead of the process that serves the private network. */
+	readonly openNetwork?: PrivateNetworkParts['openSession'];
+	/** What Node runs to become that process. Default: this very program. */
+	readonly networkProgram?: readonly string[];
 };
 
 /** Puts the engine together over the directories of one user and opens it. Only one may be open over them at a time. */
@@ -59,12 +68,15 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			mirror: () => settings.get('local.image.mirror').value,
 		});
 	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
+	const layers = new Layers(paths);
 	const openScene = (driver: Driver): Scene => {
 		const instances: Instances = new Instances({
 			driver,
 			records: new RecordStore(paths),
 			paths,
 			onChange(change) {
+				// One that is looked at beside the current one is nobody's business.
+				if (!engine.isCurrent(instances)) return;
 				engine.emit({type: 'instances', ...change});
 				// `ssh NAME.drover` follows what is there; a failure to write it must not stop anything else.
 				// After the end nothing must appear in a home that may be removed.
@@ -76,6 +88,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			paths,
 			instances,
 			images,
+			layers,
 			mounts: new MountKeeper({
 				instances,
 				...(options.mountPause === undefined ? {} : {pause: options.mountPause}),
@@ -87,6 +100,18 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 						options.openClassic ?? (async input => (await import('../guest/mount/classic.ts')).openClassic(input)),
 					program: options.mountProgram ?? [process.argv[1] ?? '', 'serve-mount'],
 				}),
+			}),
+			network: new PrivateNetwork({
+				instances,
+				setting,
+				routes: hostRoutes,
+				openSession:
+					options.openNetwork ??
+					(onReport =>
+						new NetworkSession({
+							program: options.networkProgram ?? [process.argv[1] ?? '', 'serve-network'],
+							onReport,
+						})),
 			}),
 			waitForAnswer: waitForSsh,
 			tryAnswer: ssh =>
@@ -100,6 +125,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			now: () => new Date(),
 			random: Math.random,
 			uuid: randomUUID,
+			multipassPlaces: multipassPlaces(host.platform, system.environment),
 			...options.workshop,
 		};
 		return new Scene({driver, instances, shop, operations, host});
@@ -119,6 +145,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 	const engine = new LocalEngine({
 		paths,
 		images,
+		layers,
 		operations,
 		settings,
 		host,

@@ -3,7 +3,7 @@ import type {Driver} from '../drivers/driver.ts';
 import {featuresOf} from '../drivers/features.ts';
 import {driverTitles, type Platform} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
-import {type DriverPart, featureProblem} from './availability.ts';
+import {type DriverPart, featureProblem, linkProblem} from './availability.ts';
 
 /** @throws DroverError `driver.not-installed`, `driver.unusable`, with the remedy */
 export async function demandUsable(driver: Driver): Promise<void> {
@@ -28,6 +28,13 @@ export function demandCapability(driver: Driver, platform: Platform, name: Capab
 export function demandFeature(driver: Driver, part: DriverPart): void {
 	const problem = featureProblem(part, {name: driver.name, ...featuresOf(driver)});
 	if (problem !== undefined) throw new DroverError('driver.incapable', `${capitalized(problem)}.`);
+}
+
+/** @throws DroverError `driver.incapable` where there are no linked clones */
+export function demandLinking(driver: Driver): void {
+	const problem = linkProblem({name: driver.name, ...featuresOf(driver)});
+	if (problem === undefined) return;
+	throw new DroverError('driver.incapable', `${capitalized(problem)}.`, {next: 'Clone it without --linked.'});
 }
 
 function capitalized(text: string): string {

@@ -1,11 +1,27 @@
 import {stat} from 'node:fs/promises';
 import {verificationSentence} from '../drivers/verification.ts';
+import type {Platform} from '../model/driver-name.ts';
 import {formatSize, gibibyte} from '../model/sizes.ts';
 import {isOpenToOthers} from '../platform/private-directory.ts';
 import {findProgram} from '../platform/programs.ts';
 import type {System} from '../platform/system.ts';
 import type {Paths} from '../state/paths.ts';
 import type {DoctorCheck, DriverInfo, HostFacts} from './engine.ts';
+import type {Search} from './importing/read.ts';
+
+const apt = (name: string) => `Install the package ${name} (Debian, Ubuntu: sudo apt-get install ${name}).`;
+
+const sshRemedies: Readonly<Record<Platform, string>> = {
+	linux: apt('openssh-client'),
+	darwin: 'It is part of macOS: look whether /usr/bin is in PATH.',
+	win32: 'As administrator: Add-WindowsCapability -Online -Name OpenSSH.Client~~~~0.0.1.0',
+};
+
+const imageRemedies: Readonly<Record<Platform, string>> = {
+	linux: apt('qemu-utils'),
+	darwin: 'brew install qemu',
+	win32: 'winget install SoftwareFreedomConservancy.QEMU',
+};
 
 /** What a person should know before the first launch. Looks only; changes nothing, and needs no network. */
 export async function examine(
@@ -13,17 +29,39 @@ export async function examine(
 	host: HostFacts,
 	drivers: readonly DriverInfo[],
 	system: Pick<System, 'environment' | 'platform'>,
+	/** For data of a Multipass. */
+	search: Search = {closed: []},
 ): Promise<DoctorCheck[]> {
 	const current = drivers.find(driver => driver.current);
 	return [
 		...(current ? [driverCheck(current), ...vouching(current)] : []),
-		await program('OpenSSH client', 'ssh', 'shell and exec use it', 'openssh-client', system),
-		await program('Image tools', 'qemu-img', 'disks are made with it', 'qemu-utils', system),
+		await program('OpenSSH client', 'ssh', 'shell and exec use it', sshRemedies, system),
+		await program('Image tools', 'qemu-img', 'disks are made with it', imageRemedies, system),
 		memory(host),
 		disk(host),
 		await privacy('Data directory', paths.data),
 		await privacy('Sockets', paths.runtime),
+		...multipass(search),
 	];
+}
+
+/** Instances that could be brought over; nothing is said where there are none. */
+function multipass({directory, closed}: Search): DoctorCheck[] {
+	if (directory !== undefined) {
+		return [
+			{
+				title: 'Multipass',
+				verdict: 'ok',
+				text: `has data in ${directory}`,
+				remedy: 'drover import multipass --dry-run shows which of its instances can be copied here.',
+			},
+		];
+	}
+	return closed.map(place => ({
+		title: 'Multipass',
+		verdict: 'ok',
+		text: `may have data in ${place}, which only root may read`,
+	}));
 }
 
 function driverCheck(driver: DriverInfo): DoctorCheck {
@@ -54,7 +92,7 @@ async function program(
 	title: string,
 	name: string,
 	use: string,
-	packageName: string,
+	remedies: Readonly<Record<Platform, string>>,
 	{environment, platform}: Pick<System, 'environment' | 'platform'>,
 ): Promise<DoctorCheck> {
 	const file = await findProgram(name, environment, platform);
@@ -63,7 +101,7 @@ async function program(
 		title,
 		verdict: 'problem',
 		text: `${name} is not installed; ${use}`,
-		remedy: `Install the package ${packageName} (Debian, Ubuntu: sudo apt-get install ${packageName}).`,
+		remedy: remedies[platform],
 	};
 }
 

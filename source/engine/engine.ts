@@ -6,9 +6,11 @@ import type {DriverName, ScopeName} from '../model/driver-name.ts';
 import type {Forward, ForwardKey} from '../model/forward.ts';
 import type {GuestAccess} from '../model/guest-access.ts';
 import type {FindRequest, FoundImages, ImageReport, PruneReport} from '../model/image-info.ts';
+import type {ImportPlan} from '../model/import-plan.ts';
 import type {ActionOptions, InstanceDetail, InstanceEvent, InstanceView} from '../model/instance.ts';
 import type {Metrics} from '../model/metrics.ts';
 import type {Mount} from '../model/mount.ts';
+import type {MovePlan} from '../model/move-plan.ts';
 import type {HostNetwork} from '../model/network.ts';
 import type {LogLine, OperationView} from '../model/operation.ts';
 import type {CloudTemplate, Profiles} from '../model/profile.ts';
@@ -49,6 +51,8 @@ export type Overview = {
 	readonly notices: readonly Notice[];
 	readonly host: HostFacts;
 	/** Instances in scopes other than the current one. */
+	/** Data of an installed Multipass, whose instances could be imported. */
+	readonly multipass?: string;
 	readonly elsewhere: ReadonlyArray<{readonly scope: ScopeName; readonly count: number}>;
 	readonly settings: Readonly<Record<string, string>>;
 	readonly daemon: {readonly version: string; readonly pid: number; readonly startedAt: number};
@@ -171,7 +175,34 @@ export type CloneRequest = {
 	readonly name: string;
 	/** Absent: `NAME-cloneN`. */
 	readonly as?: string;
+	/** Nothing is copied: what the disk has now is shared from then on, and never written again. Default: a full copy. */
+	readonly linked?: boolean;
 	readonly by: string;
+};
+
+export type ImportRequest = {
+	/** A directory of the other software's data; absent: where it keeps it on this host. */
+	readonly from?: string;
+	/** Which of its instances; absent or empty: all. */
+	readonly names?: readonly string[];
+	/** What the one that is named is called here. */
+	readonly as?: string;
+	/** Brings suspended ones without their memory, as after a power cut. */
+	readonly discardMemory?: boolean;
+	readonly by: string;
+};
+
+/** What can be brought over, and the work that does so, when there is any. */
+export type ImportAnswer = {readonly plan: ImportPlan; readonly operation?: OperationView};
+
+export type MoveRequest = {
+	readonly name: string;
+	readonly to: DriverName;
+	readonly by: string;
+	/** Stops it, when it runs. */
+	readonly stop?: boolean;
+	/** Removes the original once its copy has answered. */
+	readonly purge?: boolean;
 };
 
 export type ForwardRequest = {readonly name: string; readonly forward: Forward; readonly by: string};
@@ -261,6 +292,14 @@ export type Engine = {
 	members(): Promise<readonly string[]>;
 	/** Instances that other software made and the current driver could take over. */
 	adoptables(): Promise<readonly Adoptable[]>;
+	/** What an import of Multipass's instances would do; touches nothing. */
+	importPlan(request: Omit<ImportRequest, 'by'>): Promise<ImportPlan>;
+	/** Begins copying instances of Multipass's into the current scope; the operation's kind is `import`. */
+	importInstances(request: ImportRequest): Promise<ImportAnswer>;
+	/** What a move to another driver would do; touches nothing. */
+	movePlan(request: Pick<MoveRequest, 'name' | 'to'>): Promise<MovePlan>;
+	/** Begins moving an instance to another driver; the operation's kind is `move`. Refused when its plan has a problem. */
+	move(request: MoveRequest): Promise<OperationView>;
 	instanceEvents(request: {name: string}): Promise<readonly InstanceEvent[]>;
 	/** The last lines the guest wrote to its console, made safe to show. */
 	consoleLog(request: {name: string; lines: number}): Promise<readonly string[]>;
@@ -334,6 +373,10 @@ export const engineMethods = [
 	'metrics',
 	'members',
 	'adoptables',
+	'importPlan',
+	'importInstances',
+	'movePlan',
+	'move',
 	'instanceEvents',
 	'consoleLog',
 	'drivers',

@@ -7,12 +7,17 @@ import type {InstanceDetail} from '../model/instance.ts';
 import {snapshotViews} from '../model/snapshot.ts';
 import type {Entry, Instances} from './instances.ts';
 import {mountNotes} from './mount-plan.ts';
+import type {Workshop} from './workshop.ts';
 
 /** Milliseconds a guest may take to answer questions about itself; `list` never asks. */
 const guestTimeoutMs = 3000;
 
 /** All that is known of an instance; the guest is asked only when told to, and its silence is no failure. */
-export async function guestDetail(instances: Instances, entry: Entry, runtime: boolean): Promise<InstanceDetail> {
+export async function guestDetail(
+	{instances, network}: Pick<Workshop, 'instances' | 'network'>,
+	entry: Entry,
+	{runtime, linked}: {readonly runtime: boolean; readonly linked: InstanceDetail['linked'] | undefined},
+): Promise<InstanceDetail> {
 	const {view, stored} = entry;
 	if (stored.kind === 'broken') return {...view, directory: stored.directory, mac: ''};
 	const {record} = stored;
@@ -22,6 +27,7 @@ export async function guestDetail(instances: Instances, entry: Entry, runtime: b
 		? await instances.driver.inspect(record, place).catch(() => ({}))
 		: {};
 	const {snapshots} = entry;
+	const privateNetwork = network.placeOf(record, entry.observation?.power);
 	const notes = [
 		...(facts.notes ?? []),
 		...mountNotes(record, instances.driver, driverTitles[instances.driver.name]),
@@ -37,6 +43,8 @@ export async function guestDetail(instances: Instances, entry: Entry, runtime: b
 		...(notes.length === 0 ? {} : {notes}),
 		...(record.suspended ? {suspended: record.suspended} : {}),
 		...(record.hardware.nics === undefined ? {} : {nics: record.hardware.nics}),
+		...(linked === undefined ? {} : {linked}),
+		...(privateNetwork === undefined ? {} : {privateNetwork}),
 		...(snapshots?.kind === 'tree' ? {snapshots: snapshotViews(snapshots.tree)} : {}),
 	};
 	if (!runtime || !isAlive || record.deleted) return detail;

@@ -1,37 +1,30 @@
-import {readdir, readFile} from 'node:fs/promises';
+import {readFile} from 'node:fs/promises';
 import path from 'node:path';
-import {backingFileOf} from '../images/backing.ts';
 import type {ImageUse} from '../images/image.ts';
 import {scopeNames} from '../model/driver-name.ts';
 import {plainLine} from '../model/text.ts';
-import {type Paths, scopeDirectory} from '../state/paths.ts';
+import {layersDirectory, type Paths} from '../state/paths.ts';
+import {basesIn, directoriesIn, diskPlaces} from './disk-places.ts';
 
-/**
- * Which images instances need: those their disks are laid over, and those their records name. All scopes count, the
- * deleted and the broken ones too, and what was set aside: it is the disks that tell, whatever became of the records.
- */
+/** Which images instances need: those their disks are laid over, and those their records name. */
 export async function imageUse(paths: Paths): Promise<ImageUse> {
 	const counts = new Map<string, number>();
 	const unclear: string[] = [];
-	const places = [...scopeNames.map(scope => scopeDirectory(paths, scope)), path.join(paths.data, 'forgotten')];
-	for (const place of places) {
-		for (const name of await namesIn(place, unclear)) {
-			const hashes = await hashesOf(path.join(place, name)).catch(() => undefined);
+	for (const {directory, name} of await diskPlaces(paths, unclear)) {
+		const hashes = await hashesOf(directory).catch(() => undefined);
+		if (hashes === undefined) unclear.push(plainLine(name));
+		for (const hash of hashes ?? []) counts.set(hash, (counts.get(hash) ?? 0) + 1);
+	}
+	// A layer that no disk lies over is on its way out, and as long as it is there so is what it needs.
+	for (const scope of scopeNames.filter(name => !unclear.includes(name))) {
+		const layers = layersDirectory(paths, scope);
+		for (const name of await directoriesIn(layers, unclear)) {
+			const hashes = await hashesOf(path.join(layers, name)).catch(() => undefined);
 			if (hashes === undefined) unclear.push(plainLine(name));
-			for (const hash of hashes ?? []) counts.set(hash, (counts.get(hash) ?? 0) + 1);
+			for (const hash of hashes ?? []) if (!counts.has(hash)) counts.set(hash, 1);
 		}
 	}
 	return {counts, unclear};
-}
-
-async function namesIn(place: string, unclear: string[]): Promise<string[]> {
-	try {
-		const entries = await readdir(place, {withFileTypes: true});
-		return entries.filter(entry => entry.isDirectory()).map(({name}) => name);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== 'ENOENT') unclear.push(path.basename(place));
-		return [];
-	}
 }
 
 /** @throws what reading the disks throws: then it cannot be told */
@@ -43,10 +36,8 @@ async function hashesOf(directory: string): Promise<Set<string>> {
 		);
 		if (hash !== null) hashes.add(hash[1]!);
 	}
-	for (const entry of await readdir(directory, {withFileTypes: true, recursive: true})) {
-		if (!entry.isFile() || !entry.name.endsWith('.qcow2')) continue;
-		const backing = await backingFileOf(path.join(entry.parentPath, entry.name));
-		const digits = /([\da-f]{64})\/[^/]+$/.exec(backing ?? '')?.[1];
+	for (const file of await basesIn(directory)) {
+		const digits = /([\da-f]{64})\/[^/]+$/.exec(file)?.[1];
 		if (digits !== undefined) hashes.add(`sha256:${digits}`);
 	}
 	return hashes;

@@ -45,9 +45,8 @@ export class Instances {
 	readonly #onChange: Listener;
 	/** Somebody inside or outside the guest changed something drover had no hand in. */
 	onSurprise: (entry: Entry, before: Observation | undefined, what: string) => void = () => {};
-	/** What an instance looks like has been looked at again. */
-	onView: (entry: Entry) => void = () => {};
 	mountProblem: (id: string, target: string) => string | undefined = () => undefined;
+	readonly #viewListeners = new Set<(entry: Entry) => void>();
 	readonly #entries = new Map<string, Entry>();
 	#changed = new Map<string, InstanceView>();
 	#removed = new Set<string>();
@@ -159,6 +158,17 @@ export class Instances {
 		this.#changed.delete(entry.view.id);
 		this.#removed.add(entry.view.id);
 		this.#schedule();
+	}
+
+	/** Tells of all of them anew: they are the current ones now. */
+	announce(): void {
+		for (const {view} of this.#entries.values()) this.#changed.set(view.id, view);
+		this.#schedule();
+	}
+
+	/** Calls whenever what an instance looks like has been looked at again. */
+	onView(listener: (entry: Entry) => void): void {
+		this.#viewListeners.add(listener);
 	}
 
 	/** Looks at one instance now. */
@@ -281,7 +291,7 @@ export class Instances {
 
 	refreshView(entry: Entry): void {
 		const view = this.#viewOf(entry.stored, entry);
-		this.onView(entry);
+		for (const listener of this.#viewListeners) listener(entry);
 		if (looksSame(view, entry.view)) return;
 		entry.view = view;
 		if (entry.isGone) return;

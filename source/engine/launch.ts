@@ -68,6 +68,7 @@ export async function prepareLaunch(
 		...(mounts.length === 0 ? {} : {mounts}),
 	};
 	const macs = new MacAddresses(shop.instances, shop.random, networks);
+	const privateNic = await shop.network.place(() => macs.free());
 	const now = shop.now().toISOString();
 	const record: InstanceRecord = {
 		schema: 1,
@@ -86,6 +87,7 @@ export async function prepareLaunch(
 			disk: request.disk ?? limits.diskDefault,
 			mac: macs.free(),
 			...(networks.length === 0 ? {} : {nics: networks.map(spec => macs.nic(spec))}),
+			...(privateNic === undefined ? {} : {privateNic}),
 		},
 		ssh: {user: image.user, hostKey: hostKey.public},
 		desired: 'running',
@@ -164,8 +166,9 @@ async function makeAndStart(
 		await undo(shop, entry, work, error);
 		throw error;
 	}
+	const did = `launched from ${instances.record(entry).image.query}`;
 	try {
-		await awaitAnswer(shop, entry, timed, intent?.options.answerTimeout);
+		await awaitAnswer(shop, entry, timed, {seconds: intent?.options.answerTimeout, did});
 	} catch (error) {
 		const isTimeout = error instanceof DroverError && error.code === 'guest.unanswered';
 		if (isTimeout) await work.update({phase: 'ready', intent: undefined});
@@ -175,7 +178,7 @@ async function makeAndStart(
 	// What was begun before intents were kept to the end goes on like all others.
 	const {createdBy: by, createdAt: at} = instances.record(entry);
 	await work.update({phase: 'ready', intent: intent ?? {action: 'launch', options: {}, by, at}});
-	await instances.tell(entry, `launched from ${instances.record(entry).image.query}`, intent?.by);
+	await instances.tell(entry, did, intent?.by);
 }
 
 /** From now on it can be told how far the launch is, if it is not the first of its kind. */
@@ -209,11 +212,15 @@ export async function readSeed(
 	shop: Workshop,
 	record: InstanceRecord,
 	directory: string,
-	{isContainer, isClone = false}: {isContainer: boolean; isClone?: boolean},
+	{
+		isContainer,
+		isClone = false,
+		withCloudInit = true,
+	}: {isContainer: boolean; isClone?: boolean /** What its user asked cloud-init for. */; withCloudInit?: boolean},
 ) {
 	const [hostKey, cloudInit] = await Promise.all([
 		readFile(path.join(directory, hostKeyName), 'utf8'),
-		cloudInitOf(directory),
+		withCloudInit ? cloudInitOf(directory) : undefined,
 	]);
 	const {public: clientKey} = await shop.clientKey();
 	return seedFiles({
@@ -222,6 +229,8 @@ export async function readSeed(
 		user: record.ssh.user,
 		mac: record.hardware.mac,
 		nics: record.hardware.nics ?? [],
+		privateNic: record.hardware.privateNic,
+		os: record.image.os,
 		isContainer,
 		isClone,
 		clientKey,
@@ -245,4 +254,5 @@ export async function undo(
 	const {instances} = shop;
 	await instances.driver.destroy(instances.record(entry), instances.place(entry), calm);
 	await instances.remove(entry);
+	await shop.layers.sweep().catch(() => {});
 }

@@ -53,7 +53,7 @@ export const start: Step = async (shop, entry, options, by, work, because = '') 
 		const awake = isResume ? driver.awake(record, place, work) : undefined;
 		// Waiting for the answer may fail first; then nobody asks how this went.
 		awake?.catch(() => {});
-		await awaitAnswer(shop, entry, work, options.answerTimeout);
+		await awaitAnswer(shop, entry, work, {seconds: options.answerTimeout, did: isResume ? 'resumed' : 'started'});
 		await awake;
 		await shop.mounts.makeAll(entry, work);
 		await instances.tell(entry, `${isResume ? 'resumed' : 'started'}${because}, ${seconds(began)}`, by);
@@ -120,7 +120,7 @@ export const restart: Step = async (shop, entry, options, by, work) => {
 		await shop.mounts.endAll(entry, work);
 		work.progress('restarting');
 		await instances.driver.reboot(record, instances.place(entry), work);
-		await awaitAnswer(shop, entry, work, options.answerTimeout);
+		await awaitAnswer(shop, entry, work, {seconds: options.answerTimeout, did: 'restarted'});
 		await shop.mounts.makeAll(entry, work);
 		await instances.tell(entry, `restarted, ${seconds(began)}`, by);
 	} finally {
@@ -174,6 +174,8 @@ export async function erase(shop: Workshop, entry: Entry, work: WorkContext): Pr
 	shop.mounts.killAll(entry);
 	await instances.driver.destroy(instances.record(entry), instances.place(entry), work);
 	await instances.remove(entry);
+	// What it shared with others goes with the last of them; what fails here is looked at again later.
+	await shop.layers.sweep().catch(() => {});
 	if (instances.elsewhere(entry.name) === undefined) await forgetInstance(shop.paths, entry.name).catch(() => {});
 }
 

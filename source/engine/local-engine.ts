@@ -23,8 +23,10 @@ import type {
 	Engine,
 	EngineEvent,
 	ForwardRequest,
+	ImportRequest,
 	LaunchRequest,
 	MountRequest,
+	MoveRequest,
 	Notice,
 	Overview,
 	ResizeRequest,
@@ -36,8 +38,13 @@ import type {
 } from './engine.ts';
 import {consoleText, guestDetail} from './guest-detail.ts';
 import {hostFacts} from './host.ts';
+import {migrateHyperkit} from './importing/hyperkit.ts';
+import {findData} from './importing/read.ts';
 import {getRestore, restoreKey, setRestore} from './instance-settings.ts';
+import type {Entry, Instances} from './instances.ts';
+import type {Layers} from './layers.ts';
 import {sampleMetrics} from './metrics.ts';
+import {Moves} from './moving/moves.ts';
 import type {Operations} from './operations.ts';
 import {listProfiles} from './profiles.ts';
 import type {Scene} from './scene.ts';
@@ -52,6 +59,7 @@ import {inOrder} from './view.ts';
 export type EngineParts = {
 	readonly paths: Paths;
 	readonly images: ImageStore;
+	readonly layers: Layers;
 	readonly operations: Operations;
 	readonly settings: Settings;
 	readonly host: Host;
@@ -78,6 +86,7 @@ export class LocalEngine implements Engine {
 	readonly #startedAt = Date.now();
 	readonly #switcher: Switcher;
 	readonly #caretaker: Caretaker;
+	readonly #moves: Moves;
 	#scene: Scene;
 	#look: NodeJS.Timeout | undefined;
 	#isClosed = false;
@@ -86,6 +95,8 @@ export class LocalEngine implements Engine {
 		this.#parts = parts;
 		this.#scene = parts.scene;
 		this.#caretaker = new Caretaker(parts);
+		this.#scene.onTakeUp = entries => this.#takeUp(entries);
+		this.#moves = new Moves({...parts, current: () => this.#scene, demandNoSwitch: () => this.#demandNoSwitch()});
 		this.#switcher = new Switcher({
 			...parts,
 			current: () => this.#scene,
@@ -102,6 +113,8 @@ export class LocalEngine implements Engine {
 		const problem = await this.#switcher.recover();
 		if (problem !== undefined) this.#notice('warning', problem);
 		await this.#scene.takeUp(entry => this.#switcher.owns(entry));
+		// Those of clones and purges that an earlier daemon did not bring to their end.
+		await this.#parts.layers.sweep().catch(() => []);
 		if (!this.#switcher.isRunning && (await wasRebooted(this.#parts.paths, this.#parts.bootId)))
 			this.#scene.restoreAfterReboot();
 		const look = () => {
@@ -113,6 +126,11 @@ export class LocalEngine implements Engine {
 		};
 		look();
 		this.#caretaker.open();
+	}
+
+	/** Whether these are the instances that clients see. */
+	isCurrent(instances: Instances): boolean {
+		return this.#scene.instances === instances;
 	}
 
 	get isClosed(): boolean {
@@ -127,11 +145,12 @@ export class LocalEngine implements Engine {
 	async overview(): Promise<Overview> {
 		const {paths, operations, settings, drivers, system} = this.#parts;
 		const {instances, driver} = this.#scene;
-		const [info, views, host, others] = await Promise.all([
+		const [info, views, host, others, search] = await Promise.all([
 			driverInfo(driver.name, {current: driver.name, drivers, paths, host: this.#parts.host, system}),
 			this.list(),
 			hostFacts(paths.data, system),
 			elsewhere(paths, scopeOf(driver.name)),
+			findData(this.#scene.shop.multipassPlaces),
 		]);
 		return {
 			driver: {...info, instances: instances.all().length},
@@ -140,6 +159,7 @@ export class LocalEngine implements Engine {
 			notices: this.#notices,
 			host,
 			elsewhere: others,
+			...(search.directory === undefined ? {} : {multipass: search.directory}),
 			settings: Object.fromEntries(settings.all().map(({key, value}) => [key, value])),
 			daemon: {version: this.#parts.version, pid: process.pid, startedAt: this.#startedAt},
 		};
@@ -152,7 +172,10 @@ export class LocalEngine implements Engine {
 	async info({names, runtime}: {names: readonly string[]; runtime: boolean}): Promise<readonly InstanceDetail[]> {
 		const {instances} = this.#scene;
 		const views = names.length === 0 ? await this.list() : names.map(name => instances.get(name).view);
-		return Promise.all(views.map(view => guestDetail(instances, instances.get(view.name), runtime)));
+		const shared = await this.#parts.layers.shared(scopeOf(this.#scene.driver.name));
+		return Promise.all(
+			views.map(({name}) => guestDetail(this.#scene.shop, instances.get(name), {runtime, linked: shared.get(name)})),
+		);
 	}
 
 	async launch(request: LaunchRequest) {
@@ -263,6 +286,25 @@ export class LocalEngine implements Engine {
 		return othersInstances(this.#scene);
 	}
 
+	async importPlan(request: Omit<ImportRequest, 'by'>) {
+		return this.#scene.imports.plan(request);
+	}
+
+	async importInstances(request: ImportRequest) {
+		this.#demandNoSwitch();
+		return this.#scene.imports.begin(request);
+	}
+
+	async movePlan(request: Pick<MoveRequest, 'name' | 'to'>) {
+		this.#demandNoSwitch();
+		return this.#moves.plan(request);
+	}
+
+	async move(request: MoveRequest) {
+		this.#demandNoSwitch();
+		return this.#moves.begin(request);
+	}
+
 	async instanceEvents({name}: {name: string}) {
 		const {instances} = this.#scene;
 		return readEvents(instances.place(instances.get(name)).directory);
@@ -285,8 +327,17 @@ export class LocalEngine implements Engine {
 	async doctor({again}: {again: boolean}) {
 		const began = performance.now();
 		const {paths, system} = this.#parts;
-		const [drivers, host] = await Promise.all([this.#allDrivers(again), hostFacts(paths.data, system)]);
-		const checks = await examine(paths, host, drivers, system);
+		const {multipassPlaces, network} = this.#scene.shop;
+		const [drivers, host, search, networkCheck] = await Promise.all([
+			this.#allDrivers(again),
+			hostFacts(paths.data, system),
+			findData(multipassPlaces),
+			network.check(),
+		]);
+		const checks = [
+			...(await examine(paths, host, drivers, system, search)),
+			...(networkCheck === undefined ? [] : [networkCheck]),
+		];
 		if (again) this.#emit({type: 'overview', reason: 'the drivers were examined again'});
 		return {drivers, checks, tookMs: Math.round(performance.now() - began)};
 	}
@@ -350,11 +401,13 @@ export class LocalEngine implements Engine {
 		return keptIn === undefined ? {} : {keptIn};
 	}
 
-	switchPlan({to}: {to: DriverName}) {
+	async switchPlan({to}: {to: DriverName}) {
+		this.#moves.demandNone();
 		return this.#switcher.plan(to);
 	}
 
-	switchDriver(request: SwitchRequest) {
+	async switchDriver(request: SwitchRequest) {
+		this.#moves.demandNone();
 		return this.#switcher.begin(request);
 	}
 
@@ -394,6 +447,7 @@ export class LocalEngine implements Engine {
 		const {settings, operations} = this.#parts;
 		const to = settings.parse('local.driver', value) as DriverName;
 		if (to !== this.#scene.driver.name) {
+			this.#moves.demandNone();
 			const {id} = await this.#switcher.begin({to, by});
 			const {error} = await operations.wait(id);
 			if (error) throw DroverError.from(error);
@@ -418,6 +472,7 @@ export class LocalEngine implements Engine {
 	async #enter(scene: Scene): Promise<void> {
 		const before = this.#scene;
 		this.#scene = scene;
+		scene.onTakeUp = entries => this.#takeUp(entries);
 		await before.close();
 		const kept = new Set(scene.instances.views().map(view => view.id));
 		const removed = before.instances
@@ -425,7 +480,15 @@ export class LocalEngine implements Engine {
 			.map(view => view.id)
 			.filter(id => !kept.has(id));
 		this.#emit({type: 'instances', changed: scene.instances.views(), removed});
+		scene.instances.announce();
 		this.#emit({type: 'overview', reason: `the driver is ${scene.driver.name} now`});
+	}
+
+	/** Instances of the scene that has just become the current one. */
+	#takeUp(entries: readonly Entry[]): void {
+		this.#moves.takeUp(entries);
+		const {operations} = this.#parts;
+		void migrateHyperkit(this.#scene, {operations, tell: (level, text) => this.#notice(level, text)});
 	}
 
 	async #allDrivers(again: boolean) {

@@ -35,7 +35,7 @@ export class MountKeeper {
 	constructor(parts: KeeperParts) {
 		this.#parts = parts;
 		parts.instances.mountProblem = (id, target) => this.#kept.get(id)?.get(target)?.problem;
-		parts.instances.onView = entry => this.#follow(entry);
+		parts.instances.onView(entry => this.#follow(entry));
 	}
 
 	/** From now on, whatever runs has its mounts. Before it, only those that somebody asks for. */

@@ -118,6 +118,13 @@ export class MacAddresses {
 		}
 	}
 
+	/** One that is had already, unless somebody else has it: then another. */
+	prefer(mac: string | undefined): string {
+		if (mac === undefined || this.#taken.has(mac)) return this.free();
+		this.#taken.add(mac);
+		return mac;
+	}
+
 	nic({network, mode, mac}: NetworkSpec): Nic {
 		return {network, mode, mac: mac ?? this.free()};
 	}

@@ -24,7 +24,16 @@ type Entry = {
 };
 
 /** What cleans up after itself when it is called off. */
-const cancellable: ReadonlySet<OperationKind> = new Set(['launch', 'start', 'stop', 'restart', 'download', 'clone']);
+const cancellable: ReadonlySet<OperationKind> = new Set([
+	'launch',
+	'start',
+	'stop',
+	'restart',
+	'download',
+	'clone',
+	'import',
+	'move',
+]);
 
 const keptOperations = 100;
 const keptLogLines = 1000;

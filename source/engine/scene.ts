@@ -6,8 +6,10 @@ import {lookForStrangers} from './broken.ts';
 import {Changes} from './changes.ts';
 import {Clones} from './cloning.ts';
 import {DelayedStops} from './delayed-stops.ts';
+import {Imports} from './importing/imports.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {SceneParts} from './scene-parts.ts';
+import type {Host} from './setting-keys.ts';
 import {loadSnapshots} from './snapshot-shelf.ts';
 import {Snapshots} from './snapshots.ts';
 import type {Workshop} from './workshop.ts';
@@ -17,21 +19,27 @@ export class Scene {
 	readonly driver: Driver;
 	readonly instances: Instances;
 	readonly shop: Workshop;
+	readonly host: Host;
 	readonly actions: Actions;
 	readonly changes: Changes;
 	readonly snapshots: Snapshots;
 	readonly clones: Clones;
+	readonly imports: Imports;
 	readonly #delayed: DelayedStops;
+	/** Takes up what concerns more than this scene. */
+	onTakeUp: (entries: readonly Entry[]) => void = () => {};
 	#isClosed = false;
 
 	constructor(parts: SceneParts) {
 		this.driver = parts.driver;
 		this.instances = parts.instances;
 		this.shop = parts.shop;
+		this.host = parts.host;
 		this.actions = new Actions(parts, {delayChanged: entry => this.#delayed.follow(entry)});
 		this.changes = new Changes(parts);
 		this.snapshots = new Snapshots(parts);
 		this.clones = new Clones(parts);
+		this.imports = new Imports(parts);
 		this.#delayed = new DelayedStops({
 			now: () => parts.shop.now().getTime(),
 			stop: entry => this.actions.stopNow(entry),
@@ -54,7 +62,10 @@ export class Scene {
 		for (const entry of entries) this.#delayed.follow(entry);
 		this.actions.takeUp(entries);
 		this.clones.takeUp(entries);
+		this.imports.takeUp(entries);
+		this.onTakeUp(entries);
 		this.shop.mounts.open();
+		this.shop.network.open();
 	}
 
 	/** After a reboot of the host: what ran runs again, as far as each instance's restore policy has it. */
@@ -71,7 +82,7 @@ export class Scene {
 
 	/** Whether something is due, or lives only as long as this process. */
 	get isNeeded(): boolean {
-		return !this.#delayed.isEmpty || this.shop.mounts.isBusy;
+		return !this.#delayed.isEmpty || this.shop.mounts.isBusy || this.shop.network.isBusy;
 	}
 
 	async refresh(): Promise<void> {
@@ -88,6 +99,7 @@ export class Scene {
 			this.instances.all().map(entry => Promise.all([this.instances.settled(entry), entry.aside?.ended])),
 		);
 		await this.shop.mounts.close();
+		this.shop.network.close();
 		this.instances.close();
 	}
 

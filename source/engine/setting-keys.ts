@@ -4,6 +4,9 @@ import {DroverError} from '../model/errors.ts';
 import {nameProblem} from '../model/names.ts';
 import {plainLine} from '../model/text.ts';
 
+/** Whether new instances of the scope of QEMU are on its private network. */
+export const networkSetting = 'local.qemu.network';
+
 export type Host = {readonly platform: Platform /** Node's spelling: `x64`. */; readonly architecture: string};
 
 type SettingKey = {
@@ -50,6 +53,13 @@ function parseRemote(value: string): string {
 		throw invalid('local.lxd.remote', value, 'what follows # is not the SHA-256 fingerprint of a certificate.');
 	}
 	return `https://${url.hostname}:${port}#${digits}`;
+}
+
+function parseSwitch(key: string, value: string): string {
+	const lower = value.trim().toLowerCase();
+	if (yes.has(lower)) return 'true';
+	if (no.has(lower)) return 'false';
+	throw invalid(key, value, 'it is either true or false.');
 }
 
 /** The settings there are, with Multipass's names and rules. */
@@ -140,12 +150,12 @@ const settingKeys: readonly SettingKey[] = [
 	{
 		key: 'local.privileged-mounts',
 		standard: host => String(host.platform !== 'win32'),
-		parse(value) {
-			const lower = value.trim().toLowerCase();
-			if (yes.has(lower)) return 'true';
-			if (no.has(lower)) return 'false';
-			throw invalid('local.privileged-mounts', value, 'it is either true or false.');
-		},
+		parse: value => parseSwitch('local.privileged-mounts', value),
+	},
+	{
+		key: networkSetting,
+		standard: () => 'true',
+		parse: value => parseSwitch(networkSetting, value),
 	},
 ];
 

@@ -31,12 +31,18 @@ export function deriveState(
 		// What is asked of it waits until it is there.
 		return {state: 'Stopped', reason: `it is being cloned from ${record.intent.options.source?.name ?? 'another'}`};
 	}
+	if (record.phase === 'creating' && (record.intent?.action === 'import' || record.intent?.action === 'move')) {
+		return {
+			state: 'Stopped',
+			reason: record.intent.action === 'import' ? 'it is being imported' : 'it is being moved here',
+		};
+	}
 	if (record.phase === 'creating') return {state: 'Unknown', reason: 'its launch was cut short and is being taken up'};
 	switch (observation?.power) {
 		case undefined:
 			return {state: 'Unknown', reason: 'not looked at yet'};
 		case 'off':
-			return {state: record.suspended ? 'Suspended' : 'Stopped', ...parkedReason(record)};
+			return {state: record.suspended ? 'Suspended' : 'Stopped', ...movedReason(record), ...parkedReason(record)};
 		case 'suspended':
 			return {state: 'Suspended', ...parkedReason(record)};
 		case 'running':
@@ -51,6 +57,13 @@ export function deriveState(
 		case 'unusable':
 			return {state: 'Broken', reason: observation.reason ?? 'its files cannot be used'};
 	}
+}
+
+/** What is here is the original, and its copy goes on elsewhere. */
+function movedReason({moved}: InstanceRecord): {reason?: string} {
+	return moved
+		? {reason: `it was moved to ${moved.to}, and this is the original; delete it when it is not needed`}
+		: {};
 }
 
 /** A switch could not bring it back: why, beside the state it rests in. */

@@ -4,7 +4,9 @@ import type {ImageStore} from '../images/image.ts';
 import type {Hardware} from '../model/instance.ts';
 import type {Paths} from '../state/paths.ts';
 import type {Instances} from './instances.ts';
+import type {Layers} from './layers.ts';
 import type {MountKeeper} from './mount-keeper.ts';
+import type {PrivateNetwork} from './private-network.ts';
 
 /** What the pieces of work share. */
 export type Workshop = {
@@ -12,6 +14,8 @@ export type Workshop = {
 	readonly instances: Instances;
 	readonly images: ImageStore;
 	readonly mounts: MountKeeper;
+	readonly layers: Layers;
+	readonly network: PrivateNetwork;
 	/** Resolves with the SSH banner. @throws DroverError `guest.unanswered` */
 	readonly waitForAnswer: (request: {
 		host: string;
@@ -35,4 +39,6 @@ export type Workshop = {
 	readonly now: () => Date;
 	readonly random: () => number;
 	readonly uuid: () => string;
+	/** Where an installed Multipass may keep its data. */
+	readonly multipassPlaces: readonly string[];
 };

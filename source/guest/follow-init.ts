@@ -1,5 +1,6 @@
 import type {SshAccess} from '../model/ssh-access.ts';
 import {plainLine} from '../model/text.ts';
+import {spawnable} from '../platform/programs.ts';
 import {initScript, longestInitLine} from './cloud-status.ts';
 import {sshArguments} from './ssh-command.ts';
 
@@ -34,7 +35,7 @@ const mostComplaint = 8192;
  */
 export async function followInit({access, looks, signal, onLine}: FollowRequest): Promise<FollowEnd> {
 	const {execa} = await import('execa');
-	const child = execa('ssh', sshArguments(await access(), {command: initCommand(looks), tty: false}), {
+	const child = execa(await spawnable('ssh'), sshArguments(await access(), {command: initCommand(looks), tty: false}), {
 		stdin: 'ignore',
 		stdout: 'pipe',
 		stderr: 'pipe',

@@ -1,7 +1,9 @@
 import type {YAMLMap, YAMLSeq} from 'yaml';
 import type {Nic} from '../model/network.ts';
+import type {PrivateNic} from '../model/private-network.ts';
 import {type CloudConfig, cloudConfigText, problem, readCloudConfig} from './cloud-config.ts';
 import type {KeyPair} from './openssh-key.ts';
+import {privateCard} from './private-card.ts';
 
 export type SeedInput = {
 	/** A new id makes cloud-init treat the disk as a new machine. */
@@ -20,6 +22,10 @@ export type SeedInput = {
 	readonly mac?: string;
 	/** Interfaces beside that one; those that are `manual` are left to the user. */
 	readonly nics?: readonly Nic[];
+	/** Its card on the private network. */
+	readonly privateNic?: PrivateNic | undefined;
+	/** What the image calls its system, where that is known: `Ubuntu`. */
+	readonly os?: string;
 	/** A container's cards have the names that were asked for (`eth0` on), and no permanent address to know them by. */
 	readonly isContainer?: boolean;
 	/** Its disk is another machine's: what that one knew itself by is made anew. */
@@ -55,6 +61,7 @@ export async function seedFiles(input: SeedInput): Promise<SeedFiles> {
 			ethernets: Object.fromEntries([
 				[input.isContainer ? 'eth0' : 'default', {...match(input, input.mac), ...dhcp}],
 				...(input.nics ?? []).flatMap((nic, index) => further(input, nic, index)),
+				...(input.privateNic === undefined ? [] : [['private', privateCard(input.privateNic, input.os ?? '')]]),
 			]),
 		}),
 	};

@@ -17,6 +17,8 @@ export type RunOptions = {
 	readonly input?: string;
 	/** Called for each line of file descriptor 3. */
 	readonly onStatus?: (line: string) => void;
+	/** Told what it writes to its standard output, piece by piece. */
+	readonly onOutput?: (text: string) => void;
 	/** What the program is for, for the error: `unpack the packages`. */
 	readonly purpose: string;
 };
@@ -48,6 +50,7 @@ export async function tryRun(program: string, arguments_: readonly string[], opt
 	});
 	const statusStream = options.onStatus === undefined ? undefined : child.stdio[3];
 	if (statusStream && options.onStatus) followLines(statusStream as NodeJS.ReadableStream, options.onStatus);
+	if (options.onOutput) child.stdout?.on('data', chunk => options.onOutput?.(String(chunk)));
 	const result = await child;
 	throwIfCancelled(options.signal);
 	if (result.timedOut) {

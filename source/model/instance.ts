@@ -1,8 +1,10 @@
 import type {DriverName, ScopeName} from './driver-name.ts';
 import type {ErrorData} from './errors.ts';
 import type {Forward} from './forward.ts';
+import type {Origin} from './import-plan.ts';
 import type {Mount, MountView} from './mount.ts';
 import type {Nic} from './network.ts';
+import type {PrivateNic, PrivatePlace} from './private-network.ts';
 import type {PlannedSnapshot, SnapshotView} from './snapshot.ts';
 import type {InstanceState} from './state.ts';
 
@@ -47,6 +49,19 @@ export type InstanceRecord = {
 	readonly lxd?: LxdPlacement;
 	/** How many clones were made of it: a name that is made up from it is never used again. */
 	readonly clones?: number;
+	/** What its guest's cloud-init knows it by, where that is not its id: it is a copy of an instance that went on as itself. */
+	readonly seedId?: string;
+	/** Where it was brought from; absent: it was made here. */
+	readonly origin?: Origin;
+	/** It was moved to another driver, where its copy goes on; this one is kept until it is deleted. */
+	readonly moved?: Moved;
+};
+
+export type Moved = {
+	readonly to: DriverName;
+	/** The copy's. */
+	readonly id: string;
+	readonly at: string;
 };
 
 /** What identifies an instance on an LXD or Incus server, beside its name there. */
@@ -104,6 +119,8 @@ export type Hardware = {
 	readonly machine?: string;
 	/** Network interfaces beside the first. */
 	readonly nics?: readonly Nic[];
+	/** Its card on the private network of its scope. Absent: it is not on it, and never will be. */
+	readonly privateNic?: PrivateNic;
 };
 
 export type SshIdentity = {
@@ -131,6 +148,8 @@ export const intentActions = [
 	'restore',
 	'delete-snapshots',
 	'clone',
+	'import',
+	'move',
 ] as const;
 
 export type Intent = {
@@ -167,6 +186,18 @@ export type ActionOptions = {
 	readonly tags?: readonly string[];
 	/** clone: what it is made from. */
 	readonly source?: {readonly id: string; readonly name: string};
+	/** clone: a linked one, and the id of the layer that is made for it. */
+	readonly layer?: string;
+	/** import: where it is brought from. */
+	readonly import?: {
+		/** The directory of the other software's data. */
+		readonly directory: string;
+		/** What it is asked for by there. */
+		readonly ref: string;
+		readonly discardMemory?: boolean;
+	};
+	/** move: of the original where it goes, of the copy where it comes from. */
+	readonly move?: {readonly driver: DriverName; readonly id: string; readonly purge?: boolean};
 };
 
 /** What a saved memory image depends on; who loads it compares this first. */
@@ -255,6 +286,15 @@ export type InstanceDetail = InstanceView & {
 	readonly guestError?: ErrorData;
 	/** Network interfaces beside the first. */
 	readonly nics?: readonly Nic[];
+	/** What its disk shares with linked clones, that is read and never written: absent when it shares nothing. */
+	readonly linked?: {
+		/** How many layers it lies over. */
+		readonly layers: number;
+		/** The instances whose disks lie over one of them, too. */
+		readonly with: readonly string[];
+	};
+	/** Absent: it is not on the private network. */
+	readonly privateNetwork?: PrivatePlace;
 	/** Oldest first; absent as the count is. */
 	readonly snapshots?: readonly SnapshotView[];
 	/** Sentences worth knowing about it: a limit that is not enforced, a mount whose files belong to nobody. */
@@ -278,3 +318,11 @@ export type InstanceEvent = {
 	readonly what: string;
 	readonly by?: string;
 };
+
+/** What an instance's disk shares, in words. */
+export function linkedText({layers, with: others}: NonNullable<InstanceDetail['linked']>): string {
+	const what = layers === 1 ? 'a layer' : `${layers} layers`;
+	return others.length === 0
+		? `its disk lies over ${what} that no other instance shares any more`
+		: `its disk lies over ${what} shared with ${others.join(', ')}`;
+}

@@ -19,6 +19,8 @@ export type OperationKind =
 	| 'clone'
 	| 'forward'
 	| 'adopt'
+	| 'import'
+	| 'move'
 	| 'download';
 
 export type OperationState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';

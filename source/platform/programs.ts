@@ -64,7 +64,7 @@ export function environment(
 /** Runs a program to its end. Never throws: how it ended is in the result. */
 export const run: Run = async (program, args, options) => {
 	const {execa} = await import('execa');
-	const child = execa(program, args, {
+	const child = execa(await spawnable(program), args, {
 		timeout: Math.ceil(options.timeoutMs),
 		...(options.cwd === undefined ? {} : {cwd: options.cwd}),
 		...(options.signal === undefined ? {} : {cancelSignal: options.signal}),
@@ -124,4 +124,19 @@ export async function findProgram(
 		if (isThere) return file;
 	}
 	return undefined;
+}
+
+/**
+ * What a program is started by. Windows looks first into the directory one stands in, where anybody may have put a program
+ * of that name: there it is the absolute path of the one in `PATH`.
+ */
+export async function spawnable(
+	program: string,
+	variables: NodeJS.ProcessEnv = process.env,
+	platform: NodeJS.Platform = process.platform,
+	find: typeof findProgram = findProgram,
+): Promise<string> {
+	if (platform !== 'win32') return program;
+	// One that is not there must fail as such, and not be found elsewhere.
+	return (await find(program, variables, platform)) ?? `C:\\not-found\\${program}`;
 }

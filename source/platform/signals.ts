@@ -10,6 +10,11 @@ export function endingSignals(platform: Platform): Readonly<Partial<Record<NodeJ
 		: {SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143};
 }
 
+/** What tells a child that its terminal is gone. Windows can only end it, by whatever name. */
+export function hangUp(platform: Platform): NodeJS.Signals {
+	return platform === 'win32' ? 'SIGTERM' : 'SIGHUP';
+}
+
 /** Whether a program can be stopped and continued, as Ctrl-Z and `fg` do. */
 export function canBeStopped(platform: Platform): boolean {
 	return platform !== 'win32';

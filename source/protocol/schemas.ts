@@ -41,6 +41,8 @@ const mount = v.strictObject({
 const forwardKey = v.strictObject({protocol: v.picklist(forwardProtocols), host: number});
 const forward = v.strictObject({protocol: v.picklist(forwardProtocols), address: text, host: number, guest: number});
 
+const importWishes = {from: key(text), names: key(names), as: key(text), discardMemory: key(v.boolean())};
+
 const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Request<Method>>} = {
 	overview: nothing,
 	list: nothing,
@@ -78,12 +80,22 @@ const schemas: {readonly [Method in EngineMethod]: v.GenericSchema<unknown, Requ
 	restore: v.strictObject({name: text, snapshot: text, destructive: v.boolean(), by: text}),
 	deleteSnapshots: v.strictObject({name: text, snapshots: names, by: text}),
 	snapshots: v.strictObject({names}),
-	clone: v.strictObject({name: text, as: key(text), by: text}),
+	clone: v.strictObject({name: text, as: key(text), linked: key(v.boolean()), by: text}),
 	forward: v.strictObject({name: text, forward, by: text}),
 	unforward: v.strictObject({name: text, key: forwardKey, by: text}),
 	metrics: v.strictObject({names}),
 	members: nothing,
 	adoptables: nothing,
+	importPlan: v.strictObject(importWishes),
+	importInstances: v.strictObject({...importWishes, by: text}),
+	movePlan: v.strictObject({name: text, to: v.picklist(driverNames)}),
+	move: v.strictObject({
+		name: text,
+		to: v.picklist(driverNames),
+		by: text,
+		stop: key(v.boolean()),
+		purge: key(v.boolean()),
+	}),
 	instanceEvents: v.strictObject({name: text}),
 	consoleLog: v.strictObject({name: text, lines: v.pipe(number, v.integer(), v.minValue(0), v.maxValue(100_000))}),
 	drivers: nothing,

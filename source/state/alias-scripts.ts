@@ -1,7 +1,8 @@
 import {chmod, readdir, readFile, rm} from 'node:fs/promises';
 import path from 'node:path';
-import process from 'node:process';
 import type {AliasBook} from '../model/alias.ts';
+import type {Platform} from '../model/driver-name.ts';
+import {thisSystem} from '../platform/system.ts';
 import {removeLeftovers, writeAtomic} from './atomic.ts';
 import {makePrivate} from './paths.ts';
 
@@ -14,7 +15,7 @@ export type Launcher = {
 };
 
 /** By this line a script is known for one of drover's. */
-const mark = '# An alias of drover; made and removed by it.';
+const mark = 'An alias of drover; made and removed by it.';
 
 /**
  * Makes a script for each alias, under its name and under `<context>.<name>`, and removes those of aliases that are gone.
@@ -24,10 +25,10 @@ export async function syncScripts(
 	directory: string,
 	{aliases}: AliasBook,
 	launcher: Launcher | undefined,
+	platform: Platform = thisSystem().platform,
 ): Promise<void> {
-	// Windows runs no such scripts.
-	if (process.platform === 'win32') return;
-	const wanted = new Set(aliases.flatMap(({context, name}) => [name, `${context}.${name}`]));
+	const names = aliases.flatMap(({context, name}) => [name, `${context}.${name}`]);
+	const wanted = new Map(names.map(name => [platform === 'win32' ? `${name}.cmd` : name, name]));
 	if (wanted.size > 0) makePrivate(directory);
 	const present = await readdir(directory).catch(() => []);
 	await removeLeftovers(directory);
@@ -35,9 +36,9 @@ export async function syncScripts(
 		if (!wanted.has(name) && (await isOurs(path.join(directory, name)))) await rm(path.join(directory, name));
 	}
 	if (launcher === undefined) return;
-	for (const name of wanted) {
-		const file = path.join(directory, name);
-		const text = scriptText(name, launcher);
+	for (const [fileName, name] of wanted) {
+		const file = path.join(directory, fileName);
+		const text = platform === 'win32' ? batchText(name, launcher) : scriptText(name, launcher);
 		if ((await readFile(file, 'utf8').catch(() => '')) === text) continue;
 		await writeAtomic(file, text, 0o700);
 		await chmod(file, 0o700);
@@ -45,17 +46,33 @@ export async function syncScripts(
 }
 
 async function isOurs(file: string): Promise<boolean> {
-	return (await readFile(file, 'utf8').catch(() => '')).includes(`\n${mark}\n`);
+	return (await readFile(file, 'utf8').catch(() => ''))
+		.split(/\r?\n/)
+		.some(line => line === `# ${mark}` || line === `rem ${mark}`);
 }
 
 export function scriptText(name: string, {command, home}: Launcher): string {
 	const lines = [
 		'#!/bin/sh',
-		mark,
+		`# ${mark}`,
 		...(home === undefined || home === '' ? [] : [`DROVER_HOME=${quoted(home)}`, 'export DROVER_HOME']),
 		`exec ${[...command, name].map(quoted).join(' ')} -- "$@"`,
 	];
 	return `${lines.join('\n')}\n`;
+}
+
+/** As {@link scriptText}, for cmd of Windows, which hands on what it was called with as it is. */
+export function batchText(name: string, {command, home}: Launcher): string {
+	// No name of a file has a quote there; what is between two percent signs would be replaced.
+	const word = (text: string) => `"${text.replaceAll('%', '%%')}"`;
+	const lines = [
+		'@echo off',
+		`rem ${mark}`,
+		'setlocal',
+		...(home === undefined || home === '' ? [] : [`set ${word(`DROVER_HOME=${home}`)}`]),
+		`${[...command, name].map(word).join(' ')} -- %*`,
+	];
+	return `${lines.join('\r\n')}\r\n`;
 }
 
 /** Nothing between single quotes means anything to a shell. */

@@ -85,6 +85,23 @@ export function instanceDirectory(paths: Paths, scope: ScopeName, name: string):
 	return path.join(scopeDirectory(paths, scope), name);
 }
 
+/** What linked clones share, out of the way of the instances' names: one directory a layer. */
+export function layersDirectory(paths: Paths, scope: ScopeName): string {
+	return path.join(scopeDirectory(paths, scope), layersName);
+}
+
+const layersName = '.layers';
+
+/** A layer: a disk that other disks lie over, and that is never written again. @param id a UUID, checked */
+export function layerFile(paths: Paths, scope: ScopeName, id: string): string {
+	return path.join(layersDirectory(paths, scope), id, 'disk.qcow2');
+}
+
+/** Which layer a file is, by its path; `undefined` when it is none. */
+export function layerIn(file: string): string | undefined {
+	return /[\\/]\.layers[\\/]([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})[\\/]disk\.qcow2$/.exec(file)?.[1];
+}
+
 /** The directory of one instance's sockets, by the first eight digits of its id. */
 export function socketDirectory(paths: Paths, id: string): string {
 	return path.join(paths.runtime, 'i', id.slice(0, 8));

@@ -3,6 +3,7 @@ import {driverNames, scopeNames} from '../model/driver-name.ts';
 import {forwardProtocols, isIpv4} from '../model/forward.ts';
 import {type InstanceRecord, intentActions, restorePolicies} from '../model/instance.ts';
 import {nameProblem} from '../model/names.ts';
+import {privateNicProblem} from '../model/private-network.ts';
 import {count, cpus, line, mac, mounts, nic, nics, positive, time} from './schema-parts.ts';
 import {plannedSnapshot, tag} from './snapshot-schema.ts';
 
@@ -26,6 +27,11 @@ const forward = v.object({
 	guest: port,
 });
 
+const privateNic = v.pipe(
+	v.object({mac, address: line, prefix: count}),
+	v.check(nic => privateNicProblem(nic) === undefined, 'is not a place on a private network'),
+);
+
 const options = v.object({
 	force: v.optional(v.boolean()),
 	delayMinutes: v.optional(count),
@@ -41,6 +47,9 @@ const options = v.object({
 	snapshot: v.optional(plannedSnapshot),
 	tags: v.optional(v.pipe(v.array(tag), v.maxLength(10_000))),
 	source: v.optional(v.object({id: uuid, name: instanceName})),
+	layer: v.optional(uuid),
+	import: v.optional(v.object({directory: line, ref: line, discardMemory: v.optional(v.boolean())})),
+	move: v.optional(v.object({driver: v.picklist(driverNames), id: uuid, purge: v.optional(v.boolean())})),
 });
 
 const schema = v.object({
@@ -61,6 +70,7 @@ const schema = v.object({
 		mac,
 		machine: v.optional(machine),
 		nics: v.optional(nics),
+		privateNic: v.optional(privateNic),
 	}),
 	ssh: v.object({
 		user: v.pipe(v.string(), v.regex(/^[a-z_][\w-]{0,31}$/, 'is not a user name')),
@@ -109,6 +119,9 @@ const schema = v.object({
 	forwards: v.optional(v.pipe(v.array(forward), v.maxLength(64))),
 	target: v.optional(serverName),
 	clones: v.optional(count),
+	seedId: v.optional(uuid),
+	origin: v.optional(v.object({software: v.literal('multipass'), scope: line, name: line, mac: v.optional(mac)})),
+	moved: v.optional(v.object({to: v.picklist(driverNames), id: uuid, at: time})),
 	lxd: v.optional(
 		v.object({
 			type: v.picklist(['container', 'virtual-machine']),

@@ -58,6 +58,21 @@ export class RecordStore {
 		return found;
 	}
 
+	/** The records of a scope that can be read; nothing is touched, whoever may be at work on them. */
+	async peek(scope: ScopeName): Promise<InstanceRecord[]> {
+		const names = await readdir(scopeDirectory(this.#paths, scope)).catch(() => []);
+		const found = await Promise.all(
+			names
+				.filter(name => nameProblem(name) === undefined)
+				.map(async name => {
+					const text = await readFile(path.join(this.directory(scope, name), fileName), 'utf8').catch(() => '');
+					const parsed = parseRecord(text, {name, scope});
+					return parsed.ok ? [parsed.record] : [];
+				}),
+		);
+		return found.flat();
+	}
+
 	async #read(scope: ScopeName, name: string): Promise<StoredRecord | undefined> {
 		const directory = this.directory(scope, name);
 		await removeLeftovers(directory);

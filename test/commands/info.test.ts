@@ -314,3 +314,48 @@ test('what to do next, and the cause on demand', async () => {
 	expect((await drover(['info', '-v'], {engine})).err).toMatch(/\nCause: EIO +bad\n$/);
 	expect((await drover(['-v', 'info'], {engine})).err).toMatch(/\nCause: EIO +bad\n$/);
 });
+
+test('what a disk shares with linked clones', async () => {
+	const linked = (of: InstanceDetail['linked']) => new InfoEngine([{...details[1]!, ...(of ? {linked: of} : {})}]);
+	const table = async (of: InstanceDetail['linked']) => (await drover(['info', 'build'], {engine: linked(of)})).out;
+	expect(await table({layers: 1, with: ['two']})).toContain(
+		'Linked:         its disk lies over a layer shared with two\n',
+	);
+	expect(await table({layers: 2, with: []})).toMatch(
+		/Linked: +its disk lies over 2 layers that no other instance shares/,
+	);
+	expect(await table(undefined)).not.toContain('Linked');
+	const {out} = await drover(['info', 'build', '--format', 'json'], {
+		engine: linked({layers: 2, with: ['a', 'b\u001B[2J']}),
+	});
+	expect(JSON.parse(out).info.build.linked).toEqual({layers: 2, with: ['a', expect.not.stringContaining('\u001B')]});
+});
+
+test('the private network: a row of its own, and never among the addresses', async () => {
+	const [first] = details as [InstanceDetail];
+	const privateNetwork = {mac: '52:54:00:00:00:08', address: '10.86.0.7', prefix: 22, name: 'amber-otter.drover'};
+	const told = async (problem?: string, ...args: string[]) => {
+		const detail = {
+			...first,
+			ipv4: [],
+			privateNetwork: {...privateNetwork, ...(problem === undefined ? {} : {problem})},
+		};
+		return (await drover(['info', ...args], {engine: new InfoEngine([detail])})).out;
+	};
+	expect(await told()).toContain('IPv4:           --\nPrivate IPv4:   10.86.0.7 (amber-otter.drover)\n');
+	expect(await told('its machine is not connected to it')).toContain(
+		'Network:        its machine is not connected to it\n',
+	);
+	const entry = JSON.parse(await told('no', '--format', 'json')).info['amber-otter'];
+	expect(entry).toMatchObject({
+		ipv4: [],
+		private_network: {
+			ipv4: '10.86.0.7',
+			prefix: 22,
+			mac: '52:54:00:00:00:08',
+			name: 'amber-otter.drover',
+			problem: 'no',
+		},
+	});
+	expect((await told(undefined, '--format', 'csv')).split('\n')[1]).not.toContain('10.86');
+});

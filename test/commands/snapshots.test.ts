@@ -294,6 +294,9 @@ test('clone', async () => {
 		{name: 'web', by: 'kim'},
 		{name: 'web', by: 'kim', as: 'other'},
 	]);
+	expect((await drover(['clone', '--linked', 'web', '-n', 'two'], {engine})).out).toBe('Cloned from web to two.\n');
+	expect(asked(engine, 'clone').at(-1)).toEqual({name: 'web', by: 'kim', as: 'two', linked: true});
+	expect((await drover(['help', 'clone'])).out).toMatch(/--linked +Copy nothing: share what the disk has now/);
 	expect(await drover(['clone'], {engine})).toMatchObject({code: 1, connections: 0});
 	expect(await drover(['clone', 'nobody'], {engine})).toMatchObject({code: 2});
 });

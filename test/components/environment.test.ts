@@ -24,6 +24,13 @@ test('without UTF-8, and on the Linux console, only ASCII is written', () => {
 	expect(terminalTraits({...usual, TERM: 'linux'}).ascii).toBe(true);
 });
 
+test('on Windows, terminals that name themselves show Unicode', () => {
+	expect(terminalTraits({}, 'win32').ascii).toBe(true);
+	expect(terminalTraits({WT_SESSION: '0d1c'}, 'win32')).toMatchObject({ascii: false, color: true});
+	expect(terminalTraits({TERM_PROGRAM: 'vscode'}, 'win32').ascii).toBe(false);
+	expect(terminalTraits({WT_SESSION: '0d1c', TERM: 'xterm'}, 'linux').ascii).toBe(true);
+});
+
 test('DROVER_SYNC=0 takes the marks away', () => {
 	expect(terminalTraits({...usual, DROVER_SYNC: '0'}).sync).toBe(false);
 });

@@ -51,6 +51,7 @@ describe('the page of an instance', () => {
 				directory: '/data',
 				mac: '52:54:00:12:34:56',
 				nics: [{network: 'br0', mac: '52:54:00:00:00:07', mode: 'manual'}],
+				privateNetwork: {mac: '52:54:00:00:00:08', address: '10.86.0.7', prefix: 22, name: 'web.drover'},
 				notes: ['the disk limit is not\u0007 enforced on this pool'],
 			},
 		];
@@ -67,6 +68,7 @@ describe('the page of an instance', () => {
 		expect(screen.text()).toMatch(/Type +container/);
 		expect(screen.text()).toMatch(/Member +node-1/);
 		expect(screen.text()).toMatch(/Mounts +\/srv\/data -> \/data {2}native/);
+		expect(screen.text()).toMatch(/Private +10\.86\.0\.7 {2}web\.drover/);
 		expect(screen.text()).toMatch(/Networks +br0 {2}52:54:00:00:00:07 {2}manual/);
 	});
 

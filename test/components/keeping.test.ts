@@ -1,5 +1,7 @@
 import {describe, expect, test} from 'vitest';
 import {treeRows} from '../../source/components/store/snapshots.ts';
+import type {DriverInfo} from '../../source/engine/engine.ts';
+import {DroverError} from '../../source/model/errors.ts';
 import type {SnapshotView} from '../../source/model/snapshot.ts';
 import {FakeEngine, fakeDriver, fakeInstance} from '../support/fake-engine.ts';
 import {keys} from '../support/screen.ts';
@@ -153,20 +155,62 @@ describe('the page of snapshots', () => {
 	});
 });
 
-describe('clones', () => {
-	test('d asks first, shows the command line, and begins after a yes', async () => {
-		const engine = new FakeEngine({instances: [fakeInstance('web', 'Stopped')], driver: able()});
+describe('the form that duplicates', () => {
+	const linking = (): DriverInfo => {
+		const driver = able();
+		return {...driver, features: [...driver.features, 'linkedClone' as const]};
+	};
+	async function form(driver = linking(), more: Parameters<typeof fakeInstance>[2] = {}) {
+		const engine = new FakeEngine({
+			instances: [fakeInstance('api', 'Stopped'), fakeInstance('web', 'Stopped', more)],
+			driver,
+		});
 		const screen = open(engine);
 		await screen.waitFor('web');
-		await screen.press('d');
-		await screen.waitFor('Duplicate web?');
+		await screen.press('j', 'd');
+		await screen.waitFor('Duplicate web');
+		return {engine, screen};
+	}
+
+	test('makes a full copy, whose name the engine chooses, when nothing is said', async () => {
+		const {engine, screen} = await form();
+		expect(screen.text()).toContain('blank = web-cloneN');
+		expect(screen.text()).toMatch(/\(x\) full copy +\( \) linked/);
 		expect(screen.text()).toContain('drover clone web');
 		expect(requests(engine, 'clone')).toEqual([]);
-		await screen.press('y');
+		await screen.press(keys.enter, keys.enter, keys.enter);
 		await expect.poll(() => requests(engine, 'clone')).toEqual([{name: 'web', by: 'kim'}]);
+		await screen.waitFor('web-clone1');
 	});
 
-	test('of several at once are not begun, and it is said', async () => {
+	test('makes a linked one, and says what that is; the name is checked', async () => {
+		const {engine, screen} = await form();
+		await screen.press(...'api');
+		await screen.waitFor('there is one of this name already');
+		await screen.press(keys.ctrlU, ...'two', keys.tab, ' ');
+		await screen.waitFor('drover clone web --name two --linked');
+		expect(screen.text()).toContain('both share it, and either can be deleted');
+		await screen.press(keys.tab, keys.enter);
+		await expect.poll(() => requests(engine, 'clone')).toEqual([{name: 'web', as: 'two', linked: true, by: 'kim'}]);
+	});
+
+	test('says why it cannot be a linked one, and keeps what is typed when it is refused', async () => {
+		const {engine, screen} = await form(linking(), {snapshotCount: 1});
+		expect(screen.text()).toMatch(/\(x\) full copy +\(-\) linked/);
+		expect(screen.text()).toMatch(/Not\s+linked:\s+it\s+has\s+snapshots/);
+		await screen.press(...'two', keys.tab, ' ', keys.tab);
+		expect(screen.text()).not.toContain('--linked');
+		engine.clone = () => Promise.reject(new DroverError('host.disk-full', 'There is no space left.'));
+		await screen.press(keys.enter);
+		await screen.waitFor('There is no space left.');
+		expect(screen.text()).toContain('drover clone web --name two');
+		const other = await form(able());
+		expect(other.screen.text()).toMatch(/Not\s+linked:\s+linked\s+clones\s+are\s+not\s+in\s+this\s+version/);
+		const pool = await form({...able(), sharesByItself: true});
+		expect(pool.screen.text()).toMatch(/every\s+clone\s+shares\s+what\s+neither\s+has/);
+	});
+
+	test('of several at once is not opened, and it is said', async () => {
 		const engine = new FakeEngine({
 			instances: [fakeInstance('api', 'Stopped'), fakeInstance('web', 'Stopped')],
 			driver: able(),
@@ -174,7 +218,7 @@ describe('clones', () => {
 		const screen = open(engine);
 		await screen.waitFor('web');
 		await screen.press(' ', 'j', ' ', 'd');
-		await screen.waitFor('One instance at a time');
+		await screen.waitFor('one instance at a time');
 		expect(requests(engine, 'clone')).toEqual([]);
 	});
 });

@@ -297,6 +297,30 @@ describe('screens', () => {
 		await screen.waitFor('amber-otter');
 	});
 
+	test('drivers: on the smallest screen none is left out, and the cursor survives another size', async () => {
+		const {screen} = await openWith(three(), {columns: 40, rows: 10});
+		await screen.press('w');
+		for (const row of ['> QEMU', 'LXD', 'libvirt', 'VirtualBox']) await screen.waitFor(row);
+		await screen.press('j', 'j', 'j', 'j');
+		await screen.waitFor('> Hyper-V');
+		await screen.resize(80, 24);
+		await screen.waitFor(text => text.includes('> Hyper-V') && text.includes('QEMU') && text.includes('LXD'));
+		await screen.resize(40, 10);
+		await screen.waitFor('> Hyper-V');
+	});
+
+	test('orders: on the smallest screen none is left out', async () => {
+		const {screen} = await openWith(three(), {columns: 40, rows: 10});
+		await screen.press('o');
+		for (const order of ['name', 'state', 'image', 'memory', 'age']) await screen.waitFor(`order by ${order}`);
+	});
+
+	test('the menu shows the chosen line also where its reason fills the screen', async () => {
+		const {screen} = await openWith([fakeInstance('web', 'Unknown')], {columns: 40, rows: 10});
+		await screen.press(keys.enter, 'j', 'j');
+		await screen.waitFor(/> \(s\) Start/);
+	});
+
 	test('help is searched and run', async () => {
 		const {screen} = await openWith(three());
 		await screen.press('?');

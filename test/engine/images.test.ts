@@ -55,6 +55,23 @@ test('what instances need is found by their disks and their records, whatever be
 	});
 });
 
+test('an instance needs what is below the layers it lies over; so does a layer that nobody needs yet', async () => {
+	const paths = scratchPaths();
+	const place = path.join(paths.data, 'scopes', 'qemu');
+	const layer = (id: number) => path.join(place, '.layers', `00000000-0000-4000-8000-00000000000${id}`);
+	overlay(layer(1), paths.cache, 'a');
+	overlay(layer(2), paths.cache, 'b');
+	for (const name of ['web', 'two']) {
+		mkdirSync(path.join(place, name));
+		const file = path.join(layer(1), 'disk.qcow2');
+		const disk = path.join(place, name, 'disk.qcow2');
+		execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', file, disk]);
+	}
+	const {counts, unclear} = await imageUse(paths);
+	expect(unclear).toEqual([]);
+	expect(Object.fromEntries([...counts].map(([hash, count]) => [hash.slice(7, 8), count]))).toEqual({a: 2, b: 1});
+});
+
 test('what cannot be looked into is told, so that nothing is removed', async () => {
 	const paths = scratchPaths();
 	const scopes = path.join(paths.data, 'scopes');

@@ -95,6 +95,13 @@ describe('networks', () => {
 		});
 	});
 
+	test('where the driver has none, no network is asked to be chosen first', async () => {
+		const {engine} = await simulatedEngine(scratchPaths());
+		for (const request of [{bridged: true}, {networks: ['bridged']}]) {
+			await expect(engine.launch({name: 'web', by, ...request})).rejects.toMatchObject({code: 'driver.incapable'});
+		}
+	});
+
 	test('a driver whose networks this version does not know says so', async () => {
 		const {engine} = await lxd(scratchPaths(), new SimulatedHypervisor());
 		await expect(engine.launch({name: 'web', networks: ['br0'], by})).rejects.toMatchObject({

@@ -112,6 +112,9 @@ describe('launch', () => {
 		const {id} = await engine.launch({name: 'web', by, answerTimeout: 0.05});
 		expect(await engine.wait({id})).toMatchObject({state: 'failed', error: {code: 'guest.unanswered'}});
 		expect(await states(engine)).toEqual({web: 'Unknown'});
+		expect(await engine.instanceEvents({name: 'web'})).toMatchObject([
+			{by, what: 'launched from default, and the guest did not answer on SSH in 0.05 s'},
+		]);
 		await expect(engine.act({action: 'start', names: ['web'], by})).rejects.toMatchObject({code: 'instance.state'});
 		answers = true;
 		await engine.refresh();

@@ -2,9 +2,11 @@ import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {describe, expect, test} from 'vitest';
 import {driversOn} from '../../source/drivers/platforms.ts';
+import {loadDriver} from '../../source/drivers/registry.ts';
 import {verificationOf} from '../../source/drivers/verification.ts';
 import type {Engine} from '../../source/engine/engine.ts';
 import {type DriverName, driverNames, driverTitles, type Platform} from '../../source/model/driver-name.ts';
+import type {Run} from '../../source/platform/programs.ts';
 import {systemOf} from '../../source/platform/system.ts';
 import type {Paths} from '../../source/state/paths.ts';
 import {drover} from '../commands/context.ts';
@@ -181,6 +183,62 @@ describe('what is refused', () => {
 			expect({what, code}).toEqual({what, code: isAllowed ? 0 : 2});
 			if (!isAllowed) expect(err).toMatch(new RegExp(`not supported by ${driverTitles[name]}.*; supported by `));
 		}
+	});
+});
+
+describe('with the drivers that this version has', () => {
+	/** A Mac with nothing on it. */
+	async function mac(environment: NodeJS.ProcessEnv, run: Run) {
+		const paths = scratchPaths();
+		const system = systemOf('darwin', {architecture: 'arm64', environment, run, uid: 501});
+		const {engine} = await simulatedEngine(paths, {
+			host: {platform: 'darwin', architecture: 'arm64'},
+			system,
+			loadDriver: name => loadDriver(name, {paths, setting: () => '', system}),
+			bootId: 'one',
+		});
+		return engine;
+	}
+	const nothing = {code: 1, stdout: '', stderr: '', timedOut: false};
+	const silent: Run = async () => nothing;
+	const firmware = ['share/qemu/edk2-aarch64-code.fd', 'share/qemu/edk2-arm-vars.fd'];
+
+	test('a Mac without QEMU is told how to get it, and nothing is launched', async () => {
+		const engine = await mac({PATH: '/nonexistent'}, silent);
+		const [qemu] = await engine.drivers();
+		expect(qemu).toMatchObject({
+			name: 'qemu',
+			supported: true,
+			health: {installed: false, usable: false, remedy: 'brew install qemu'},
+		});
+		// What this driver does there and elsewhere not.
+		expect(qemu!.features).toContain('networks');
+		const {code, err} = await drover(['launch', 'micro', '--name', 'web'], {engine});
+		expect(code).toBe(2);
+		expect(err).toContain('QEMU is not installed');
+		expect(err).toContain('brew install qemu');
+		expect(await engine.list()).toEqual([]);
+	});
+
+	test('on a Mac with QEMU, further interfaces are refused to who is not root, before anything is made', async () => {
+		const root = path.dirname(scratchPaths().data);
+		for (const file of ['bin/qemu-system-aarch64', 'bin/qemu-img', ...firmware]) {
+			mkdirSync(path.dirname(path.join(root, file)), {recursive: true});
+			writeFileSync(path.join(root, file), '', {mode: 0o755});
+		}
+		const run: Run = async (program, args) => {
+			if (args[0] === '--version') return {...nothing, code: 0, stdout: 'QEMU emulator version 9.1.2\n'};
+			if (!program.endsWith('networksetup')) return nothing;
+			return {...nothing, code: 0, stdout: 'Hardware Port: Wi-Fi\nDevice: en0\nEthernet Address: f0:18:98:11:22:33\n'};
+		};
+		const engine = await mac({PATH: path.join(root, 'bin')}, run);
+		expect((await engine.drivers())[0]!.health).toMatchObject({usable: true, version: '9.1.2', accelerator: 'tcg'});
+		const networks = await drover(['networks', '--format', 'json'], {engine});
+		expect(JSON.parse(networks.out).list).toEqual([expect.objectContaining({name: 'en0', type: 'wifi'})]);
+		const {code, err} = await drover(['launch', 'micro', '--name', 'web', '--network', 'en0'], {engine});
+		expect(code).toBe(2);
+		expect(err).toMatch(/only root/);
+		expect(await engine.list()).toEqual([]);
 	});
 });
 

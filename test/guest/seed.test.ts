@@ -252,3 +252,44 @@ test('in a container cards are known by their names, as they have no permanent a
 	});
 	expect(JSON.stringify(ethernets)).not.toContain('macaddress');
 });
+
+describe('a card on the private network', () => {
+	const privateNic = {mac: '52:54:00:00:00:02', address: '10.86.1.7', prefix: 22};
+	const card = async (os: string) =>
+		read((await seedFiles({...input, mac: '52:54:00:12:34:56', privateNic, os}))['network-config']).ethernets;
+
+	test('has its address, and the way out stays the first card’s', async () => {
+		const ethernets = await card('Ubuntu');
+		expect(Object.keys(ethernets)).toEqual(['default', 'private']);
+		expect(ethernets.default).toEqual({
+			match: {macaddress: '52:54:00:12:34:56'},
+			dhcp4: true,
+			'dhcp-identifier': 'mac',
+		});
+		expect(ethernets.private).toMatchObject({
+			match: {macaddress: privateNic.mac},
+			addresses: ['10.86.1.7/22'],
+			optional: true,
+		});
+		expect(ethernets.private).not.toHaveProperty('gateway4');
+		expect(ethernets.private).not.toHaveProperty('routes');
+	});
+
+	test('asks drover for instances alone where name servers are each link’s', async () => {
+		for (const os of ['Ubuntu', 'Debian', 'Micro']) {
+			expect((await card(os)).private.nameservers).toEqual({
+				addresses: ['10.86.0.1'],
+				search: ['drover', '~multipass', ...[0, 1, 2, 3].map(part => `~${part}.86.10.in-addr.arpa`)],
+			});
+		}
+	});
+
+	test('never leaves a guest without an ordinary name server where they may be all in one list', async () => {
+		for (const os of ['AlmaLinux', 'Rocky Linux', 'Alpine Linux', '']) {
+			expect((await card(os)).private.nameservers).toEqual({
+				addresses: ['10.86.0.1', '10.0.2.3'],
+				search: ['drover'],
+			});
+		}
+	});
+});

@@ -1,8 +1,8 @@
 import {describe, expect, test} from 'vitest';
 import {atHome, splitMount} from '../../source/platform/home.ts';
 import {closingArguments, isBelowProfile} from '../../source/platform/private-directory.ts';
-import {candidates, environment} from '../../source/platform/programs.ts';
-import {canBeStopped, endingSignals} from '../../source/platform/signals.ts';
+import {candidates, environment, spawnable} from '../../source/platform/programs.ts';
+import {canBeStopped, endingSignals, hangUp} from '../../source/platform/signals.ts';
 import {homeOf, systemOf} from '../../source/platform/system.ts';
 import {environmentUser} from '../../source/platform/user-name.ts';
 import {locate} from '../../source/state/paths.ts';
@@ -120,6 +120,13 @@ describe('programs', () => {
 		);
 	});
 
+	test('on Windows are never those in the directory one stands in', async () => {
+		const found = String.raw`C:\Windows\System32\OpenSSH\ssh.exe`;
+		expect(await spawnable('ssh', {}, 'win32', async () => found)).toBe(found);
+		expect(await spawnable('ssh', {}, 'win32', async () => undefined)).toBe(String.raw`C:\not-found\ssh`);
+		expect(await spawnable('ssh', {}, 'darwin')).toBe('ssh');
+	});
+
 	test('are given no secrets, and on Windows what they cannot run without', () => {
 		const all = {PATH: 'p', HOME: 'h', TOKEN: 't', SystemRoot: 'C:\\Windows', TEMP: 'x'};
 		expect(environment(all, 'linux')).toEqual({PATH: 'p', HOME: 'h', LC_ALL: 'C'});
@@ -207,4 +214,5 @@ test('Windows has signals of its own, and no stopping', () => {
 	expect(Object.keys(endingSignals('win32'))).toEqual(['SIGHUP', 'SIGINT', 'SIGBREAK']);
 	expect(endingSignals('darwin')).toEqual(endingSignals('linux'));
 	expect(canBeStopped('win32')).toBe(false);
+	expect([hangUp('win32'), hangUp('darwin')]).toEqual(['SIGTERM', 'SIGHUP']);
 });

@@ -16,8 +16,10 @@ import type {
 	PruneReport,
 	StoredImage,
 } from '../../source/model/image-info.ts';
+import type {ImportPlan} from '../../source/model/import-plan.ts';
 import type {InstanceDetail, InstanceView} from '../../source/model/instance.ts';
 import type {Metrics} from '../../source/model/metrics.ts';
+import type {MovePlan} from '../../source/model/move-plan.ts';
 import type {HostNetwork} from '../../source/model/network.ts';
 import {isEnded, type LogLine, type OperationKind, type OperationView} from '../../source/model/operation.ts';
 import type {CloudTemplate, Profile, Profiles} from '../../source/model/profile.ts';
@@ -67,8 +69,9 @@ export function fakeDriver(name: DriverName = 'qemu', more: Partial<DriverInfo> 
 		},
 		capabilities: capabilities(name, 'linux'),
 		...(name === 'qemu' ? {verification: {level: 'real', note: 'on QEMU 7.2'} as const} : {}),
-		features: name === 'lxd' ? driverFeatures.filter(feature => feature !== 'plug') : [],
+		features: name === 'lxd' ? driverFeatures.filter(feature => feature !== 'plug' && feature !== 'linkedClone') : [],
 		snapshotsLive: false,
+		sharesByItself: name === 'lxd',
 		resizesLive: name === 'lxd' ? ['cpus', 'memory'] : [],
 		scope: scopeOf(name),
 		instances: 0,
@@ -105,6 +108,15 @@ export class FakeEngine implements Engine {
 	readonly samples = new Map<string, Metrics>();
 	clusterMembers: readonly string[] = [];
 	foreign: readonly Adoptable[] = [];
+	importable: ImportPlan = {
+		driver: 'qemu',
+		lookedAt: ['/var/multipass'],
+		instances: [],
+		problems: [],
+		needsBytes: 0,
+		freeBytes: 8 * gibibyte,
+	};
+	movable: Partial<MovePlan> = {};
 	story: SwitchStory | undefined;
 	known: readonly ImageInfo[] = [
 		{
@@ -389,6 +401,38 @@ export class FakeEngine implements Engine {
 	async adoptables(): Promise<readonly Adoptable[]> {
 		this.#note('adoptables');
 		return this.foreign;
+	}
+
+	async importPlan(request: Parameters<Engine['importPlan']>[0]): Promise<ImportPlan> {
+		this.#note('importPlan', request);
+		return this.importable;
+	}
+
+	async importInstances(request: Parameters<Engine['importInstances']>[0]) {
+		this.#note('importInstances', request);
+		const names = this.importable.instances.flatMap(({name, verdict}) => (verdict === 'import' ? [name] : []));
+		if (names.length === 0) return {plan: this.importable};
+		return {plan: this.importable, operation: this.#begin('import', names, request.by)};
+	}
+
+	async movePlan(request: Parameters<Engine['movePlan']>[0]): Promise<MovePlan> {
+		this.#note('movePlan', request);
+		return {
+			...request,
+			from: this.driver.name,
+			becomes: 'virtual-machine',
+			isRunning: this.#get(request.name).state === 'Running',
+			losses: [],
+			problems: [],
+			needsBytes: gibibyte,
+			freeBytes: 8 * gibibyte,
+			...this.movable,
+		};
+	}
+
+	async move(request: Parameters<Engine['move']>[0]): Promise<OperationView> {
+		this.#note('move', request);
+		return this.#begin('move', [request.name], request.by);
 	}
 
 	async instanceEvents({name}: {name: string}) {

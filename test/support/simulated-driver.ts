@@ -1,4 +1,4 @@
-import {mkdir, rm, writeFile} from 'node:fs/promises';
+import {mkdir, rename, rm, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import type {Driver, DriverEvent, DriverHealth, InstancePlace} from '../../source/drivers/driver.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
@@ -35,6 +35,8 @@ export class SimulatedHypervisor {
 	readonly parts = new SimulatedParts();
 	/** The optional methods that a driver of it has, by the driver's name; none until a test asks for them. */
 	readonly offers = new Map<DriverName, readonly OptionalMethod[]>();
+	/** Why instances cannot be on the private network; `null`: the driver has none. */
+	networkProblem: string | undefined | null = null;
 	/** Where a guest's SSH server is; `undefined`: it has no address (yet). */
 	sshOf: (record: InstanceRecord) => {host: string; port: number} | undefined = () => ({
 		host: '127.0.0.1',
@@ -83,12 +85,24 @@ export class SimulatedHypervisor {
 		return {
 			...Object.fromEntries(offered.map(method => [method, all[method]])),
 			...(offered.includes('resize') ? {resizesLive: this.parts.resizesLive} : {}),
+			...(this.networkProblem === null
+				? {}
+				: {
+						privateNetwork: {
+							problem: async () => this.networkProblem ?? undefined,
+							socket: (place: InstancePlace) => path.join(place.sockets, 'net.sock'),
+						},
+					}),
 			name,
 			health: async () => this.health,
 			create: async (record, place, input, work) => {
 				await step('create', record, work);
 				await mkdir(place.directory, {recursive: true});
-				await writeFile(diskOf(place), input.seed['meta-data'] ?? '');
+				// What is brought from elsewhere is the disk itself.
+				if (input.isOwn) {
+					await rename(input.imagePath, diskOf(place));
+					await writeFile(path.join(place.directory, 'seed'), JSON.stringify(input.seed));
+				} else await writeFile(diskOf(place), input.seed['meta-data'] ?? '');
 			},
 			start: async (record, place, work) => {
 				await step('start', record, work);

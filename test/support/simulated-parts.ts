@@ -1,6 +1,7 @@
-import {readFile, writeFile} from 'node:fs/promises';
+import {mkdir, readFile, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import type {Adoptable, Driver, InstancePlace, Resources} from '../../source/drivers/driver.ts';
+import {backingChain} from '../../source/images/backing.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {Forward} from '../../source/model/forward.ts';
 import type {InstanceRecord} from '../../source/model/instance.ts';
@@ -27,6 +28,10 @@ export const optionalMethods = [
 	'adopt',
 	'snapshots',
 	'clone',
+	'linkedClone',
+	'sharesByItself',
+	'imageForm',
+	'diskFile',
 ] as const satisfies ReadonlyArray<keyof Driver>;
 export type OptionalMethod = (typeof optionalMethods)[number];
 
@@ -42,6 +47,19 @@ type Step = (
 /** The file that stands for an instance's disk. */
 export const diskOf = (place: InstancePlace) => path.join(place.directory, 'disk');
 
+/** Says which layer a disk lies over, as real disks do: see `layers.ts`. */
+export const overlayOf = (place: InstancePlace) => path.join(place.directory, 'disk.qcow2');
+
+/** The beginning of a qcow2 disk that lies over another, and nothing else of it. */
+function overlayOver(file: string): Buffer {
+	const header = Buffer.alloc(112);
+	header.write('QFI\u00FB', 'latin1');
+	header.writeUInt32BE(3, 4);
+	header.writeBigUInt64BE(112n, 8);
+	header.writeUInt32BE(Buffer.byteLength(file), 16);
+	return Buffer.concat([header, Buffer.from(file)]);
+}
+
 /** What a simulated hypervisor keeps for the optional parts of the contract; outlives engines, as real ones do. */
 export class SimulatedParts {
 	/** By instance id. */
@@ -56,6 +74,9 @@ export class SimulatedParts {
 		{name: 'lxdbr0', type: 'bridge', description: 'LXD'},
 	];
 	members: readonly string[] = [];
+	imageForm: 'disk' | 'rootfs' = 'disk';
+	/** Why there is no disk to be copied. */
+	noDisk: string | undefined;
 	adoptables: readonly Adoptable[] = [];
 	/** A record for one of them, as the driver makes it. */
 	adopt: (name: string) => InstanceRecord = () => {
@@ -129,6 +150,8 @@ export class SimulatedParts {
 			},
 			consoleText: async () => 'simulated console',
 			members: async () => this.members,
+			imageForm: async () => this.imageForm,
+			diskFile: async (_record, place) => this.noDisk ?? {file: diskOf(place), format: 'qcow2'},
 			adoptables: async () => this.adoptables,
 			adopt: async name => this.adopt(name),
 			snapshots: {
@@ -162,6 +185,25 @@ export class SimulatedParts {
 				await trace();
 				await writeFile(path.join(place.directory, 'seed'), JSON.stringify(seed));
 			},
+			// As real disks are shared: the layer has a whole disk before anything lies over it.
+			linkedClone: async (source, record, place, layer, seed, work) => {
+				await step('linkedClone', record, work);
+				const chain = await backingChain(overlayOf(source.place)).catch((): string[] => []);
+				if (!chain.includes(layer)) {
+					await mkdir(path.dirname(layer), {recursive: true});
+					await trace();
+					const [below] = chain;
+					await writeFile(layer, below === undefined ? 'a disk' : overlayOver(below));
+					await trace();
+					await writeFile(overlayOf(source.place), overlayOver(layer));
+					await trace();
+				}
+				await writeFile(diskOf(place), await readFile(diskOf(source.place), 'utf8'));
+				await writeFile(overlayOf(place), overlayOver(layer));
+				await trace();
+				await writeFile(path.join(place.directory, 'seed'), JSON.stringify(seed));
+			},
+			sharesByItself: true,
 		};
 	}
 

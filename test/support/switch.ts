@@ -1,6 +1,7 @@
 import {AsyncLocalStorage} from 'node:async_hooks';
 import {createEngine} from '../../source/engine/create-engine.ts';
 import type {LocalEngine} from '../../source/engine/local-engine.ts';
+import type {Workshop} from '../../source/engine/workshop.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import type {Paths} from '../../source/state/paths.ts';
 import {initialized, simulatedImages} from './engine.ts';
@@ -24,9 +25,11 @@ export class World {
 	readonly shared = new SimulatedHypervisor();
 	readonly lxd = new SimulatedHypervisor();
 	readonly paths: Paths;
+	readonly #workshop: Partial<Workshop>;
 
-	constructor(paths: Paths) {
+	constructor(paths: Paths, workshop: Partial<Workshop> = {}) {
 		this.paths = paths;
+		this.#workshop = workshop;
 		this.shared.onStep = step;
 		this.lxd.onStep = step;
 	}
@@ -51,6 +54,7 @@ export class World {
 					waitForAnswer: async () => 'SSH-2.0-simulated',
 					tryAnswer: async () => 'SSH-2.0-simulated',
 					followInit: initialized,
+					...this.#workshop,
 				},
 			}),
 		);

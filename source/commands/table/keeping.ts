@@ -49,6 +49,10 @@ export const keepingCommands: readonly CommandSpec[] = [
 			'Make an independent copy of a stopped instance, with an identity of its own: name, addresses, host key and machine id. Snapshots are not copied. What cloud-init was told for the instance, it does once more in the clone.',
 		options: [
 			{
+				long: 'linked',
+				help: 'Copy nothing: share what the disk has now, which is never written again. Both take disk space only for what they write from then on, either can be deleted, and what is shared goes with the last of them. Not for an instance with snapshots, and at most 8 deep; a full clone of a linked one shares nothing. Only where the driver can.',
+			},
+			{
 				long: 'name',
 				short: 'n',
 				value: '<name>',
@@ -71,6 +75,47 @@ export const keepingCommands: readonly CommandSpec[] = [
 			{name: 'log', help: 'Show the log of the operation'},
 			{name: 'wait', help: 'Follow the operation to its end'},
 			{name: 'cancel', help: 'Cancel the operation; what it has done is cleaned up'},
+		],
+	},
+	{
+		name: 'move',
+		usage: '[options] --to <driver> <name>',
+		summary: 'Move a stopped instance to another driver',
+		description:
+			'Copy an instance into the scope of another driver, with its disk, sizes and mounts, and what its guest knows itself by. The copy is booted there once, until it answers, and stopped again; only then is the move done. The original stays where it is until it is deleted, or goes with --purge. When anything fails the copy is removed and the original is as it was. What it would lose under the other driver is told before, and asked about.',
+		options: [
+			{long: 'to', value: '<driver>', help: 'The driver to move it to: qemu, lxd, virtualbox or hyperv'},
+			{long: 'dry-run', help: 'Only show what would be done'},
+			{long: 'stop', help: 'Stop it when it runs'},
+			{long: 'purge', help: 'Remove the original once its copy has answered'},
+			{long: 'yes', short: 'y', help: 'Do not ask about what it would lose'},
+			nestedFormat,
+		],
+		arguments: [instance],
+	},
+	{
+		name: 'import',
+		usage: '[options] multipass [<name> ...]',
+		summary: 'Bring the instances of Multipass over, by copying',
+		description:
+			'Copy the instances of an installed Multipass into drover\'s current scope, with their sizes, addresses and mounts: all that are stopped, or those named. Multipass\'s own are only read and stay as they are. What was imported before is known again, whatever it is called by now, so that this can be run as often as one likes. Exits with 2 when some were skipped; each is told with the reason. Instances that Multipass has on an LXD server are taken over with "drover adopt --from multipass".',
+		options: [
+			{long: 'dry-run', help: 'Only show what would be done'},
+			{
+				long: 'from',
+				value: '<directory>',
+				help: "A directory of Multipass's data. Default: where Multipass keeps it on this host.",
+			},
+			{long: 'as', value: '<name>', help: 'Another name for the one instance that is named'},
+			{
+				long: 'discard-memory',
+				help: 'Also those that are suspended, without their memory: they will boot as after a power cut',
+			},
+			nestedFormat,
+		],
+		arguments: [
+			{name: 'multipass', help: 'The software to import from'},
+			{name: 'name', help: 'Name of an instance there; without names, all'},
 		],
 	},
 	{

@@ -118,7 +118,7 @@ export const instanceKeys: readonly KeyAction[] = [
 		title: 'duplicate',
 		where: ['table', 'menu', 'detail'],
 		group: 'Instance',
-		needs: target,
+		needs: ['connection', 'one-target'],
 		command: 'drover clone NAME',
 	},
 	{

@@ -9,6 +9,7 @@ export type Where =
 	| 'mounts'
 	| 'networks'
 	| 'snapshots'
+	| 'import'
 	| 'operations'
 	| 'alerts'
 	| 'finder'

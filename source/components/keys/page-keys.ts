@@ -1,7 +1,25 @@
 import type {KeyAction} from './key-action.ts';
 
-/** The pages about one part of an instance: its mounts, networks and snapshots. */
+/** The pages about one part of an instance (its mounts, networks and snapshots), and about an import. */
 export const pageKeys: readonly KeyAction[] = [
+	{
+		id: 'import.run',
+		keys: ['enter'],
+		title: 'import what can be',
+		where: ['import'],
+		group: 'Instance',
+		hint: 'import',
+		needs: ['connection'],
+		command: 'drover import multipass',
+	},
+	{
+		id: 'import.copy',
+		keys: ['y'],
+		title: 'copy the command line',
+		where: ['import'],
+		group: 'Select',
+		hint: 'copy',
+	},
 	{
 		id: 'mounts.add',
 		keys: ['n'],

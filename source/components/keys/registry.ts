@@ -19,6 +19,7 @@ export const lists: readonly Where[] = [
 	'mounts',
 	'networks',
 	'snapshots',
+	'import',
 	'operations',
 	'alerts',
 	'drivers',

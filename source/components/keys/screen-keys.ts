@@ -48,6 +48,15 @@ export const screenKeys: readonly KeyAction[] = [
 		command: 'drover drivers',
 	},
 	{
+		id: 'screen.import',
+		keys: ['I'],
+		title: 'import the instances of Multipass',
+		where: ['table'],
+		group: 'Screens',
+		needs: ['connection'],
+		command: 'drover import multipass',
+	},
+	{
 		id: 'screen.operations',
 		keys: ['b'],
 		title: 'operations',

@@ -92,6 +92,8 @@ function crumb(model: Model): string {
 			return layer.mode === 'help' ? 'Help' : 'Commands';
 		case 'drivers':
 			return 'Drivers';
+		case 'import':
+			return 'Import from Multipass';
 		case 'switch-plan':
 			return 'Drivers > plan';
 		case 'switch-run':

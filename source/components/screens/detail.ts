@@ -1,6 +1,7 @@
 import {forwardText} from '../../model/forward.ts';
-import type {InstanceView} from '../../model/instance.ts';
+import {type InstanceView, linkedText} from '../../model/instance.ts';
 import type {MountView} from '../../model/mount.ts';
+import type {PrivatePlace} from '../../model/private-network.ts';
 import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
 import {bar} from '../pieces/box.ts';
@@ -99,6 +100,7 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 		...fact('Created', `${moment(instance.createdAt)} by ${plainLine(instance.createdBy)}`, width),
 		...(detail
 			? [
+					...(detail.privateNetwork === undefined ? [] : fact('Private', privateText(detail.privateNetwork), width)),
 					...fact('MAC', plainLine(detail.mac), width),
 					...(detail.nics ?? []).flatMap((nic, index) =>
 						fact(index === 0 ? 'Networks' : '', plainLine(`${nic.network}  ${nic.mac}  ${nic.mode}`), width),
@@ -113,6 +115,7 @@ function overview(model: Model, {detail, error}: DetailLayer, instance: Instance
 								width,
 							)
 						: []),
+					...(detail.linked ? fact('Linked', plainLine(linkedText(detail.linked)), width) : []),
 					...fact('Directory', plainLine(detail.directory), width),
 					...(detail.notes ?? []).flatMap((note, index) => fact(index === 0 ? 'Notes' : '', plainLine(note), width)),
 				]
@@ -127,6 +130,10 @@ const kinds = {container: 'container', 'virtual-machine': 'virtual machine'} as 
 /** `/srv/data -> /data  native`. */
 export function mountText({source, target, type, problem}: MountView): string {
 	return plainLine(`${source} -> ${target}  ${type}${problem === undefined ? '' : `: ${problem}`}`);
+}
+
+function privateText({address, name, problem}: PrivatePlace): string {
+	return plainLine(`${address}  ${name}${problem === undefined ? '' : `: ${problem}`}`);
 }
 
 function guestLines(

@@ -35,19 +35,25 @@ export function DriversScreen({layer, isOnTop, width, height, theme, onHighlight
 	const titles = line(`   ${fitText('DRIVER', 12)}${fitText('STATUS', 10)}${fitText('SCOPE', 16)}WHY`, 'title');
 	const chosen = list[layer.index] ?? list[0];
 	const about = chosen ? aboutLines(chosen, width) : [];
+	// More lines than there is room for would be drawn over each other.
+	const shown = Math.max(1, Math.min(list.length, height - 2));
+	const left = height - 2 - shown;
 	return (
 		<Box flexDirection="column" width={width} height={height} overflow="hidden">
 			<Lines lines={[[], titles]} width={width} theme={theme} />
 			<Choice
+				// Another number of lines is another list: the cursor would be left outside of it.
+				key={shown}
 				items={list.map(driver => ({value: driver.name, content: driverLine(driver)}))}
-				initialIndex={list.findIndex(driver => driver.current)}
+				initialIndex={layer.index}
+				limit={shown}
 				isFocused={isOnTop}
 				width={width}
 				theme={theme}
 				onHighlight={onHighlight}
 				onSelect={onSelect}
 			/>
-			<Lines lines={fill(about, Math.max(1, height - 2 - list.length))} width={width} theme={theme} />
+			{left > 0 ? <Lines lines={fill(about, left)} width={width} theme={theme} /> : null}
 		</Box>
 	);
 }

@@ -41,7 +41,7 @@ export function menuLines(
 	return boxed(title, scroll(entries, layer.index, height - 2), width);
 }
 
-/** The entries around the chosen one, whole, in so many lines. */
+/** The entries around the chosen one in so many lines; its first line is always among them. */
 function scroll(
 	entries: ReadonlyArray<{readonly lines: readonly Line[]; readonly index: number}>,
 	chosen: number,
@@ -49,8 +49,9 @@ function scroll(
 ): readonly Line[] {
 	const all = entries.flatMap(entry => entry.lines.map(content => ({content, index: entry.index})));
 	if (all.length <= height) return all.map(entry => entry.content);
+	const first = all.findIndex(entry => entry.index === chosen);
 	const last = all.findLastIndex(entry => entry.index === chosen);
-	const top = Math.max(0, Math.min(last - height + 2, all.length - height));
+	const top = Math.max(0, Math.min(last - height + 2, all.length - height, first));
 	const shown = all.slice(top, top + height).map(entry => entry.content);
 	if (top + height < all.length) return [...shown.slice(0, -1), line('   more below', 'dim')];
 	return shown;

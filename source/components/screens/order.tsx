@@ -13,6 +13,8 @@ const titles: Readonly<Record<Order, string>> = {
 
 type Props = {
 	readonly order: Order;
+	/** How many lines there are for it. */
+	readonly limit: number;
 	readonly isOnTop: boolean;
 	readonly width: number;
 	readonly theme: Theme;
@@ -23,11 +25,12 @@ type Props = {
 export const orderHeight = orders.length;
 
 /** What the rows are ordered by. */
-export function OrderPicker({order, isOnTop, width, theme, onSelect}: Props) {
+export function OrderPicker({order, limit, isOnTop, width, theme, onSelect}: Props) {
 	return (
 		<Choice
 			items={orders.map(name => ({value: name, content: [span(`order by ${titles[name]}`)]}))}
 			initialIndex={orders.indexOf(order)}
+			limit={limit}
 			isFocused={isOnTop}
 			width={width}
 			theme={theme}

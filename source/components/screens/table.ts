@@ -87,6 +87,7 @@ function emptyLines(model: Model, width: number): readonly Line[] | undefined {
 		`No instances in ${title} yet.${parked === '' ? '' : ` Parked: ${parked}; w goes there.`}`,
 		'',
 		'n  launches one',
+		...(facts.multipass === undefined ? [] : ['I  imports the instances that Multipass has here']),
 		'D  the doctor: what this machine can do',
 		'?  all keys',
 	]);

@@ -1,4 +1,5 @@
 import {plainLine} from '../../model/text.ts';
+import {cloneForm} from './clone-form.ts';
 import {copyText} from './copying.ts';
 import {editForm} from './edit-form.ts';
 import {type FormKind, type FormRow, focusBy, formButton, problemsIn, takeSuggestion} from './form.ts';
@@ -15,6 +16,7 @@ const kinds: Readonly<Record<FormPurpose, FormKind>> = {
 	edit: editForm,
 	snapshot: snapshotForm,
 	'snapshot-edit': snapshotEditForm,
+	clone: cloneForm,
 };
 
 export function formKind({purpose}: FormLayer): FormKind {

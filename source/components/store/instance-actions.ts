@@ -38,7 +38,7 @@ const titles: Readonly<Record<OfferedAction, readonly [title: string, note: stri
 };
 
 /** What is about one instance at a time. */
-const single: ReadonlySet<OfferedAction> = new Set(['shell', 'snapshot', 'mounts', 'networks', 'edit']);
+const single: ReadonlySet<OfferedAction> = new Set(['shell', 'snapshot', 'mounts', 'networks', 'edit', 'duplicate']);
 
 const danger: ReadonlySet<OfferedAction> = new Set(['delete', 'purge', 'power-off', 'discard']);
 

@@ -126,8 +126,6 @@ function carryOut(model: Model, {intention}: ConfirmLayer): Step {
 			return ask(model, closed, intention.ids, {type: 'restore', request: intention.request});
 		case 'delete-snapshot':
 			return ask(model, closed, intention.ids, {type: 'delete-snapshot', request: intention.request});
-		case 'clone':
-			return ask(model, closed, intention.ids, {type: 'clone', name: intention.name});
 		case 'cancel':
 			return step(closed, {type: 'cancel', id: intention.id});
 		case 'switch':
@@ -135,6 +133,9 @@ function carryOut(model: Model, {intention}: ConfirmLayer): Step {
 				{...closed, layers: [{kind: 'switch-run', top: 0, asked: {to: intention.to, before: model.story?.id}}]},
 				{type: 'switch', to: intention.to, force: intention.force},
 			);
+		case 'import':
+			if (!isLive(model)) return tell(closed, 'No connection to the drover daemon: nothing was done.', 'problem');
+			return step(pop(closed), {type: 'import'});
 		case 'leave-form':
 			return step(pop(closed));
 		case 'quit':

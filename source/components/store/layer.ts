@@ -10,6 +10,7 @@ import type {
 import type {DriverName} from '../../model/driver-name.ts';
 import type {ErrorData} from '../../model/errors.ts';
 import type {ImageInfo} from '../../model/image-info.ts';
+import type {ImportPlan} from '../../model/import-plan.ts';
 import type {InstanceDetail, InstanceEvent} from '../../model/instance.ts';
 import type {HostNetwork} from '../../model/network.ts';
 import type {LogLine} from '../../model/operation.ts';
@@ -23,7 +24,6 @@ export type Intention =
 	| {readonly kind: 'act'; readonly request: Omit<ActRequest, 'by'>; readonly ids: readonly string[]}
 	| {readonly kind: 'unmount'; readonly request: Omit<UnmountRequest, 'by'>; readonly ids: readonly string[]}
 	| {readonly kind: 'add-network'; readonly request: Omit<AddNetworkRequest, 'by'>; readonly ids: readonly string[]}
-	| {readonly kind: 'clone'; readonly name: string; readonly ids: readonly string[]}
 	| {readonly kind: 'restore'; readonly request: Omit<RestoreRequest, 'by'>; readonly ids: readonly string[]}
 	| {
 			readonly kind: 'delete-snapshot';
@@ -32,6 +32,7 @@ export type Intention =
 	  }
 	| {readonly kind: 'cancel'; readonly id: string}
 	| {readonly kind: 'switch'; readonly to: DriverName; readonly force: readonly string[]}
+	| {readonly kind: 'import'}
 	| {readonly kind: 'leave-form'}
 	| {readonly kind: 'quit'};
 
@@ -63,7 +64,7 @@ export type DetailLayer = {
 };
 
 /** What a form is for. `launch` is about no instance yet. */
-export type FormPurpose = 'launch' | 'mount' | 'edit' | 'snapshot' | 'snapshot-edit';
+export type FormPurpose = 'launch' | 'mount' | 'edit' | 'snapshot' | 'snapshot-edit' | 'clone';
 
 export type FormLayer = {
 	readonly kind: 'form';
@@ -124,6 +125,14 @@ export type NetworksLayer = {
 	readonly hostError?: ErrorData;
 };
 
+/** What an import would do, before it is said yes to. */
+export type ImportLayer = {
+	readonly kind: 'import';
+	readonly index: number;
+	readonly plan?: ImportPlan;
+	readonly error?: ErrorData;
+};
+
 /** What a switch would do, before it is said yes to. */
 export type SwitchPlanLayer = {
 	readonly kind: 'switch-plan';
@@ -151,6 +160,7 @@ export type Layer =
 	| MountsLayer
 	| NetworksLayer
 	| SnapshotsLayer
+	| ImportLayer
 	| SwitchPlanLayer
 	| SwitchRunLayer
 	| {

@@ -1,6 +1,7 @@
 import type {
 	ActRequest,
 	AddNetworkRequest,
+	CloneRequest,
 	DeleteSnapshotsRequest,
 	DoctorReport,
 	DriverInfo,
@@ -14,6 +15,7 @@ import type {
 } from '../../engine/engine.ts';
 import type {DriverName} from '../../model/driver-name.ts';
 import type {ErrorData} from '../../model/errors.ts';
+import type {ImportPlan} from '../../model/import-plan.ts';
 import type {InstanceView} from '../../model/instance.ts';
 import type {Metrics} from '../../model/metrics.ts';
 import type {LogLine, OperationView} from '../../model/operation.ts';
@@ -138,6 +140,7 @@ export type Message =
 	| {readonly type: 'snapshots'; readonly id: string; readonly part: Pick<SnapshotsLayer, 'list' | 'error'>}
 	| {readonly type: 'drivers'; readonly list?: readonly DriverInfo[]; readonly error?: ErrorData}
 	| {readonly type: 'switch-plan'; readonly to: DriverName; readonly plan?: SwitchPlan; readonly error?: ErrorData}
+	| {readonly type: 'import-plan'; readonly plan?: ImportPlan; readonly error?: ErrorData}
 	| {readonly type: 'story'; readonly story: SwitchStory | undefined; readonly at: number}
 	| {readonly type: 'sample-due'; readonly turn: number}
 	| {
@@ -175,7 +178,7 @@ export type Effect =
 			readonly name: string;
 			readonly values: ReadonlyArray<{readonly key: string; readonly value: string}>;
 	  }
-	| {readonly type: 'clone'; readonly name: string}
+	| {readonly type: 'clone'; readonly request: Omit<CloneRequest, 'by'>}
 	| {readonly type: 'cancel'; readonly id: string}
 	| {readonly type: 'load-detail'; readonly id: string; readonly name: string; readonly tab: number}
 	| {readonly type: 'load-log'; readonly id: string}
@@ -190,6 +193,8 @@ export type Effect =
 	| {readonly type: 'load-snapshots'; readonly id: string; readonly name: string}
 	| {readonly type: 'load-drivers'}
 	| {readonly type: 'load-plan'; readonly to: DriverName}
+	| {readonly type: 'load-import'}
+	| {readonly type: 'import'}
 	| {readonly type: 'switch'; readonly to: DriverName; readonly force: readonly string[]}
 	| {readonly type: 'load-doctor'; readonly again: boolean}
 	| {readonly type: 'load-overview'}

@@ -116,6 +116,7 @@ const begunBy: Partial<Readonly<Record<FormPurpose, OperationView['kind']>>> = {
 	mount: 'mount',
 	edit: 'resize',
 	snapshot: 'snapshot',
+	clone: 'clone',
 };
 
 /** The form that was sent for it has done its work, and whatever was asked over it meanwhile is settled with it. */

@@ -13,6 +13,8 @@ export function pageLoads(model: Model): readonly Effect[] {
 			return [{type: 'load-doctor', again: false}];
 		case 'switch-plan':
 			return [{type: 'load-plan', to: layer.to}];
+		case 'import':
+			return [{type: 'load-import'}];
 		case 'form':
 			return layer.purpose === 'launch' ? launchLoads(model) : [];
 		case 'detail':

@@ -2,6 +2,7 @@ import type {DriverInfo} from '../../engine/engine.ts';
 import type {InstanceView} from '../../model/instance.ts';
 import {formatSize} from '../../model/sizes.ts';
 import {plainLine} from '../../model/text.ts';
+import {newCloneForm} from './clone-form.ts';
 import {newEditForm} from './edit-form.ts';
 import {emptyField} from './field.ts';
 import {addressOf} from './filter.ts';
@@ -94,14 +95,6 @@ export function begin(model: Model, action: OfferedAction, key: string, at: numb
 	const closed = topLayer(model)?.kind === 'menu' ? pop(model) : model;
 	const page = openPage(closed, action, targets[0]!, driver);
 	if (page) return page;
-	if (action === 'duplicate') {
-		return askToDuplicate(
-			closed,
-			targets.filter(each => able.includes(each.name)),
-			key,
-			at,
-		);
-	}
 	const request = requestFor(action, able);
 	if (!request) return step(closed);
 	const level = confirmationLevel(action, able.length);
@@ -145,29 +138,11 @@ function openPage(model: Model, action: OfferedAction, instance: InstanceView, d
 			return openNetworks(model, instance);
 		case 'edit':
 			return step(push(model, newEditForm(instance, driver)));
+		case 'duplicate':
+			return step(push(model, newCloneForm(instance)));
 		default:
 			return undefined;
 	}
-}
-
-/** A clone, whose name the engine chooses; the command line has names. */
-function askToDuplicate(model: Model, targets: readonly InstanceView[], key: string, at: number): Step {
-	const [instance, ...others] = targets;
-	if (!instance || others.length > 0) return tell(model, 'One instance at a time: unmark the others (esc).', 'problem');
-	const name = plainLine(instance.name);
-	return step(
-		push(model, {
-			kind: 'confirm',
-			level: 1,
-			title: `Duplicate ${name}?`,
-			effects: ['A copy with a disk, addresses and keys of its own; snapshots are not copied.'],
-			command: `drover clone ${name}`,
-			intention: {kind: 'clone', name: instance.name, ids: [instance.id]},
-			field: emptyField,
-			openedAt: at,
-			openedBy: key,
-		}),
-	);
 }
 
 /** Enter in the menu. */

@@ -65,6 +65,10 @@ export function performMove(model: Model, move: Move): Step {
 			const count = shownSnapshots(layer).length;
 			return step(change(model, 'snapshots', page => ({...page, index: moved(page.index, move, height - 4, count)})));
 		}
+		case 'import': {
+			const count = layer.plan?.instances.length ?? 0;
+			return step(change(model, 'import', page => ({...page, index: moved(page.index, move, height - 8, count)})));
+		}
 		case 'switch-plan': {
 			const count = layer.plan?.[layer.side].length ?? 1;
 			return step(change(model, 'switch-plan', plan => ({...plan, index: moved(plan.index, move, height - 8, count)})));

@@ -5,6 +5,7 @@ import {copyText} from './copying.ts';
 import {emptyField, fieldOf} from './field.ts';
 import {finderEntries} from './finder.ts';
 import {performForm} from './forms.ts';
+import {openImport, performImport} from './importing.ts';
 import {isEngineAction} from './instance-actions.ts';
 import {launchLoads, newLaunchForm} from './launch-form.ts';
 import {change, pop, push, step, tell} from './layers.ts';
@@ -42,6 +43,8 @@ export function perform(model: Model, id: string, key: string, at: number): Step
 			return performNetworks(model, word, key, at);
 		case 'snapshots':
 			return performSnapshots(model, word, key, at);
+		case 'import':
+			return performImport(model, word, key, at);
 		case 'switch':
 			return performPlan(model, word, key, at);
 		case 'session':
@@ -88,6 +91,8 @@ export function openScreen(model: Model, word: string, at: number): Step {
 			return step(push(model, {kind: 'drivers', index: 0}), {type: 'load-drivers'});
 		case 'switch':
 			return openStory(model);
+		case 'import':
+			return openImport(model);
 		case 'operations': {
 			const first = operationRows(model)[0];
 			const next = push(model, {kind: 'operations', cursor: first?.id, isLogOpen: false, logTop: 0});

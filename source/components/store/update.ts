@@ -1,6 +1,7 @@
 import {isEnded} from '../../model/operation.ts';
 import {plainLine} from '../../model/text.ts';
 import {asksOf} from './forms.ts';
+import {importArrived} from './importing.ts';
 import {chooseDriver, chooseOrder, onKeys, onPaste} from './keys.ts';
 import {withLastLaunch} from './launch-choices.ts';
 import {also, change, step, tell} from './layers.ts';
@@ -247,6 +248,8 @@ function onAnswer(model: Model, message: Message): Step {
 			return chooseDriver(model, message.index);
 		case 'switch-plan':
 			return step(planArrived(model, message));
+		case 'import-plan':
+			return step(importArrived(model, message));
 		case 'story':
 			return onStory(model, message.story, message.at);
 		case 'order-chosen':

@@ -1,3 +1,5 @@
+import type {Platform} from '../../model/driver-name.ts';
+
 /** What the terminal can show, read from the environment alone: asking it would cost a round trip and may leak. */
 export type TerminalTraits = {
 	/** Whether colours may be used (16 of them; nothing is told by colour alone). */
@@ -15,11 +17,11 @@ export type TerminalTraits = {
 
 const monochrome = /^(dumb|vt\d|ansi-m|xterm-mono|cons25-m)/;
 
-export function terminalTraits(environment: NodeJS.ProcessEnv): TerminalTraits {
+export function terminalTraits(environment: NodeJS.ProcessEnv, platform: Platform = 'linux'): TerminalTraits {
 	const term = environment['TERM'] ?? '';
 	return {
 		color: usesColor(environment, term),
-		ascii: term === 'linux' || !isUtf8(environment),
+		ascii: term === 'linux' || !(platform === 'win32' ? isModern(environment) : isUtf8(environment)),
 		sync: environment['DROVER_SYNC'] !== '0',
 		term: term === '' ? 'unknown' : term,
 		isSsh: Boolean(environment['SSH_CONNECTION'] || environment['SSH_TTY']),
@@ -32,6 +34,11 @@ function usesColor(environment: NodeJS.ProcessEnv, term: string): boolean {
 	if (forced !== undefined) return forced !== '0' && forced !== 'false';
 	if (environment['NO_COLOR']) return false;
 	return !monochrome.test(term);
+}
+
+/** Windows says nothing of encodings. What has more than the letters of one code page names itself. */
+function isModern(environment: NodeJS.ProcessEnv): boolean {
+	return ['WT_SESSION', 'TERM_PROGRAM', 'ConEmuANSI', 'MSYSTEM'].some(name => environment[name]) || isUtf8(environment);
 }
 
 function isUtf8(environment: NodeJS.ProcessEnv): boolean {

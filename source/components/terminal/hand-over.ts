@@ -1,6 +1,9 @@
 import {once} from 'node:events';
 import process from 'node:process';
 import {setTimeout as sleep, setImmediate as turn} from 'node:timers/promises';
+import {spawnable} from '../../platform/programs.ts';
+import {hangUp} from '../../platform/signals.ts';
+import {thisSystem} from '../../platform/system.ts';
 import type {Keyboard} from './keyboard.ts';
 
 export type Suspend = (callback: () => Promise<void> | void) => Promise<unknown>;
@@ -36,9 +39,10 @@ export class HandOver {
 		let code = 0;
 		// Loaded here: most dashboards are never left for a shell.
 		const {spawn} = await import('node:child_process');
+		const program = await spawnable(command);
 		await this.#lend(async () => {
 			process.stdout.write(banner);
-			const child = spawn(command, args, {stdio: 'inherit'});
+			const child = spawn(program, args, {stdio: 'inherit'});
 			this.#child = child;
 			const [exitCode, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
 			code = exitCode ?? (signal === null ? 1 : 129);
@@ -83,7 +87,7 @@ export class HandOver {
 
 	/** Ends a child that has the terminal, because we are ending ourselves. */
 	endChild(): void {
-		this.#child?.kill('SIGHUP');
+		this.#child?.kill(hangUp(thisSystem().platform));
 	}
 
 	async #lend(callback: () => Promise<void> | void): Promise<void> {

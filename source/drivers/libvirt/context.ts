@@ -5,6 +5,8 @@ import {DroverError} from '../../model/errors.ts';
 import {type MachineJob, type MachineShared, refuseOther} from '../machine/context.ts';
 import {domainName, domainXml} from '../machine/domain-xml.ts';
 import type {Accelerator} from '../machine/hardware.ts';
+import type {QemuHost} from '../machine/host.ts';
+import {hasStream} from '../machine/private-nic.ts';
 import type {MachineProcess} from '../machine/process.ts';
 import {isSystem} from './connection.ts';
 import type {DomainState, Domains} from './domains.ts';
@@ -74,10 +76,23 @@ export async function destroyDomain(job: Job, found: MachineProcess | undefined,
  * The machine in libvirt's words, for the current connection.
  * @param name the domain's name in the saved memory that it is for: it must be the same
  */
-export function xmlFor(job: Job, accelerator: Accelerator, emulator: string, name = domainName(job.record)): string {
+export function xmlFor(
+	job: Job,
+	accelerator: Accelerator,
+	{program, version}: QemuHost,
+	name = domainName(job.record),
+): string {
 	const {record, files} = job;
 	const owner = {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0};
-	return domainXml({record, files, accelerator, emulator, name, ...(isSystem(job.virsh.uri) ? {owner} : {})});
+	return domainXml({
+		record,
+		files,
+		accelerator,
+		emulator: program,
+		isPlugged: hasStream(version),
+		name,
+		...(isSystem(job.virsh.uri) ? {owner} : {}),
+	});
 }
 
 /** When libvirt was last told to start it: the file was written just before. Milliseconds since the epoch. */

@@ -13,10 +13,13 @@ import {filesOf} from '../machine/files.ts';
 import {awake, guestFacts} from '../machine/guest.ts';
 import {QemuHostProbe} from '../machine/host.ts';
 import {Lanes} from '../machine/lanes.ts';
+import {linkedClone} from '../machine/link.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
+import {machinePrivateNetwork} from '../machine/private-network.ts';
 import {acceleratorOf, Machines} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
+import {diskFile} from '../machine/rest.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {guestAgent} from './agent.ts';
 import {balloonOf} from './balloon.ts';
@@ -130,6 +133,7 @@ export function createLibvirtDriver({
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
 		metrics: (record, place, options) => metrics(shared, record, place, options),
+		privateNetwork: machinePrivateNetwork(shared.host),
 		async inspect(record, place) {
 			const found = await shared.machines.find(record.id, filesOf(place));
 			if (!found) return {};
@@ -139,9 +143,14 @@ export function createLibvirtDriver({
 		guestFacts: (record, _place, signal) => guestFacts(signal, async (_limit, act) => act(await agent(record))),
 		watch: (record, place, listener) => watch(shared, record, place, listener),
 		// Snapshots stay in the disk and out of reach: by the table libvirt has none.
+		diskFile: (_record, place) => diskFile(filesOf(place)),
 		clone: (source, record, place, seed, work) =>
 			shared.lanes.run(record.id, work.signal, signal =>
 				clone(machineJob(shared, record, place, work, signal), source, seed),
+			),
+		linkedClone: (source, record, place, layer, seed, work) =>
+			shared.lanes.run(record.id, work.signal, signal =>
+				linkedClone(machineJob(shared, record, place, work, signal), source, layer, seed),
 			),
 	};
 }

@@ -42,7 +42,7 @@ export async function launchDomain(job: Job, input: LaunchInput): Promise<'start
 		const reservation = await job.ports.reserve(attempt === 1 ? job.record.ssh.port : undefined);
 		try {
 			await keepIdentity(job, reservation.port);
-			await writeAtomic(files.domain, xmlFor(job, input.accelerator, qemu.program, input.saved?.name));
+			await writeAtomic(files.domain, xmlFor(job, input.accelerator, qemu, input.saved?.name));
 			await make(job, input);
 			return 'started';
 		} catch (error) {

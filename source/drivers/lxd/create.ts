@@ -6,7 +6,7 @@ import type {CreateInput} from '../driver.ts';
 import {checkCancelled} from '../machine/lanes.ts';
 import {findOwn, isOwn, type Job, keys, update} from './context.ts';
 import {LxdError} from './errors.ts';
-import {ensureImage} from './image.ts';
+import {ensureImage, forgetImage} from './image.ts';
 import {type Listed, parseListed} from './instance-state.ts';
 import {nicDevice, nicName} from './nics.ts';
 import {perform} from './operation.ts';
@@ -55,6 +55,8 @@ export async function create(job: Job, input: CreateInput): Promise<void> {
 		// A crash, or another daemon, may have made it: then it is there.
 		const made = error instanceof LxdError && error.problem !== 'aborted' ? await findOwn(here, undefined) : undefined;
 		if (made === undefined) throw error;
+	} finally {
+		if (input.isOwn) await forgetImage(server.client, scope.project, input.imageHash);
 	}
 }
 

@@ -161,6 +161,13 @@ export function createLxdDriver({
 		forwards: (record, place, work) => inLane('forwarding ports', record, place, work, forwards),
 		forwardProblem: (record, place, forward) =>
 			asking('looking at the instance', record, place, job => forwardProblem(job, forward)),
+		// The server's pools copy on write where they can: zfs, btrfs, ceph, lvm with thin volumes.
+		sharesByItself: true,
+		// What is in a container is files: what would be needed to boot them is not there and would have to be made up.
+		diskFile: async record =>
+			record.lxd?.type === 'virtual-machine'
+				? 'the server keeps its disk, and this version of drover does not take it from there'
+				: 'a container has no disk that a machine could boot from, with a kernel and a boot loader',
 		clone: (source, record, place, seed, work) =>
 			inLane('cloning the instance', record, place, work, job => clone(job, source, seed)),
 		metrics: (record, place) => asking('sampling', record, place, metrics),

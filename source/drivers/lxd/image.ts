@@ -8,7 +8,7 @@ import type {CreateInput, WorkContext} from '../driver.ts';
 import {asObject} from '../machine/json.ts';
 import type {LxdClient} from './client.ts';
 import {LxdError} from './errors.ts';
-import {waitFor} from './operation.ts';
+import {perform, waitFor} from './operation.ts';
 import {tarArchive} from './tar.ts';
 
 /** An image is found again by this name: the hash of what is in drover's cache. */
@@ -43,6 +43,18 @@ export async function ensureImage(
 	} else work.progress('waiting for the image to be uploaded');
 	await upload;
 	return alias;
+}
+
+/** Removes an image that was for one instance only. Never throws: it only takes room. */
+export async function forgetImage(client: LxdClient, project: string, hash: string): Promise<void> {
+	try {
+		const alias = asObject(await client.find(`/1.0/images/aliases/${aliasOf(hash)}`, {project}));
+		const {target} = alias;
+		if (typeof target !== 'string' || !/^[\da-f]{12,64}$/.test(target)) return;
+		await perform(client, 'DELETE', `/1.0/images/${target}`, {query: {project}});
+	} catch {
+		// The server may be using it still.
+	}
 }
 
 async function put(

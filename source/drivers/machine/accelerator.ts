@@ -7,7 +7,7 @@ import type {System} from '../../platform/system.ts';
 import {writeAtomic} from '../../state/atomic.ts';
 import type {Accelerator} from './hardware.ts';
 import {type GuestArchitecture, kindOf, type MachineKind, machineKinds} from './kinds.ts';
-import {armProbeFirmware, probeFirmware} from './probe-firmware.ts';
+import {armProbeFirmware, armProbeWord, probeFirmware} from './probe-firmware.ts';
 import {lastLine, run} from './programs.ts';
 
 export type AcceleratorVerdict = {
@@ -141,17 +141,24 @@ async function measure(program: string, accelerator: Accelerator, kind: MachineK
 }
 
 /** How a firmware is run, and the exit code by which it tells that it has come to its end. */
-const probes: Readonly<Record<GuestArchitecture, {firmware: () => Buffer; machine: readonly string[]; code: number}>> =
-	{
-		x86_64: {
-			firmware: probeFirmware,
-			machine: ['-machine', 'pc', '-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
-			// 0x31 << 1 | 1: what the exit device makes of the firmware's last word.
-			code: 99,
-		},
-		// Powers itself off, after which QEMU ends well; whatever it does not bear ends with another code.
-		aarch64: {firmware: armProbeFirmware, machine: ['-machine', 'virt,gic-version=max'], code: 0},
-	};
+const probes: Readonly<
+	Record<GuestArchitecture, {firmware: () => Buffer; machine: readonly string[]; code: number; word: string}>
+> = {
+	x86_64: {
+		firmware: probeFirmware,
+		machine: ['-machine', 'pc', '-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
+		// 0x31 << 1 | 1: what the exit device makes of the firmware's last word.
+		code: 99,
+		word: '',
+	},
+	// Says its word and powers itself off, after which QEMU ends well.
+	aarch64: {
+		firmware: armProbeFirmware,
+		machine: ['-machine', 'virt,gic-version=max', '-serial', 'stdio'],
+		code: 0,
+		word: armProbeWord,
+	},
+};
 
 /** Runs the firmware once. `tcg` always works, which is how the probe itself can be tested. */
 export async function runProbe(
@@ -172,7 +179,7 @@ export async function runProbe(
 		];
 		// A QEMU that aborts (some accelerators make it) would leave a core file; the script is constant.
 		const result = await run('/bin/sh', ['-c', 'ulimit -c 0; exec "$@"', 'sh', program, ...args], {timeoutMs});
-		if (result.code === probe.code) return {isTooSlow: false};
+		if (result.code === probe.code && result.stdout.includes(probe.word)) return {isTooSlow: false};
 		if (result.timedOut) return {problem: 'too slow to be hardware', isTooSlow: true};
 		if (result.endedBy !== undefined) return {problem: `QEMU ended with ${result.endedBy}`, isTooSlow: false};
 		return {problem: lastLine(result.stderr) || `QEMU ended with code ${result.code}`, isTooSlow: false};

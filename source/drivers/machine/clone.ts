@@ -1,17 +1,18 @@
 import {rm, stat} from 'node:fs/promises';
+import {backingChain} from '../../images/backing.ts';
 import {DroverError} from '../../model/errors.ts';
 import {humanSize, mebibyte} from '../../model/sizes.ts';
-import {makePrivate} from '../../state/paths.ts';
+import {layerIn, makePrivate} from '../../state/paths.ts';
 import type {CloneSource, CreateInput} from '../driver.ts';
+import {copyVariables, demandResting} from './clone-source.ts';
 import type {MachineJob} from './context.ts';
-import {keepDisk, writeSeed} from './create.ts';
+import {writeSeed} from './create.ts';
 import {type DiskInformation, diskInformation} from './disk-information.ts';
 import {filesOf} from './files.ts';
-import {keepCopy} from './flash.ts';
 import {checkHardware} from './hardware.ts';
 import {checkCancelled} from './lanes.ts';
+import {keepDisk} from './overlay.ts';
 import {lastLine, run} from './programs.ts';
-import {diskProblem} from './rest.ts';
 import {exists} from './saved-memory.ts';
 import {freeBytes} from './space.ts';
 
@@ -23,8 +24,8 @@ const reserve = 64 * mebibyte;
 
 /**
  * Makes a disk with what another instance's has now, and the seed. Both disks are overlays over the same image in the
- * cache, so that only what the other instance has written itself is copied; its snapshots are not. An overlay over the
- * other's disk would be quicker still, and damaged by the first byte that the other writes.
+ * cache, so that only what the other instance has written itself is copied, whether it shares some of it with linked
+ * clones or not; its snapshots are not.
  */
 export async function clone(job: MachineJob, source: CloneSource, seed: CreateInput['seed']): Promise<void> {
 	const {files, place, record, work} = job;
@@ -33,42 +34,22 @@ export async function clone(job: MachineJob, source: CloneSource, seed: CreateIn
 	makePrivate(place.directory);
 	if (!(await exists(files.disk))) {
 		work.progress('looking at the disk');
-		const disk = await demandResting(job, imageProgram, source);
-		await demandSpace(job, filesOf(source.place).disk);
-		await copy(job, imageProgram, filesOf(source.place).disk, disk);
+		const {disk} = filesOf(source.place);
+		const found = await demandResting(job, imageProgram, source);
+		const layers = (await backingChain(disk)).filter(file => layerIn(file) !== undefined);
+		await demandSpace(job, [disk, ...layers]);
+		await copy(job, imageProgram, disk, await baseOf(job, imageProgram, found, layers));
 	}
 	checkCancelled(job.signal);
-	const variables = filesOf(source.place).variables;
-	if (await exists(variables)) await keepCopy(variables, files.variables);
+	await copyVariables(files, source);
 	await writeSeed(files, seed);
 }
 
-/** @throws DroverError `instance.state` when it runs or has saved memory, `instance.broken` */
-async function demandResting(
-	job: MachineJob,
-	imageProgram: string,
-	{record, place}: CloneSource,
-): Promise<DiskInformation> {
-	const files = filesOf(place);
-	if (record.suspended !== undefined || (await job.machines.search(record.id, files))) {
-		throw new DroverError('instance.state', `The instance "${record.name}" is not stopped, so it cannot be cloned.`, {
-			next: 'Stop it first.',
-		});
-	}
-	const problem = await diskProblem(files.disk);
-	const found = problem ?? (await diskInformation(imageProgram, files.disk, 'qcow2', job.signal));
-	checkCancelled(job.signal);
-	if (typeof found === 'string') {
-		throw new DroverError('instance.broken', `The disk of "${record.name}" cannot be cloned: ${found}.`);
-	}
-	return found;
-}
-
 /** @throws DroverError `host.disk-full` */
-async function demandSpace({place}: MachineJob, disk: string): Promise<void> {
-	const {blocks} = await stat(disk);
+async function demandSpace({place}: MachineJob, disks: readonly string[]): Promise<void> {
+	const found = await Promise.all(disks.map(disk => stat(disk)));
 	// What its snapshots need is in it and is not copied: never less than what is needed.
-	const needed = blocks * 512 + reserve;
+	const needed = found.reduce((sum, {blocks}) => sum + blocks * 512, reserve);
 	const free = await freeBytes(place.directory);
 	if (needed <= free) return;
 	throw new DroverError('host.disk-full', `The copy needs up to ${humanSize(needed)}, ${humanSize(free)} are free.`, {
@@ -76,39 +57,79 @@ async function demandSpace({place}: MachineJob, disk: string): Promise<void> {
 	});
 }
 
-async function copy(job: MachineJob, imageProgram: string, disk: string, {backing}: DiskInformation): Promise<void> {
-	const {files, place, signal, work} = job;
+/** What a disk lies over, and what the copy is to lie over: the image below all layers. */
+type Bases = {readonly near?: DiskInformation['backing']; readonly far?: DiskInformation['backing']};
+
+async function baseOf(
+	job: MachineJob,
+	imageProgram: string,
+	{backing}: DiskInformation,
+	layers: readonly string[],
+): Promise<Bases> {
+	const lowest = layers.at(-1);
+	if (backing === undefined || lowest === undefined) return backing === undefined ? {} : {near: backing, far: backing};
+	const found = await diskInformation(imageProgram, lowest, 'qcow2', job.signal);
+	checkCancelled(job.signal);
+	if (typeof found === 'string') {
+		throw new DroverError('instance.broken', `The disk cannot be cloned: the layer below it cannot be read: ${found}.`);
+	}
+	// A layer that lies over nothing has all that there is: then all of it is copied.
+	return found.backing === undefined ? {} : {near: backing, far: found.backing};
+}
+
+/**
+ * `qemu-img convert -B` leaves out all that the disk has not itself, whatever it is given for a base: first it is given the
+ * one that the disk has, and what the layers in between have is taken over then.
+ */
+async function copy(job: MachineJob, imageProgram: string, disk: string, {near, far}: Bases): Promise<void> {
+	const {files} = job;
 	const part = `${files.disk}.part`;
 	await rm(part, {force: true});
-	work.progress('copying the disk', 0);
-	const {size} = await stat(disk);
-	const result = await run(
+	const base = near === undefined ? [] : ['-B', near.file, '-F', near.format];
+	await image(job, {
 		imageProgram,
-		[
-			...['convert', '-p', '-f', 'qcow2', '-O', 'qcow2'],
-			...(backing === undefined ? [] : ['-B', backing.file, '-F', backing.format]),
-			...[disk, part],
-		],
-		{
-			timeoutMs: 60_000 + (size / slowestRate) * 1000,
-			cwd: place.directory,
-			signal,
-			onOutput(text) {
-				const percent = /\((\d{1,3})\.\d+\/100%\)\s*$/.exec(text)?.[1];
-				if (percent !== undefined) work.progress('copying the disk', Number(percent));
-			},
-		},
-	);
-	if (signal.aborted || result.code !== 0) {
-		await rm(part, {force: true});
-		checkCancelled(signal);
-		if (/no space left|quota exceeded/i.test(result.stderr)) {
-			throw new DroverError('host.disk-full', 'There is no space left to copy the disk.', {
-				next: 'Free some disk space and clone it again.',
-			});
-		}
-		const why = result.timedOut ? 'it takes too long' : lastLine(result.stderr);
-		throw new DroverError('driver.failed', `qemu-img could not copy the disk: ${why}.`);
+		args: ['convert', '-p', '-f', 'qcow2', '-O', 'qcow2', ...base, disk, part],
+		part,
+		stage: 'copying the disk',
+	});
+	if (far !== undefined && far.file !== near?.file) {
+		await image(job, {
+			imageProgram,
+			args: ['rebase', '-p', '-f', 'qcow2', '-b', far.file, '-F', far.format, part],
+			part,
+			stage: 'copying what it shares',
+		});
 	}
-	await keepDisk(job, part);
+	await keepDisk(part, files.disk);
+}
+
+type ImageWork = {
+	readonly imageProgram: string;
+	readonly args: readonly string[];
+	/** What is being made; it is gone when that fails. */
+	readonly part: string;
+	readonly stage: string;
+};
+
+async function image({place, record, signal, work}: MachineJob, {imageProgram, args, part, stage}: ImageWork) {
+	work.progress(stage, 0);
+	const result = await run(imageProgram, args, {
+		timeoutMs: 60_000 + (record.hardware.disk / slowestRate) * 1000,
+		cwd: place.directory,
+		signal,
+		onOutput(text) {
+			const percent = /\((\d{1,3})\.\d+\/100%\)\s*$/.exec(text)?.[1];
+			if (percent !== undefined) work.progress(stage, Number(percent));
+		},
+	});
+	if (!signal.aborted && result.code === 0) return;
+	await rm(part, {force: true});
+	checkCancelled(signal);
+	if (/no space left|quota exceeded/i.test(result.stderr)) {
+		throw new DroverError('host.disk-full', 'There is no space left to copy the disk.', {
+			next: 'Free some disk space and clone it again.',
+		});
+	}
+	const why = result.timedOut ? 'it takes too long' : lastLine(result.stderr);
+	throw new DroverError('driver.failed', `qemu-img could not copy the disk: ${why}.`);
 }

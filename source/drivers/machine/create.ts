@@ -1,7 +1,6 @@
-import {chmod, open, rename, rm} from 'node:fs/promises';
 import {DroverError} from '../../model/errors.ts';
 import {formatSize} from '../../model/sizes.ts';
-import {syncDirectory, writeAtomic} from '../../state/atomic.ts';
+import {writeAtomic} from '../../state/atomic.ts';
 import {makePrivate} from '../../state/paths.ts';
 import type {CreateInput} from '../driver.ts';
 import type {MachineJob} from './context.ts';
@@ -10,10 +9,11 @@ import type {InstanceFiles} from './files.ts';
 import {keepCopy} from './flash.ts';
 import {checkHardware} from './hardware.ts';
 import {checkCancelled} from './lanes.ts';
+import {keepDisk, layOver} from './overlay.ts';
 import {lastLine, run} from './programs.ts';
 import {exists} from './saved-memory.ts';
 
-/** Makes the disk, an overlay over the cached image, and the seed. What is there already is kept. */
+/** Makes the disk, an overlay over the cached image or the image itself, and the seed. What is there already is kept. */
 export async function create(job: MachineJob, input: CreateInput): Promise<void> {
 	const {files, place, record, work} = job;
 	checkHardware(record);
@@ -23,7 +23,12 @@ export async function create(job: MachineJob, input: CreateInput): Promise<void>
 	work.progress('making the disk');
 	if (!(await exists(files.disk))) {
 		await checkImage(job, imageProgram, input);
-		await makeOverlay(job, imageProgram, input);
+		if (input.isOwn) {
+			await takeDisk(job, imageProgram, input);
+		} else {
+			const base = {file: input.imagePath, format: input.imageFormat};
+			await layOver(files.disk, {imageProgram, base, size: record.hardware.disk, signal: job.signal});
+		}
 	}
 	checkCancelled(job.signal);
 	work.progress('configuring');
@@ -55,15 +60,6 @@ export async function writeSeed(files: InstanceFiles, seed: CreateInput['seed'])
 	await writeAtomic(files.seed, nocloudIso(seed));
 }
 
-/** What was written aside becomes the disk. */
-export async function keepDisk({files, place}: Pick<MachineJob, 'files' | 'place'>, part: string): Promise<void> {
-	await chmod(part, 0o600);
-	const handle = await open(part, 'r');
-	await handle.sync().finally(() => handle.close());
-	await rename(part, files.disk);
-	await syncDirectory(place.directory);
-}
-
 /** @throws DroverError `image.unusable`, `instance.invalid` */
 async function checkImage(job: MachineJob, imageProgram: string, {imagePath, imageFormat}: CreateInput): Promise<void> {
 	const found = await diskInformation(imageProgram, imagePath, imageFormat, job.signal);
@@ -81,30 +77,20 @@ async function checkImage(job: MachineJob, imageProgram: string, {imagePath, ima
 	}
 }
 
-async function makeOverlay(
-	job: MachineJob,
-	imageProgram: string,
-	{imagePath, imageFormat}: CreateInput,
-): Promise<void> {
-	const {files, record, place, signal} = job;
-	const part = `${files.disk}.part`;
-	await rm(part, {force: true});
-	const result = await run(
-		imageProgram,
-		['create', '-q', '-f', 'qcow2', '-F', imageFormat, '-b', imagePath, part, String(record.hardware.disk)],
-		{timeoutMs: 60_000, cwd: place.directory, signal},
-	);
-	if (signal.aborted || result.code !== 0) {
-		await rm(part, {force: true});
-		checkCancelled(signal);
-		if (/No space left on device/.test(result.stderr)) {
-			throw new DroverError('host.disk-full', 'There is no space left to make the disk.', {
-				next: 'Free some disk space and try again.',
-			});
-		}
-		throw new DroverError('driver.failed', `qemu-img could not make the disk: ${lastLine(result.stderr)}.`);
+/** The image becomes the disk, grown to the size that was asked for. */
+async function takeDisk(job: MachineJob, imageProgram: string, {imagePath, imageFormat}: CreateInput): Promise<void> {
+	if (imageFormat !== 'qcow2') throw unusable('a disk that is taken over must be a qcow2');
+	const {files, place, record, signal} = job;
+	const result = await run(imageProgram, ['resize', '-q', '-f', 'qcow2', imagePath, String(record.hardware.disk)], {
+		timeoutMs: 60_000,
+		cwd: place.directory,
+		signal,
+	});
+	checkCancelled(signal);
+	if (result.code !== 0) {
+		throw new DroverError('driver.failed', `qemu-img could not grow the disk: ${lastLine(result.stderr)}.`);
 	}
-	await keepDisk(job, part);
+	await keepDisk(imagePath, files.disk);
 }
 
 function unusable(why: string): DroverError {

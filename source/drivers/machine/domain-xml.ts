@@ -3,6 +3,7 @@ import {mebibyte} from '../../model/sizes.ts';
 import type {InstanceFiles} from './files.ts';
 import {type Accelerator, checkHardware, memoryMebibytes, pciSlots} from './hardware.ts';
 import {machineKinds} from './kinds.ts';
+import {privateNicArguments} from './private-nic.ts';
 
 export type DomainInput = {
 	/** With `hardware.machine` and `ssh.port` set. */
@@ -18,6 +19,8 @@ export type DomainInput = {
 	 * not change owners, and refuses a document that speaks of it.
 	 */
 	readonly owner?: {readonly uid: number; readonly gid: number};
+	/** Whether this QEMU can carry the private network. Default: it can. */
+	readonly isPlugged?: boolean;
 	/** Kept in the document, so that a memory image tells by itself what it belongs to. */
 	readonly stamp?: SuspendStamp;
 };
@@ -28,7 +31,8 @@ const stampNamespace = 'urn:drover:suspend:1';
  * The machine in libvirt's words, the one that the QEMU driver describes in its command line, device by device at the same addresses.
  * @throws DroverError `instance.invalid`
  */
-export function domainXml({record, files, accelerator, emulator, name, owner, stamp}: DomainInput): string {
+export function domainXml(input: DomainInput): string {
+	const {record, files, accelerator, emulator, name, owner, stamp, isPlugged = true} = input;
 	checkHardware(record);
 	const {hardware} = record;
 	const kind = machineKinds[hardware.arch];
@@ -39,6 +43,12 @@ export function domainXml({record, files, accelerator, emulator, name, owner, st
 		accelerator === 'tcg'
 			? `<cpu mode='custom' match='exact' check='none'>${kind.xmlProcessor}</cpu>`
 			: "<cpu mode='host-passthrough' check='none'/>";
+	const passed = [
+		...['-netdev', `user,id=n0,hostfwd=tcp:127.0.0.1:${record.ssh.port}-:22`],
+		'-device',
+		`virtio-net-pci,netdev=n0,id=net0,romfile=,mac=${hardware.mac},bus=${kind.bus},addr=0x${pciSlots.network.toString(16)}`,
+		...privateNicArguments(record, files, isPlugged),
+	];
 	return `<domain type='${type}' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>${escapeXml(name ?? domainName(record))}</name>
   <uuid>${record.id}</uuid>
@@ -66,11 +76,7 @@ ${record.hardware.builtMemory === undefined ? '' : `  <currentMemory unit='MiB'>
     <rng model='virtio'><backend model='random'>/dev/urandom</backend>${address(pciSlots.random)}</rng>
   </devices>
 ${owner === undefined ? '' : `  <seclabel type='static' model='dac' relabel='no'><label>+${owner.uid}:+${owner.gid}</label></seclabel>\n`}  <qemu:commandline>
-    <qemu:arg value='-netdev'/>
-    <qemu:arg value='user,id=n0,hostfwd=tcp:127.0.0.1:${record.ssh.port}-:22'/>
-    <qemu:arg value='-device'/>
-    <qemu:arg value='virtio-net-pci,netdev=n0,id=net0,romfile=,mac=${hardware.mac},bus=${kind.bus},addr=0x${pciSlots.network.toString(16)}'/>
-  </qemu:commandline>
+${passed.map(word => `    <qemu:arg value='${escapeXml(word)}'/>\n`).join('')}  </qemu:commandline>
 </domain>
 `;
 }

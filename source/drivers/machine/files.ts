@@ -27,6 +27,8 @@ export type InstanceFiles = Readonly<Record<keyof typeof fileNames, string>> & {
 	readonly watchMonitor: string;
 	readonly agent: string;
 	readonly serial: string;
+	/** Where QEMU listens for the one who carries frames of the private network. */
+	readonly network: string;
 };
 
 /** Absolute paths. */
@@ -40,10 +42,12 @@ export function filesOf(place: InstancePlace): InstanceFiles {
 		watchMonitor: path.join(place.sockets, 'qmp2.sock'),
 		agent: path.join(place.sockets, 'qga.sock'),
 		serial: path.join(place.sockets, 'console.sock'),
+		network: path.join(place.sockets, 'net.sock'),
 	};
 }
 
 /** What a machine that was killed leaves; one that ends well takes it away itself. */
-export async function removeTraces({pid, domain, monitor, watchMonitor, agent, serial}: InstanceFiles): Promise<void> {
-	for (const file of [pid, domain, monitor, watchMonitor, agent, serial]) await rm(file, {force: true});
+export async function removeTraces(files: InstanceFiles): Promise<void> {
+	const {pid, domain, monitor, watchMonitor, agent, serial, network} = files;
+	for (const file of [pid, domain, monitor, watchMonitor, agent, serial, network]) await rm(file, {force: true});
 }

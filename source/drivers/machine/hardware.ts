@@ -2,6 +2,7 @@ import {createHash} from 'node:crypto';
 import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
 import {nameProblem} from '../../model/names.ts';
+import {privateNicProblem} from '../../model/private-network.ts';
 import {mebibyte} from '../../model/sizes.ts';
 import {machineKinds} from './kinds.ts';
 
@@ -15,6 +16,7 @@ export const pciSlots = {
 	balloon: 0x5,
 	random: 0x6,
 	network: 0x10,
+	privateNetwork: 0x11,
 } as const;
 
 /** Further interfaces follow the first, and one slot that is left for a network of the instances' own. */
@@ -30,7 +32,7 @@ export const mostNics = 32 - nicSlot(0);
  * memory image of the one is fit for the other exactly when this is equal.
  */
 export function devicesDigest(record: InstanceRecord): string {
-	const {arch, mac, nics = []} = record.hardware;
+	const {arch, mac, nics = [], privateNic} = record.hardware;
 	const devices = [
 		`virtio-serial-pci@${pciSlots.serial}`,
 		'virtserialport:org.qemu.guest_agent.0',
@@ -41,6 +43,8 @@ export function devicesDigest(record: InstanceRecord): string {
 		`virtio-net-pci@${pciSlots.network}:${mac}`,
 		...(arch === 'x86_64' ? ['isa-serial@0'] : ['pl011', 'flash:uefi']),
 		'memory:memfd',
+		// Not a word about what a machine does not have: what was saved without it still fits.
+		...(privateNic === undefined ? [] : [`virtio-net-pci@${pciSlots.privateNetwork}:${privateNic.mac}`]),
 		...nics.map((nic, index) => `virtio-net-pci@${nicSlot(index)}:${nic.mac}`),
 	];
 	return createHash('sha256').update(devices.join('\n')).digest('hex');
@@ -67,6 +71,7 @@ export function checkHardware(record: InstanceRecord): void {
 		nameProblem(record.name) ??
 		(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(record.id) ? undefined : 'its id is not a UUID') ??
 		(/^[\da-f]{2}(?::[\da-f]{2}){5}$/.test(hardware.mac) ? undefined : 'its MAC address is not one') ??
+		(hardware.privateNic === undefined ? undefined : privateNicProblem(hardware.privateNic)) ??
 		(isCount(hardware.cpus, mostProcessors) ? undefined : `it can have 1 to ${mostProcessors} processors`) ??
 		(isCount(memoryMebibytes(record), 2 ** 24) ? undefined : 'its memory size is not usable') ??
 		(isCount(hardware.disk, Number.MAX_SAFE_INTEGER) ? undefined : 'its disk size is not usable') ??

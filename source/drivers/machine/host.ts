@@ -112,7 +112,7 @@ async function look(options: QemuHostOptions, again: boolean): Promise<Finding> 
 		if (imageProgram === undefined) {
 			return no('QEMU is installed, but qemu-img is not.', false, await installRemedy(system, kind));
 		}
-		const answer = await run(program, ['--version'], {timeoutMs: 2000});
+		const answer = await system.run(program, ['--version'], {timeoutMs: 2000});
 		const version = /version (\d+(?:\.\d+){1,2})/.exec(answer.stdout)?.[1];
 		if (version === undefined) {
 			const why = answer.timedOut ? 'it does not answer' : lastLine(answer.stderr) || 'it does not tell its version';

@@ -1,6 +1,10 @@
-import {open, stat} from 'node:fs/promises';
+import {open} from 'node:fs/promises';
+import {backingChain} from '../../images/backing.ts';
 import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord, Observation} from '../../model/instance.ts';
+import {plainLine} from '../../model/text.ts';
+import {layerIn} from '../../state/paths.ts';
+import type {DiskFile} from '../driver.ts';
 import type {MachineJob} from './context.ts';
 import type {InstanceFiles} from './files.ts';
 import {exists} from './saved-memory.ts';
@@ -26,7 +30,12 @@ export async function atRest(record: InstanceRecord, files: InstanceFiles): Prom
 	return {power: 'off'};
 }
 
-/** Why a disk could not be run from: missing, not a qcow2 image, or its image in the cache is gone. */
+/** The disk of a machine that is off; a text: why there is none to be copied. */
+export async function diskFile({disk}: InstanceFiles): Promise<DiskFile | string> {
+	return (await diskProblem(disk)) ?? {file: disk, format: 'qcow2'};
+}
+
+/** Why a disk could not be run from: missing, not a qcow2 image, or what it lies over is gone. */
 export async function diskProblem(disk: string): Promise<string | undefined> {
 	const handle = await open(disk, 'r').catch((error: NodeJS.ErrnoException) => error.code ?? 'unreadable');
 	if (typeof handle === 'string') {
@@ -36,16 +45,16 @@ export async function diskProblem(disk: string): Promise<string | undefined> {
 		const header = Buffer.alloc(32);
 		const {bytesRead} = await handle.read(header, 0, header.length, 0);
 		if (bytesRead < header.length || header.toString('latin1', 0, 3) !== 'QFI') return 'its disk is damaged';
-		const offset = Number(header.readBigUInt64BE(8));
-		const length = header.readUInt32BE(16);
-		if (offset === 0 || length === 0) return undefined;
 		// Source: QEMU, `docs/interop/qcow2.txt`: at most 1023 bytes.
-		if (length > 1023 || !Number.isSafeInteger(offset)) return 'its disk is damaged';
-		const name = Buffer.alloc(length);
-		await handle.read(name, 0, length, offset);
-		const found = await stat(name.toString()).catch(() => undefined);
-		return found ? undefined : 'the image its disk was made from is no longer in the cache';
+		if (header.readBigUInt64BE(8) !== 0n && header.readUInt32BE(16) > 1023) return 'its disk is damaged';
 	} finally {
 		await handle.close();
 	}
+	const chain = await backingChain(disk).catch((error: NodeJS.ErrnoException) => error);
+	if (chain instanceof Error) return `what its disk is based on cannot be read (${chain.code ?? chain.message})`;
+	const last = chain.at(-1);
+	if (last === undefined || (await exists(last))) return undefined;
+	return layerIn(last) === undefined
+		? 'the image its disk was made from is no longer in the cache'
+		: `the layer that its disk shares with linked clones is missing (${plainLine(last)})`;
 }

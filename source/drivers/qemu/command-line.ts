@@ -5,12 +5,15 @@ import {fileNames, type InstanceFiles} from '../machine/files.ts';
 import type {Flash} from '../machine/flash.ts';
 import {type Accelerator, checkHardware, memoryMebibytes, nicSlot, pciSlots} from '../machine/hardware.ts';
 import {machineKinds} from '../machine/kinds.ts';
+import {privateNicArguments} from '../machine/private-nic.ts';
 
 export type CommandLineInput = {
 	/** With `hardware.machine` and `ssh.port` set. */
 	readonly record: InstanceRecord;
 	readonly files: InstanceFiles;
 	readonly accelerator: Accelerator;
+	/** Whether this QEMU can carry the private network. Default: it can. */
+	readonly isPlugged?: boolean;
 	/** Wait for a memory image instead of booting. */
 	readonly incoming?: boolean;
 	/** Default `linux`. */
@@ -28,6 +31,7 @@ export function commandLine({
 	record,
 	files,
 	accelerator,
+	isPlugged = true,
 	incoming = false,
 	platform = 'linux',
 	flash,
@@ -76,6 +80,7 @@ export function commandLine({
 		...['-device', `virtio-rng-pci,rng=objrng0,id=rng0,${slot('random')}`],
 		...['-netdev', `user,id=n0,hostfwd=tcp:127.0.0.1:${ssh.port}-:22`],
 		...['-device', `virtio-net-pci,netdev=n0,id=net0,romfile=,mac=${hardware.mac},${slot('network')}`],
+		...privateNicArguments(record, files, isPlugged),
 		...(hardware.nics ?? []).flatMap((nic, index) => [
 			...['-netdev', `vmnet-bridged,id=n${index + 2},ifname=${nic.network}`],
 			...[

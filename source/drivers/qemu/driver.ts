@@ -12,10 +12,13 @@ import {filesOf} from '../machine/files.ts';
 import {awake, guestFacts} from '../machine/guest.ts';
 import {QemuHostProbe} from '../machine/host.ts';
 import {Lanes} from '../machine/lanes.ts';
+import {linkedClone} from '../machine/link.ts';
 import {acceleratorProblem, loadProblem} from '../machine/load.ts';
 import {Ports} from '../machine/ports.ts';
+import {machinePrivateNetwork} from '../machine/private-network.ts';
 import {acceleratorOf, Machines} from '../machine/process.ts';
 import {resize} from '../machine/resize.ts';
+import {diskFile} from '../machine/rest.ts';
 import {endStranger, findStrangers, placesOf} from '../machine/strangers.ts';
 import {balloonOf} from './balloon.ts';
 import {type Job, jobOf, type Shared} from './context.ts';
@@ -96,6 +99,7 @@ export function createQemuDriver({paths, system = thisSystem(), ...options}: Qem
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
 		metrics: (record, place, options) => metrics(shared, record, place, options),
+		privateNetwork: machinePrivateNetwork(shared.host),
 		async inspect(record, place) {
 			const found = await shared.machines.find(record.id, filesOf(place));
 			if (!found) return {};
@@ -111,7 +115,10 @@ export function createQemuDriver({paths, system = thisSystem(), ...options}: Qem
 			remove: (record, place, tag, work) => inLane(record, place, work, job => removeSnapshot(job, tag)),
 			isLive: true,
 		},
+		diskFile: (_record, place) => diskFile(filesOf(place)),
 		...(system.platform === 'darwin' ? darwinNetworks(shared) : {}),
 		clone: (source, record, place, seed, work) => inLane(record, place, work, job => clone(job, source, seed)),
+		linkedClone: (source, record, place, layer, seed, work) =>
+			inLane(record, place, work, job => linkedClone(job, source, layer, seed)),
 	};
 }

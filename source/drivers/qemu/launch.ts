@@ -9,6 +9,7 @@ import {demandKind, keepVariables} from '../machine/create.ts';
 import type {Accelerator} from '../machine/hardware.ts';
 import {keepIdentity} from '../machine/identity.ts';
 import {cancelled} from '../machine/lanes.ts';
+import {hasStream} from '../machine/private-nic.ts';
 import {startError} from '../machine/start-error.ts';
 import {commandLine} from './command-line.ts';
 import type {Job} from './context.ts';
@@ -36,7 +37,7 @@ export async function launchQemu(
 	input: LaunchInput,
 	ready: (monitor: Qmp, spawned: Spawned) => Promise<void>,
 ): Promise<'started' | 'other'> {
-	const {program, flash} = await job.host.require();
+	const {program, version, flash} = await job.host.require();
 	await demandKind(job);
 	await demandNics(job);
 	await keepVariables(job);
@@ -52,6 +53,7 @@ export async function launchQemu(
 					record: job.record,
 					files: job.files,
 					accelerator: input.accelerator,
+					isPlugged: hasStream(version),
 					incoming: input.incoming !== undefined,
 					platform: job.system.platform,
 					flash,

@@ -1,6 +1,7 @@
 import {DroverError} from '../../model/errors.ts';
 import type {SshAccess} from '../../model/ssh-access.ts';
 import {plainLine} from '../../model/text.ts';
+import {spawnable} from '../../platform/programs.ts';
 import {sshArguments} from '../ssh-command.ts';
 import type {Channel} from './client.ts';
 
@@ -10,7 +11,7 @@ const mostComplaint = 8192;
 /** The guest's SFTP server, reached with the system's `ssh`: the same key, the same pinned host key as a shell. */
 export async function openChannel(access: SshAccess): Promise<Channel> {
 	const {execa} = await import('execa');
-	const child = execa('ssh', sshArguments(access, {subsystem: 'sftp'}), {
+	const child = execa(await spawnable('ssh'), sshArguments(access, {subsystem: 'sftp'}), {
 		stdin: 'pipe',
 		stdout: 'pipe',
 		stderr: 'pipe',

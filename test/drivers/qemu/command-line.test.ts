@@ -2,13 +2,65 @@ import {describe, expect, test} from 'vitest';
 import {domainXml, stampIn} from '../../../source/drivers/machine/domain-xml.ts';
 import {filesOf} from '../../../source/drivers/machine/files.ts';
 import {devicesDigest} from '../../../source/drivers/machine/hardware.ts';
+import {hasStream} from '../../../source/drivers/machine/private-nic.ts';
 import {commandLine} from '../../../source/drivers/qemu/command-line.ts';
 import {mebibyte} from '../../../source/model/sizes.ts';
 import {testRecord, testStamp} from '../machine/record.ts';
 
 const files = filesOf({directory: '/data/a,b/web', sockets: '/run/d,rover/i/12345678'});
+/** Of the machine of `testRecord`. */
+const earlierDigest = '9d1584c33fe87774dbb74b9f88af8a9c9a19bd9133933b316c5d86f73bbb2532';
 const valuesOf = (args: readonly string[], option: string) =>
 	args.flatMap((word, index) => (word === option ? [args[index + 1]!] : []));
+
+describe('a card on the private network', () => {
+	const record = testRecord();
+	const privateNic = {mac: '52:54:00:00:00:02', address: '10.86.0.2', prefix: 22};
+	const input = {
+		record: {...record, hardware: {...record.hardware, privateNic}},
+		files,
+		accelerator: 'tcg',
+		emulator: '/q',
+		platform: 'linux',
+	} as const;
+	const device = 'id=net1,romfile=,mac=52:54:00:00:00:02,bus=pci.0,addr=0x11';
+
+	test('is beside the first, on a socket in the private directory, and nobody is waited for', () => {
+		const args = commandLine(input);
+		expect(valuesOf(args, '-netdev').at(-1)).toBe(
+			'stream,id=n1,server=on,addr.type=unix,addr.path=/run/d,,rover/i/12345678/net.sock',
+		);
+		expect(valuesOf(args, '-device').at(-1)).toBe(`virtio-net-pci,netdev=n1,${device}`);
+	});
+
+	test('is the same under libvirt', () => {
+		const words = [...domainXml(input).matchAll(/<qemu:arg value='([^']*)'\/>/g)].map(match => match[1]!);
+		const args = commandLine(input);
+		expect(words).toHaveLength(8);
+		expect(words).toEqual(args.slice(args.indexOf('-netdev'), args.indexOf('-netdev') + 8));
+	});
+
+	test('is there with nothing behind it where QEMU is too old to carry it: saved memory fits all the same', () => {
+		const old = commandLine({...input, isPlugged: false});
+		expect(valuesOf(old, '-netdev')).toHaveLength(1);
+		expect(valuesOf(old, '-device').at(-1)).toBe(`virtio-net-pci,${device}`);
+		expect(domainXml({...input, isPlugged: false})).not.toContain('stream');
+		expect(['7.2.22', '7.2', '8.0.0', '10.1.2'].map(hasStream)).toEqual([true, true, true, true]);
+		expect(['7.1.0', '6.2.0', ''].map(hasStream)).toEqual([false, false, false]);
+	});
+
+	test('counts for saved memory, and one that is not there counts for nothing', () => {
+		expect(devicesDigest(input.record)).not.toBe(devicesDigest(record));
+		// As earlier versions wrote it into the stamps of what they suspended.
+		expect(devicesDigest(record)).toBe(earlierDigest);
+	});
+
+	test('with anything but an address of an instance is refused', () => {
+		const broken = {...record, hardware: {...record.hardware, privateNic: {...privateNic, mac: "x'/>"}}};
+		expect(() => commandLine({...input, record: broken})).toThrow(/MAC/);
+		expect(() => domainXml({...input, record: broken})).toThrow(/MAC/);
+	});
+});
 
 describe('the command line', () => {
 	const args = commandLine({record: testRecord(), files, accelerator: 'tcg', platform: 'linux'});

@@ -10,7 +10,7 @@ import {seedFiles} from '../../../source/guest/seed.ts';
 import {seedParser} from '../../../source/images/micro/guest/seed.ts';
 
 /** What the guest's reader takes from a seed. */
-function read(userData: string, metaData = 'instance-id: i-1\nlocal-hostname: web\n') {
+function read(userData: string, metaData = 'instance-id: i-1\nlocal-hostname: web\n', networkConfig?: string) {
 	const directory = mkdtempSync(path.join(tmpdir(), 'drover-seed-'));
 	try {
 		const file = (name: string, text: string) => {
@@ -20,6 +20,7 @@ function read(userData: string, metaData = 'instance-id: i-1\nlocal-hostname: we
 		const out = path.join(directory, 'out');
 		mkdirSync(out);
 		const inputs = [file('meta-data', metaData), file('user-data', userData)];
+		if (networkConfig !== undefined) inputs.push(file('network-config', networkConfig));
 		execFileSync('awk', ['-v', `out=${out}`, '-f', file('parser', seedParser), ...inputs], {
 			env: {...process.env, LC_ALL: 'C'},
 		});
@@ -33,6 +34,7 @@ function read(userData: string, metaData = 'instance-id: i-1\nlocal-hostname: we
 			hostKey: lines('host-key'),
 			users: lines('users')?.split('\n'),
 			runcmd: lines('runcmd'),
+			network: lines('network'),
 		};
 	} finally {
 		rmSync(directory, {recursive: true, force: true});
@@ -120,4 +122,27 @@ test('whatever command is written by the YAML library arrives as it was', () => 
 		}),
 		{numRuns: 120, examples: [[['x\n \nx', 'xx']]]},
 	);
+});
+
+test('cards of the seed that have an address', async () => {
+	const hostKey = await generateHostKey();
+	const seed = await seedFiles({
+		id: 'i-1',
+		name: 'web',
+		user: 'ubuntu',
+		clientKey: hostKey.public,
+		hostKey,
+		mac: '52:54:00:12:34:56',
+		privateNic: {mac: '52:54:00:10:20:30', address: '10.86.1.7', prefix: 22},
+		os: 'Micro',
+	});
+	const found = read(seed['user-data'], seed['meta-data'], seed['network-config']);
+	expect(found.network).toBe('52:54:00:10:20:30 10.86.1.7/22 10.86.0.1 drover');
+	// A card that asks for its address is none of them.
+	expect(
+		read('#cloud-config\n', undefined, 'version: 2\nethernets:\n  a:\n    match:\n      macaddress: "x"\n').network,
+	).toBeUndefined();
+	// What is no address is not taken for one: it would become a word of a command in the guest.
+	const odd = 'ethernets:\n  a:\n    match:\n      macaddress: aa\n    addresses:\n      - "1 2; reboot"\n';
+	expect(read('#cloud-config\n', undefined, odd).network).toBeUndefined();
 });

@@ -42,10 +42,30 @@ export const nameStep = `hostname -F /etc/hostname
 ip link set lo up
 `;
 
-/** An address for each card. Without one for 10 seconds the next step is taken, and asking goes on in the background. */
-export const networkStep = `for nic in /sys/class/net/eth*; do
+/**
+ * An address for each card: the one that the seed gives it, else one that is asked for. Without one for 10 seconds the next
+ * step is taken, and asking goes on in the background. A name server of the seed's comes before all others; where it is
+ * away, that shows soon and the next one is asked.
+ */
+export const networkStep = `[ -e /var/lib/cloud/network ] && while read -r mac address server search; do
+	for nic in /sys/class/net/eth*; do
+		read -r own < $nic/address
+		[ "$own" = "$mac" ] || continue
+		nic=\${nic##*/}
+		: > /run/given.$nic
+		ip link set $nic up
+		ip addr add $address brd + dev $nic
+		[ -n "$server" ] || continue
+		echo 100 > /proc/sys/net/ipv4/neigh/$nic/retrans_time_ms
+		echo "\${search:+search $search
+}nameserver $server
+options timeout:1" > /run/resolv.given
+	done
+done < /var/lib/cloud/network
+for nic in /sys/class/net/eth*; do
 	nic=\${nic##*/}
 	[ "$nic" = 'eth*' ] && break
+	[ -e /run/given.$nic ] && continue
 	ip link set $nic up
 	udhcpc -i $nic -b -t 10 -T 1 -A 1 -x "hostname:$(hostname)" -p /run/udhcpc.$nic.pid \\
 		-s /usr/share/udhcpc/default.script >/dev/null 2>&1
@@ -123,7 +143,7 @@ case $1 in
 		ip addr flush dev $interface
 		ip addr add $ip/\${mask:-24} dev $interface
 		for router in $router; do ip route add default via $router dev $interface 2>/dev/null; break; done
-		: > /etc/resolv.conf
+		cat /run/resolv.given > /etc/resolv.conf 2>/dev/null
 		for server in $dns; do echo "nameserver $server" >> /etc/resolv.conf; done
 		;;
 esac

@@ -3,7 +3,8 @@ import {seedDirectory} from '../../rootfs/metadata.ts';
 /**
  * The micro guest's reader of the NoCloud seed. It understands the block style of YAML that drover writes: maps,
  * lists, plain and quoted text, block text. Of a cloud-config it takes `hostname`, `ssh_authorized_keys` (at the top or
- * of users), `ssh_keys` (ed25519), `users` (names) and `runcmd`; everything else is ignored.
+ * of users), `ssh_keys` (ed25519), `users` (names) and `runcmd`, of a network-config the cards that have an address, with
+ * their first name server and search domain; everything else is ignored.
  */
 export const seedScript = `#!/bin/sh
 # A container finds its seed among its files, a machine on a disk.
@@ -24,7 +25,9 @@ chmod 700 /run/seed.d
 old=; id=
 [ -e /var/lib/cloud/data/instance-id ] && read -r old < /var/lib/cloud/data/instance-id
 umask 077
-awk -v out=/run/seed.d -f /etc/seed.awk $seed/meta-data $seed/user-data 2>/dev/null
+network=
+[ -e $seed/network-config ] && network=$seed/network-config
+awk -v out=/run/seed.d -f /etc/seed.awk $seed/meta-data $seed/user-data $network 2>/dev/null
 [ $seed = /run/seed ] && umount $seed
 cd /run/seed.d
 [ -e instance-id ] && read -r id < instance-id
@@ -55,6 +58,8 @@ if [ "$id" != "$old" ] || [ -z "$old" ]; then
 		chmod 755 $home; chmod 700 $home/.ssh
 	done
 	[ -s runcmd ] && cp runcmd /var/lib/cloud/runcmd
+	rm -f /var/lib/cloud/network
+	[ -s network ] && cp network /var/lib/cloud/network
 	echo "$id" > /var/lib/cloud/data/instance-id
 fi
 cd /
@@ -77,10 +82,23 @@ function emit(at, text) {
 	else if (at ~ /^\\/(users\\/[0-9]+\\/)?ssh[-_]authorized[-_]keys\\/[0-9]+$/) put("authorized-keys", text)
 	else if (at ~ /^\\/users\\/[0-9]+\\/name$/) put("users", text)
 	else if (at == "/ssh_keys/ed25519_private") put("host-key", text)
+	else if (at ~ /^\\/ethernets\\/[^\\/]+\\/(match\\/macaddress|(nameservers\\/)?addresses\\/0|nameservers\\/search\\/0)$/) card(at, text)
 	else if (at ~ /^\\/runcmd\\/[0-9]+$/) { end_command(); put("runcmd", text) }
 	else if (at ~ /^\\/runcmd\\/[0-9]+\\/[0-9]+$/) {
 		if (at ~ /\\/0$/) end_command()
 		words = words (words == "" ? "" : " ") shell_word(text)
+	}
+}
+# What is known of a card: the name it has in the file, and below it what stands there.
+function card(at, text,   name) {
+	if (text !~ /^[A-Za-z0-9.:\\/_-]+$/) return
+	name = substr(at, 12); sub(/\\/.*$/, "", name); sub(/^\\/ethernets\\/[^\\/]+\\//, "", at)
+	cards[name] = 1; known[name, at] = text
+}
+function end_cards(   name) {
+	for (name in cards) {
+		if (known[name, "match/macaddress"] == "" || known[name, "addresses/0"] == "") continue
+		put("network", known[name, "match/macaddress"] " " known[name, "addresses/0"] " " known[name, "nameservers/addresses/0"] " " known[name, "nameservers/search/0"])
 	}
 }
 function end_command() { if (words != "") put("runcmd", words); words = "" }
@@ -180,5 +198,5 @@ FNR == 1 { flush(); depth = 0 }
 	if ($0 ~ /^ *#/ || $0 ~ /^---/) next
 	line(indent, substr($0, indent + 1))
 }
-END { flush(); end_command() }
+END { flush(); end_command(); end_cards() }
 `;

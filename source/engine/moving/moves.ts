@@ -1,0 +1,347 @@
+import {copyFile, stat} from 'node:fs/promises';
+import path from 'node:path';
+import type {WorkContext} from '../../drivers/driver.ts';
+import {type DriverName, driverTitles, scopeOf} from '../../model/driver-name.ts';
+import {DroverError} from '../../model/errors.ts';
+import type {InstanceRecord} from '../../model/instance.ts';
+import type {MovePlan} from '../../model/move-plan.ts';
+import type {OperationView} from '../../model/operation.ts';
+import {isUp} from '../../model/state.ts';
+import {awaitAnswer} from '../answering.ts';
+import type {MoveRequest} from '../engine.ts';
+import type {Entry} from '../instances.ts';
+import {cloudInitName, hostKeyName, readSeed} from '../launch.ts';
+import {erase, stop} from '../lifecycle.ts';
+import {MacAddresses} from '../networking.ts';
+import {abandoned, type ItemWork, type Operations} from '../operations.ts';
+import type {Scene} from '../scene.ts';
+import type {Host} from '../setting-keys.ts';
+import {transplant} from '../transplant.ts';
+import {movedParts} from './losses.ts';
+import {demandMove, networksOf, planMove, sideOf} from './planner.ts';
+
+export type MovesParts = {
+	readonly operations: Operations;
+	readonly host: Host;
+	readonly current: () => Scene;
+	/** @throws DroverError `driver.switching` */
+	readonly demandNoSwitch: () => void;
+	/** A scene for a driver, not opened yet. @throws DroverError `driver.unsupported` */
+	readonly makeScene: (driver: DriverName) => Promise<Scene>;
+};
+
+/** How long a copy that has answered may take to power off, in milliseconds; then its power is cut. */
+const stopTimeoutMs = 60_000;
+
+/**
+ * Moves instances to other drivers, by copying. The original says in its record what is under way, and is touched no
+ * further until its copy has booted and answered under the other driver; whatever fails before removes the copy. What a
+ * crash has cut short is begun again by the next start, which first removes what there is of the copy.
+ */
+export class Moves {
+	readonly #parts: MovesParts;
+	#running = 0;
+
+	constructor(parts: MovesParts) {
+		this.#parts = parts;
+	}
+
+	/**
+	 * A move works in two scopes: nobody else may open the other one meanwhile.
+	 * @throws DroverError `instance.busy`
+	 */
+	demandNone(): void {
+		if (this.#running === 0) return;
+		throw new DroverError('instance.busy', 'An instance is being moved to another driver.', {
+			next: 'Wait until that has ended: drover operations shows it.',
+		});
+	}
+
+	/** Looks at both sides. Touches nothing. @throws DroverError `usage.invalid`, `driver.unsupported`, `instance.missing` */
+	async plan({name, to}: Pick<MoveRequest, 'name' | 'to'>): Promise<MovePlan> {
+		this.demandNone();
+		const source = this.#parts.current();
+		const entry = source.instances.get(name);
+		demandMove(source.driver.name, to, this.#parts.host.platform);
+		const target = await this.#parts.makeScene(to);
+		try {
+			await target.open();
+			return await planMove(source, entry, target, this.#parts.host.platform);
+		} finally {
+			await target.close();
+		}
+	}
+
+	/** @throws DroverError when it cannot be moved, or runs and may not be stopped; nothing is touched then */
+	async begin(request: MoveRequest): Promise<OperationView> {
+		const plan = await this.plan(request);
+		const [problem] = plan.problems;
+		if (problem !== undefined) throw DroverError.from(problem);
+		if (plan.isRunning && !request.stop) {
+			throw new DroverError('instance.state', `instance "${plan.name}" cannot be moved: only while it is stopped`, {
+				next: 'Stop it first, or use --stop.',
+			});
+		}
+		// Looking took a while.
+		this.#parts.demandNoSwitch();
+		this.demandNone();
+		const source = this.#parts.current();
+		return this.#operate(source.instances.get(request.name), request.by, {
+			to: request.to,
+			purge: request.purge ?? false,
+			id: source.shop.uuid(),
+		});
+	}
+
+	/** Takes up the moves that an earlier daemon had begun and not ended. */
+	takeUp(entries: readonly Entry[]): void {
+		for (const entry of entries) {
+			if (entry.stored.kind !== 'record') continue;
+			const {intent, phase} = entry.stored.record;
+			if (intent?.action !== 'move' || intent.options.move === undefined) continue;
+			const {driver: to, id, purge = false} = intent.options.move;
+			// The copy's own intent leads back to where it came from: see `strays`.
+			if (phase === 'creating') this.#removeStray(entry, intent.by);
+			else this.#operate(entry, intent.by, {to, id, purge}, true);
+		}
+	}
+
+	/** A copy that was cut short, found when its scope is entered: the original is whole, so it is of no use. */
+	#removeStray(entry: Entry, by: string): void {
+		const {instances, shop} = this.#parts.current();
+		this.#parts.operations.begin('move', by, [
+			{
+				target: entry.name,
+				run: item =>
+					instances.exclusive(entry, 'move', item, async work => {
+						work.log('removing a copy that was cut short');
+						await erase(shop, entry, work);
+					}),
+			},
+		]);
+	}
+
+	#operate(
+		entry: Entry,
+		by: string,
+		how: {to: DriverName; id: string; purge: boolean},
+		isAgain = false,
+	): OperationView {
+		const source = this.#parts.current();
+		this.#running++;
+		return this.#parts.operations.begin('move', by, [
+			{
+				target: entry.name,
+				run: async item => {
+					try {
+						await source.instances.exclusive(entry, 'move', item, async work => {
+							if (isAgain) work.log('begun again after drover was ended in the middle of it');
+							await this.#move(source, entry, how, item, work);
+						});
+					} finally {
+						this.#running--;
+					}
+				},
+			},
+		]);
+	}
+
+	async #move(
+		source: Scene,
+		entry: Entry,
+		{to, id, purge}: {to: DriverName; id: string; purge: boolean},
+		item: ItemWork,
+		work: WorkContext,
+	): Promise<void> {
+		const {instances, shop} = source;
+		await instances.observe(entry);
+		if (isUp(entry.view.state) || entry.observation?.power === 'running') {
+			await stop(shop, entry, {}, item.by, work, ` to be moved to ${to}`);
+			await instances.observe(entry);
+		}
+		const original = instances.record(entry);
+		if (entry.observation?.power !== 'off' || original.suspended !== undefined) {
+			throw new DroverError('instance.state', `instance "${entry.name}" is not stopped, so it cannot be moved`);
+		}
+		const intent = {
+			action: 'move',
+			options: {move: {driver: to, id, ...(purge ? {purge} : {})}},
+			by: item.by,
+			at: shop.now().toISOString(),
+		} as const;
+		await work.update({intent});
+		const target = await this.#parts.makeScene(to);
+		try {
+			await target.open();
+			const isThere = await this.#clear(target, entry.name, id, item);
+			if (!isThere) await this.#copy(source, entry, target, id, item, work);
+		} catch (error) {
+			if (work.signal.reason !== abandoned) await work.update({intent: undefined});
+			throw error;
+		} finally {
+			await target.close();
+		}
+		const title = driverTitles[to];
+		await instances.tell(entry, `moved to ${to}`, item.by);
+		if (purge) {
+			item.note(`moved to ${title}; the original is gone. "drover switch ${to}" goes there.`);
+			await erase(shop, entry, work);
+			return;
+		}
+		await work.update({intent: undefined, desired: 'stopped', moved: {to, id, at: shop.now().toISOString()}});
+		item.note(
+			`moved to ${title}, where it is stopped; the original stays in ${driverTitles[source.driver.name]} until it is deleted. "drover switch ${to}" goes there.`,
+		);
+	}
+
+	/** Removes what a move that was cut short has left. @returns whether the copy is there, complete */
+	async #clear(target: Scene, name: string, id: string, item: ItemWork): Promise<boolean> {
+		if (!target.instances.has(name)) return false;
+		const left = target.instances.get(name);
+		if (left.stored.kind !== 'record' || left.stored.record.id !== id) {
+			throw new DroverError(
+				'instance.exists',
+				`there is an instance "${name}" in ${driverTitles[target.driver.name]} already`,
+			);
+		}
+		if (left.stored.record.phase === 'ready') return true;
+		await target.instances.exclusive(left, 'move', item, work => erase(target.shop, left, work));
+		return false;
+	}
+
+	async #copy(
+		source: Scene,
+		entry: Entry,
+		target: Scene,
+		id: string,
+		item: ItemWork,
+		work: WorkContext,
+	): Promise<void> {
+		const original = source.instances.record(entry);
+		const from = source.instances.place(entry);
+		const found = await source.driver.diskFile?.(original, from);
+		if (typeof found !== 'object') {
+			throw new DroverError(
+				'driver.incapable',
+				`"${entry.name}" cannot be moved: ${found ?? 'its driver does not give its disk'}.`,
+			);
+		}
+		const copy = await this.#prepare(source, entry, target, id, item.by);
+		const {instances, shop, driver} = target;
+		await instances.exclusive(copy, 'move', {...item, signal: work.signal}, async making => {
+			const both: WorkContext = {
+				...making,
+				progress(stage, percent) {
+					making.progress(stage, percent);
+					work.progress(stage, percent);
+				},
+			};
+			try {
+				const place = instances.place(copy);
+				const form = (await driver.imageForm?.(instances.record(copy), both)) ?? 'disk';
+				const isContainer = form === 'rootfs';
+				await transplant(
+					{
+						driver,
+						record: instances.record(copy),
+						place,
+						disk: found,
+						form,
+						seed: record => seedOf(target, original, record, place.directory, isContainer),
+					},
+					both,
+				);
+				await this.#prove(target, copy, both);
+				await both.update({phase: 'ready', intent: undefined});
+				await instances.tell(copy, `moved here from ${source.driver.name}`, item.by);
+			} catch (error) {
+				if (making.signal.reason !== abandoned) {
+					// The work's own signal may be what ended it; cleaning up must not stop at it.
+					const calm = {...both, signal: new AbortController().signal};
+					calm.log(`removing the copy: ${error instanceof Error ? error.message : String(error)}`);
+					await erase(shop, copy, calm);
+				}
+				throw error;
+			}
+		});
+	}
+
+	/** Boots the copy, waits until it answers, and puts it to rest: it is not in the scope that is current. */
+	async #prove(target: Scene, copy: Entry, work: WorkContext): Promise<void> {
+		const {instances, shop, driver} = target;
+		const place = instances.place(copy);
+		work.progress('booting the copy');
+		await driver.start(instances.record(copy), place, work);
+		await awaitAnswer(shop, copy, work, {did: 'booted after its move'});
+		work.progress('stopping the copy');
+		try {
+			await driver.stop(instances.record(copy), place, {timeoutMs: stopTimeoutMs}, work);
+		} catch (error) {
+			work.signal.throwIfAborted();
+			work.log(`its power is cut: ${error instanceof Error ? error.message : String(error)}`);
+			await driver.powerOff(instances.record(copy), place, work);
+		}
+	}
+
+	async #prepare(source: Scene, entry: Entry, target: Scene, id: string, by: string): Promise<Entry> {
+		const original = source.instances.record(entry);
+		const from = source.instances.place(entry).directory;
+		const {instances, shop, driver} = target;
+		const networks = await networksOf(driver);
+		const {nics, ...parts} = movedParts(original, sideOf(driver, this.#parts.host.platform), networks);
+		const {nics: _, machine: __, mac, ...hardware} = original.hardware;
+		const macs = new MacAddresses(instances, shop.random);
+		const record: InstanceRecord = {
+			schema: 1,
+			id,
+			name: original.name,
+			scope: scopeOf(driver.name),
+			createdAt: original.createdAt,
+			createdBy: original.createdBy,
+			phase: 'creating',
+			// Its disk is its own: no image is needed for it any more.
+			image: {...original.image, hash: ''},
+			hardware: {
+				...hardware,
+				mac: macs.prefer(mac),
+				...(nics === undefined ? {} : {nics: nics.map(nic => ({...nic, mac: macs.prefer(nic.mac)}))}),
+			},
+			ssh: {user: original.ssh.user, hostKey: original.ssh.hostKey},
+			desired: 'stopped',
+			seedId: original.seedId ?? original.id,
+			...parts,
+			intent: {
+				action: 'move',
+				options: {move: {driver: source.driver.name, id: original.id}},
+				by,
+				at: shop.now().toISOString(),
+			},
+		};
+		const copy = await instances.create(record);
+		try {
+			for (const name of [cloudInitName, hostKeyName]) {
+				const isThere = await stat(path.join(from, name)).catch(() => undefined);
+				if (isThere) await copyFile(path.join(from, name), path.join(instances.place(copy).directory, name));
+			}
+		} catch (error) {
+			await instances.remove(copy);
+			throw error;
+		}
+		return copy;
+	}
+}
+
+/**
+ * A machine goes on as the one it was: cloud-init has done its work and does none of it again. A container is another
+ * thing to it, with other interfaces; what its user had asked for at the launch has been done all the same.
+ */
+function seedOf(
+	{shop}: Scene,
+	original: InstanceRecord,
+	record: InstanceRecord,
+	directory: string,
+	isContainer: boolean,
+) {
+	if (isContainer) return readSeed(shop, record, directory, {isContainer, withCloudInit: false});
+	return readSeed(shop, {...record, id: original.seedId ?? original.id}, directory, {isContainer});
+}
