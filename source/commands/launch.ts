@@ -26,7 +26,7 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	if (profile === '') throw usageError('The option --profile needs the name of a profile.');
 	const target = args.value('target');
 	if (target === '') throw usageError('The option --target needs the name of a member.');
-	const mounts = await mountsOf(args.values('mount'), context);
+	const mounts = await mountsOf(args.values('mount'), args.value('type'), context);
 	const request: LaunchRequest = {
 		by: context.user,
 		...(image === undefined ? {} : {image}),
@@ -83,17 +83,23 @@ function sizeOf(text: string | undefined, what: string): number | undefined {
 	return bytes;
 }
 
-/** Directories to mount, in the way the current driver does it best. */
-async function mountsOf(texts: readonly string[], context: CommandContext): Promise<readonly Mount[]> {
-	if (texts.length === 0) return [];
-	const {mountSource} = await import('./mount-spec.ts');
+/** Directories to mount, in the way that is asked for, else in the usual one of the current driver. */
+async function mountsOf(
+	texts: readonly string[],
+	how: string | undefined,
+	context: CommandContext,
+): Promise<readonly Mount[]> {
+	if (texts.length === 0 && how === undefined) return [];
+	const {mountSource, mountTypeOf} = await import('./mount-spec.ts');
 	const {splitMount} = await import('../platform/home.ts');
+	const asked = mountTypeOf(how);
+	if (texts.length === 0) throw usageError('The option --type says how --mount mounts, and there is no --mount.');
 	const {defaultMountType} = await import('../engine/availability.ts');
 	const found: Array<Pick<Mount, 'source' | 'target'>> = [];
 	for (const text of texts) {
 		const {source, target = ''} = splitMount(text, thisSystem().platform);
 		found.push({source: await mountSource(source, context), target});
 	}
-	const type = defaultMountType((await (await context.engine()).overview()).driver);
+	const type = asked ?? defaultMountType((await (await context.engine()).overview()).driver);
 	return found.map(each => ({...each, type, uidMap: [], gidMap: []}));
 }

@@ -1,6 +1,7 @@
 import {constants} from 'node:fs';
 import {access, stat} from 'node:fs/promises';
 import path from 'node:path';
+import type {Mount} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandContext} from './command.ts';
 import {usageError} from './parse.ts';
@@ -16,6 +17,15 @@ export async function mountSource(source: string, context: CommandContext): Prom
 		throw usageError(`Mount source path ${shown} is not readable.`);
 	});
 	return absolute;
+}
+
+/** What `--type` says. @throws DroverError `usage.invalid` */
+export function mountTypeOf(text: string | undefined): Mount['type'] | undefined {
+	if (text === undefined || text === 'classic' || text === 'native') return text;
+	throw usageError(
+		`Bad mount type ${JSON.stringify(plainLine(text).slice(0, 40))} given.`,
+		'The types are classic and native.',
+	);
 }
 
 /** Takes `NAME[:PATH]` apart: no name has a colon. @throws DroverError `usage.invalid` without a name */

@@ -4,7 +4,7 @@ import {plainLine} from '../model/text.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
 import {eachInTurn} from './each.ts';
 import {follow} from './follow.ts';
-import {instanceAndPath, mountSource} from './mount-spec.ts';
+import {instanceAndPath, mountSource, mountTypeOf} from './mount-spec.ts';
 import {usageError} from './parse.ts';
 
 export async function run(args: CommandArguments, context: CommandContext): Promise<number> {
@@ -12,7 +12,7 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	if (given === undefined || targets.length === 0) {
 		throw usageError('Not enough arguments given.', 'drover mount <source> <name>[:<path>]');
 	}
-	const type = typeOf(args.value('type'));
+	const type = mountTypeOf(args.value('type'));
 	const uidMap = mapsOf(args.values('uid-map'), 'UID');
 	const gidMap = mapsOf(args.values('gid-map'), 'GID');
 	const wanted = targets.map(instanceAndPath);
@@ -24,14 +24,6 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 		await follow(context, engine, () => engine.mount({name, mount, by: context.user}));
 	});
 	return 0;
-}
-
-function typeOf(text: string | undefined): Mount['type'] | undefined {
-	if (text === undefined || text === 'classic' || text === 'native') return text;
-	throw usageError(
-		`Bad mount type ${JSON.stringify(plainLine(text).slice(0, 40))} given.`,
-		'The types are classic and native.',
-	);
 }
 
 function mapsOf(texts: readonly string[], what: 'UID' | 'GID'): readonly IdMap[] {

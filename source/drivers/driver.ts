@@ -4,7 +4,7 @@ import type {Forward} from '../model/forward.ts';
 import type {DirectAccess} from '../model/guest-access.ts';
 import type {GuestFacts, InstanceRecord, Observation, RecordChange, SuspendStamp} from '../model/instance.ts';
 import type {Metrics} from '../model/metrics.ts';
-import type {Mount} from '../model/mount.ts';
+import type {GuestMount, Mount, MountGuest} from '../model/mount.ts';
 import type {HostNetwork, Nic} from '../model/network.ts';
 
 /** The value of a setting that is in force; asked each time, as a person may change it. */
@@ -45,12 +45,22 @@ export type InstancePlace = {
 	readonly sockets: string;
 };
 
-/** How a native mount that is plugged in is mounted inside the guest: what its `mount` is told. */
-export type GuestMount = {
-	readonly fileSystem: 'virtiofs' | '9p';
-	/** What it is known by in the guest. */
-	readonly tag: string;
-	readonly options: string;
+/** A native mount that is plugged in. */
+export type Plugged = GuestMount & {
+	/** Whether it was not there before. */
+	readonly isNew: boolean;
+};
+
+/** What is wrong with a native mount that is plugged in. */
+export type PlugProblem = {
+	/**
+	 * `away`: the directory is gone or does not answer; it may come back. `replaced`: there is another one in its place.
+	 * `ended`: what serves it is gone, and programs of the guest that wait for it wait for ever: it must be unplugged
+	 * before the guest is asked to unmount it.
+	 */
+	readonly kind: 'away' | 'replaced' | 'ended';
+	/** Without a full stop. */
+	readonly reason: string;
 };
 
 /** What is needed to make an instance's files. */
@@ -221,16 +231,28 @@ export type Driver = {
 	unmount?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
 
 	/**
-	 * Plugs a native mount into an instance that runs, for the guest to mount; what is plugged in already stays. For
-	 * drivers whose native mounts come and go with the guest's running: they must be out before its memory is saved.
+	 * Plugs a native mount into an instance that runs, for the guest to mount; what is plugged in already stays, unless
+	 * something is wrong with it. For drivers whose native mounts come and go with the guest's running: `suspend` unplugs
+	 * them. They outlive whoever has plugged them in, and end with the machine.
+	 * @throws DroverError `driver.incapable`, `instance.busy` when the guest has an old one in use, `instance.state`
 	 */
-	plug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<GuestMount>;
-	/** Takes it out when the guest has unmounted it; one that is not there is no error. */
+	plug?(
+		record: InstanceRecord,
+		place: InstancePlace,
+		mount: Mount,
+		work: WorkContext,
+		guest: MountGuest,
+	): Promise<Plugged>;
+	/** Takes it out when the guest has unmounted it; one that is not there is no error. @throws DroverError `instance.busy` */
 	unplug?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;
-	/** Why what is plugged in does not work any more: a sentence without a full stop. Looks only. */
-	plugProblem?(record: InstanceRecord, place: InstancePlace, mount: Mount): Promise<string | undefined>;
-	/** Whether an instance could have this native mount. @throws DroverError `driver.incapable`, `instance.state` */
-	checkPlug?(record: InstanceRecord, mount: Mount, power: Observation['power'] | undefined): Promise<void>;
+	/** What is wrong with what is plugged in; `undefined`: nothing, or nobody can tell now. Looks only. */
+	plugProblem?(record: InstanceRecord, place: InstancePlace, mount: Mount): Promise<PlugProblem | undefined>;
+	/**
+	 * Whether this host can mount so, as far as that can be told without the guest.
+	 * @param instance absent for one that is to be launched
+	 * @throws DroverError `driver.incapable`, `instance.state`
+	 */
+	checkPlug?(mount: Mount, instance?: {readonly record: InstanceRecord; readonly place: InstancePlace}): Promise<void>;
 
 	/** Networks of the host that instances can be given a further interface on. */
 	networks?(): Promise<readonly HostNetwork[]>;

@@ -14,7 +14,8 @@ import type {Entry} from './instances.ts';
 import {checkRequest, launch, prepareLaunch} from './launch.ts';
 import {LaunchClock} from './launch-clock.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
-import {demandMounts, plannedMounts} from './mounting.ts';
+import {wayOf} from './mount-plan.ts';
+import {demandMounts, plannedMounts, usualMountType} from './mounting.ts';
 import {demandMember, demandNetworks, networkSpecs} from './networking.ts';
 import type {ItemPlan, ItemWork} from './operations.ts';
 import {resize} from './resizing.ts';
@@ -53,7 +54,7 @@ export class Actions {
 	async launch(asked: LaunchRequest): Promise<OperationView> {
 		const {shop, driver, host} = this.#parts;
 		const {paths, setting} = shop;
-		const request = await wishesOf({paths, setting, driver: driver.name, platform: host.platform}, asked);
+		const request = await wishesOf({paths, setting, mountType: usualMountType(driver, host.platform)}, asked);
 		checkRequest(request);
 		if (request.bridged || (request.networks ?? []).length > 0) {
 			// Before a network is asked for that this driver would have no use for.
@@ -63,6 +64,7 @@ export class Actions {
 		const networks = networkSpecs(request, setting('local.bridged-network'));
 		demandMounts(driver, host.platform, setting, request.mounts ?? []);
 		await demandUsable(driver);
+		for (const mount of request.mounts ?? []) if (wayOf(mount, driver) === 'plug') await driver.checkPlug?.(mount);
 		await demandNetworks(
 			driver,
 			networks.map(spec => spec.network),

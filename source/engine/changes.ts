@@ -13,6 +13,7 @@ import type {
 } from './engine.ts';
 import {demandForward, demandForwards, forwardOf, forwardPort, unforwardPort} from './forwarding.ts';
 import type {Entry} from './instances.ts';
+import {wayOf} from './mount-plan.ts';
 import {checkSource, demandMounts, mountOne, mountsOn, plannedMount, unmountSome} from './mounting.ts';
 import {demandNetworks, MacAddresses, mostNics, networkSpecs, tooManyNics} from './networking.ts';
 import type {ItemWork} from './operations.ts';
@@ -35,6 +36,9 @@ export class Changes {
 		const source = await checkSource(mount.source);
 		const {target} = plannedMount(this.#parts.instances, entry, mount);
 		await demandUsable(driver);
+		if (wayOf(mount, driver) === 'plug') {
+			await driver.checkPlug?.(mount, {record: instances.record(entry), place: instances.place(entry)});
+		}
 		const scene = {driver, instances, mounts: shop.mounts};
 		return this.#begin('mount', by, entry, (item, each) =>
 			instances.exclusive(each, 'mount', item, work => mountOne(scene, each, {...mount, source, target}, by, work)),

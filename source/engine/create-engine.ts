@@ -24,7 +24,7 @@ import {Instances} from './instances.ts';
 import {Layers} from './layers.ts';
 import {LocalEngine} from './local-engine.ts';
 import {MountKeeper} from './mount-keeper.ts';
-import {mountOpener} from './mount-opener.ts';
+import {leftMountEnder, mountOpener} from './mount-opener.ts';
 import type {pauseAfter} from './mount-plan.ts';
 import {Operations} from './operations.ts';
 import {PrivateNetwork, type PrivateNetworkParts} from './private-network.ts';
@@ -92,6 +92,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 			mounts: new MountKeeper({
 				instances,
 				...(options.mountPause === undefined ? {} : {pause: options.mountPause}),
+				endLeft: leftMountEnder({paths, instances}),
 				open: mountOpener({
 					paths,
 					instances,

@@ -45,6 +45,8 @@ export class Instances {
 	readonly #onChange: Listener;
 	/** Somebody inside or outside the guest changed something drover had no hand in. */
 	onSurprise: (entry: Entry, before: Observation | undefined, what: string) => void = () => {};
+	/** The driver tells of something: before the instance is looked at again. */
+	onEvent: (entry: Entry, what: string) => void = () => {};
 	mountProblem: (id: string, target: string) => string | undefined = () => undefined;
 	readonly #viewListeners = new Set<(entry: Entry) => void>();
 	readonly #entries = new Map<string, Entry>();
@@ -305,6 +307,7 @@ export class Instances {
 			(entry.observation !== undefined && !['off', 'suspended', 'unusable'].includes(entry.observation.power));
 		if (isAlive && entry.watch === undefined && entry.stored.kind === 'record') {
 			entry.watch = this.driver.watch(entry.stored.record, this.place(entry), event => {
+				this.onEvent(entry, event.what);
 				void this.observe(entry, event.what);
 			});
 		} else if (!isAlive && entry.watch !== undefined) {

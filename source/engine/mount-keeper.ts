@@ -1,21 +1,23 @@
 import type {Driver, WorkContext} from '../drivers/driver.ts';
-import {isLasting} from '../guest/mount/prepare.ts';
+import {isLasting} from '../guest/mount/refusals.ts';
 import type {MountSession} from '../guest/mount/session.ts';
 import {DroverError, errorData} from '../model/errors.ts';
 import type {Mount} from '../model/mount.ts';
 import type {Entry, Instances} from './instances.ts';
 import {type pauseAfter, wantedMounts, wayOf} from './mount-plan.ts';
-import {Upkeep} from './mount-upkeep.ts';
+import {Upkeep, type UpkeepParts} from './mount-upkeep.ts';
 
 export type OpenMount = (
 	entry: Entry,
 	mount: Mount,
-	context: {signal: AbortSignal; progress: (stage: string) => void; onProblem: () => void},
+	context: Parameters<UpkeepParts['open']>[0],
 ) => Promise<MountSession>;
 
 export type KeeperParts = {
 	readonly instances: Instances;
 	readonly open: OpenMount;
+	/** Ends a mount that nobody here has made, as the guest sees it, where it could be there. @throws DroverError */
+	readonly endLeft?: (entry: Entry, mount: Mount, work: WorkContext | undefined) => Promise<void>;
 	readonly pause?: typeof pauseAfter;
 };
 
@@ -36,6 +38,10 @@ export class MountKeeper {
 		this.#parts = parts;
 		parts.instances.mountProblem = (id, target) => this.#kept.get(id)?.get(target)?.problem;
 		parts.instances.onView(entry => this.#follow(entry));
+		parts.instances.onEvent = (entry, what) => {
+			// What it had mounted is gone with its memory, and a connection would be found dead only much later.
+			if (what === 'rebooted') this.killAll(entry);
+		};
 	}
 
 	/** From now on, whatever runs has its mounts. Before it, only those that somebody asks for. */
@@ -44,12 +50,12 @@ export class MountKeeper {
 		for (const entry of this.#parts.instances.all()) this.#follow(entry);
 	}
 
-	/** Whether there is something that ends with this process. */
+	/** Whether there is something that ends with this process, or that nobody would look after without it. */
 	get isBusy(): boolean {
 		return this.#kept.size > 0;
 	}
 
-	/** Ends all, politely as far as that is quick. */
+	/** Ends all that ends with this process, politely as far as that is quick. */
 	async close(): Promise<void> {
 		this.#isOpen = false;
 		const all = [...this.#kept.values()].flatMap(targets => [...targets.values()]);
@@ -58,7 +64,7 @@ export class MountKeeper {
 		const late = new Promise<void>(resolve => {
 			timer = setTimeout(resolve, closingMs);
 		});
-		await Promise.race([Promise.all(all.map(upkeep => upkeep.end())), late]);
+		await Promise.race([Promise.all(all.map(upkeep => upkeep.leave())), late]);
 		clearTimeout(timer);
 		for (const upkeep of all) upkeep.kill();
 	}
@@ -69,7 +75,7 @@ export class MountKeeper {
 		try {
 			await upkeep.make(work.signal, work.progress);
 		} catch (error) {
-			await this.end(entry, mount.target);
+			await this.end(entry, mount, work).catch(() => {});
 			throw error;
 		}
 	}
@@ -91,21 +97,28 @@ export class MountKeeper {
 		return problems;
 	}
 
-	/** Ends one mount, as the guest sees it. */
-	async end(entry: Entry, target: string): Promise<void> {
+	/** Ends one mount, as the guest sees it. @throws DroverError `instance.busy` when the guest does not let go of it */
+	async end(entry: Entry, mount: Mount, work?: WorkContext): Promise<void> {
 		const id = entry.view.id;
 		const targets = this.#kept.get(id);
-		const upkeep = targets?.get(target);
-		targets?.delete(target);
+		const upkeep = targets?.get(mount.target);
+		targets?.delete(mount.target);
 		if (targets?.size === 0) this.#kept.delete(id);
-		await upkeep?.end();
+		if (await upkeep?.end()) return;
+		if (wayOf(mount, this.#driver) === 'plug') await this.#parts.endLeft?.(entry, mount, work);
 	}
 
-	/** Ends all mounts of an instance before it rests; when it is to be followed again, they come back. */
+	/**
+	 * Ends all mounts of an instance before it rests; when it is to be followed again, they come back. One that the guest
+	 * does not let go of is told of: whether that matters, who wants it to rest knows.
+	 */
 	async endAll(entry: Entry, work?: WorkContext): Promise<void> {
-		const all = this.#forget(entry);
+		const mounts = this.#parts.instances.record(entry).mounts ?? [];
+		const all = mounts.filter(mount => wayOf(mount, this.#driver) !== 'own');
 		if (all.length > 0) work?.progress('unmounting');
-		await Promise.all(all.map(upkeep => upkeep.end()));
+		const ends = await Promise.allSettled(all.map(mount => this.end(entry, mount, work)));
+		for (const upkeep of this.#forget(entry)) upkeep.kill();
+		for (const end of ends) if (end.status === 'rejected') work?.log(errorData(end.reason).message);
 	}
 
 	/** The same without the guest. */

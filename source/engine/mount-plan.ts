@@ -51,11 +51,10 @@ export function pauseAfter(failures: number, isLasting: boolean): number {
 
 /** Sentences about mounts that are not what their type says. */
 export function mountNotes(record: InstanceRecord, driver: Driver, title: string): readonly string[] {
-	return (record.mounts ?? []).flatMap(mount =>
-		mount.type === 'native' && wayOf(mount, driver) === 'ssh'
-			? [`${mount.target} is mounted over SSH (classic) here: ${title} has no native mounts.`]
-			: [],
-	);
+	return (record.mounts ?? []).flatMap(mount => {
+		if (mount.type === 'classic' || wayOf(mount, driver) !== 'ssh') return [];
+		return [`${mount.target} is mounted over SSH (classic) here: ${title} has no native mounts.`];
+	});
 }
 
 /** @throws DroverError `driver.incapable` */

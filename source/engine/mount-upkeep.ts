@@ -8,6 +8,7 @@ export type UpkeepParts = {
 		signal: AbortSignal;
 		progress: (stage: string) => void;
 		onProblem: () => void;
+		tell: (what: string) => void;
 	}) => Promise<MountSession>;
 	/** The problem is another one, or none, now. */
 	readonly onChange: () => void;
@@ -62,13 +63,28 @@ export class Upkeep {
 		}
 	}
 
-	/** Unmounts, for good. Takes some seconds at most. */
-	async end(): Promise<void> {
+	/**
+	 * Unmounts, for good. Takes some seconds at most.
+	 * @returns whether there was something to unmount
+	 * @throws DroverError when the guest does not let go of it
+	 */
+	async end(): Promise<boolean> {
+		const attempt = this.#attempt?.done;
 		const session = this.#close();
 		await session?.end();
+		// What it was doing when it was called off must not go on beside what comes now.
+		await attempt?.catch(() => {});
+		return session !== undefined;
 	}
 
-	/** The same without the guest, which is gone or will be. */
+	/** The same because drover ends: what goes on without it is left to the guest. Never throws. */
+	async leave(): Promise<void> {
+		const session = this.#close();
+		if (session?.outlasts) session.kill();
+		else await session?.end().catch(() => {});
+	}
+
+	/** Ends it without the guest, which is gone or will be. */
 	kill(): void {
 		this.#close()?.kill();
 	}
@@ -97,7 +113,8 @@ export class Upkeep {
 
 	async #open(signal: AbortSignal, progress: (stage: string) => void): Promise<void> {
 		try {
-			const session = await this.#parts.open({signal, progress, onProblem: this.#parts.onChange});
+			const {open, onChange, tell} = this.#parts;
+			const session = await open({signal, progress, onProblem: onChange, tell});
 			if (this.#isOver) {
 				session.kill();
 				throw ended();

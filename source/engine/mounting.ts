@@ -1,9 +1,12 @@
 import {realpath, stat} from 'node:fs/promises';
+import {capabilities} from '../drivers/capabilities.ts';
 import type {Driver, SettingReader, WorkContext} from '../drivers/driver.ts';
+import {featuresOf} from '../drivers/features.ts';
 import type {Platform} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import {checkTarget, type Mount, mountTarget} from '../model/mount.ts';
 import {plainLine} from '../model/text.ts';
+import {defaultMountType} from './availability.ts';
 import {demandCapability, demandFeature} from './demands.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {MountKeeper} from './mount-keeper.ts';
@@ -100,6 +103,11 @@ export async function plannedMounts(mounts: readonly Mount[], user: string): Pro
 	return planned;
 }
 
+/** How a directory is mounted when nothing is said. */
+export function usualMountType(driver: Driver, platform: Platform): Mount['type'] {
+	return defaultMountType({...featuresOf(driver), capabilities: capabilities(driver.name, platform)});
+}
+
 /** What a mount needs of settings, driver and this version. @throws DroverError `driver.incapable` */
 export function demandMounts(
 	driver: Driver,
@@ -122,7 +130,9 @@ export async function mountOne(scene: Scene, entry: Entry, mount: Mount, by: str
 	// Asked again in the lane: another may have been made meanwhile.
 	const planned = plannedMount(instances, entry, mount);
 	work.progress(`mounting ${planned.target}`);
-	if (wayOf(planned, driver) === 'own') await driver.mount!(record, instances.place(entry), planned, work);
+	const way = wayOf(planned, driver);
+	if (way === 'plug') await driver.checkPlug?.(planned, {record, place: instances.place(entry)});
+	if (way === 'own') await driver.mount!(record, instances.place(entry), planned, work);
 	else if (entry.observation?.power === 'running') await mounts.make(entry, planned, work);
 	await work.update({mounts: [...(instances.record(entry).mounts ?? []), planned]});
 	await instances.tell(entry, `${planned.source} mounted on ${planned.target} (${planned.type})`, by);
@@ -139,8 +149,9 @@ export async function unmountSome(
 	const {instances, driver, mounts} = scene;
 	for (const mount of mountsOn(instances, entry, target)) {
 		work.progress(`unmounting ${mount.target}`);
-		await mounts.end(entry, mount.target);
-		if (mount.type === 'native') await driver.unmount?.(instances.record(entry), instances.place(entry), mount, work);
+		await mounts.end(entry, mount, work);
+		const [record, place] = [instances.record(entry), instances.place(entry)];
+		if (wayOf(mount, driver) === 'own') await driver.unmount?.(record, place, mount, work);
 		const left = (instances.record(entry).mounts ?? []).filter(other => other.target !== mount.target);
 		await work.update({mounts: left.length === 0 ? undefined : left});
 		await instances.tell(entry, `${mount.target} unmounted`, by);

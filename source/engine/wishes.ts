@@ -1,6 +1,4 @@
-import {capability} from '../drivers/capabilities.ts';
 import type {SettingReader} from '../drivers/driver.ts';
-import type {DriverName, Platform} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import type {Mount} from '../model/mount.ts';
 import {templateName} from '../model/profile.ts';
@@ -19,8 +17,8 @@ export type Wishes = Omit<LaunchRequest, 'profile' | 'template'> & {
 type House = {
 	readonly paths: Pick<Paths, 'config'>;
 	readonly setting: SettingReader;
-	readonly driver: DriverName;
-	readonly platform: Platform;
+	/** How a profile's directories are mounted. */
+	readonly mountType: Mount['type'];
 };
 
 /**
@@ -42,7 +40,7 @@ export async function wishesOf(house: House, request: LaunchRequest): Promise<Wi
 function fromProfile(
 	profile: StoredProfile,
 	asked: Omit<Wishes, 'image'>,
-	{driver, platform}: House,
+	{mountType}: House,
 ): Omit<Wishes, 'image' | 'by'> {
 	const {cpus, memory, disk, target, timeout, networks, bridged, mounts} = profile;
 	const hasNetworks = asked.networks !== undefined || asked.bridged !== undefined;
@@ -55,7 +53,7 @@ function fromProfile(
 		...(timeout === undefined ? {} : {answerTimeout: timeout}),
 		...(hasNetworks || networks.length === 0 ? {} : {networks}),
 		...(hasNetworks || bridged === undefined ? {} : {bridged}),
-		...(mounts.length === 0 ? {} : {mounts: mounts.map(text => mountOf(text, driver, platform))}),
+		...(mounts.length === 0 ? {} : {mounts: mounts.map(text => mountOf(text, mountType))}),
 		...(hasCloudInit ? {} : cloudInitOf(profile)),
 	};
 }
@@ -66,10 +64,8 @@ function cloudInitOf({cloudInit, cloudInitText}: StoredProfile): {cloudInit?: st
 	return template === undefined ? {} : {template};
 }
 
-/** In the way the driver does it best. */
-function mountOf(text: string, driver: DriverName, platform: Platform): Mount {
-	const isNative = capability(driver, platform, 'nativeMounts').can === 'yes';
-	return {...mountParts(text), type: isNative ? 'native' : 'classic', uidMap: [], gidMap: []};
+function mountOf(text: string, type: Mount['type']): Mount {
+	return {...mountParts(text), type, uidMap: [], gidMap: []};
 }
 
 /** The cloud-config of a launch, for its image's user. @throws DroverError `usage.invalid` */

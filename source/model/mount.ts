@@ -17,10 +17,32 @@ export type Mount = {
 	readonly gidMap: readonly IdMap[];
 };
 
+/** Maps with the guest's own user put in. */
+export function resolvedMaps(maps: readonly IdMap[], defaultId: number): readonly IdMap[] {
+	return maps.map(({host, guest}) => ({host, guest: guest === -1 ? defaultId : guest}));
+}
+
 /** A mount as it is shown. */
 export type MountView = Mount & {
 	/** Why the guest does not see the directory as it should, while it runs: without a full stop. */
 	readonly problem?: string;
+};
+
+/** How a native mount that is plugged in is mounted inside the guest: what its `mount` is told. */
+export type GuestMount = {
+	readonly fileSystem: 'virtiofs' | '9p';
+	/** What it is known by in the guest. */
+	readonly tag: string;
+	readonly options: string;
+};
+
+/** What a guest tells of itself before a native mount is plugged in. */
+export type MountGuest = {
+	/** Whom drover logs in as. */
+	readonly uid: number;
+	readonly gid: number;
+	/** What its kernel can mount. */
+	readonly known: ReadonlyArray<GuestMount['fileSystem']>;
 };
 
 /** Below these a guest's own file systems are; mounting over them breaks it. Source: Multipass 1.16. */

@@ -12,6 +12,7 @@ import {launching} from './launching.ts';
 import {lxd} from './lxd.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
 import {metrics} from './metrics.ts';
+import {mounts} from './mounts.ts';
 import {checkProgram} from './place.ts';
 import {switching} from './switching.ts';
 
@@ -26,6 +27,7 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	images: imageDownload,
 	lxd,
 	metrics,
+	mounts,
 	forty,
 };
 /** Takes minutes and some ten GiB of memory, so only when asked for. */

@@ -143,6 +143,15 @@ describe('mounts', () => {
 		expect(launches(engine)).toMatchObject([{mounts: [{type: 'classic'}]}]);
 	});
 
+	test('the way is chosen by --type', async () => {
+		const engine = new FakeEngine({driver: fakeDriver('qemu', {features: ['plug']})});
+		await drover(['launch', 'micro', '--mount', home], {engine});
+		await drover(['launch', 'micro', '--mount', home, '--type', 'native'], {engine});
+		expect(launches(engine)).toMatchObject([{mounts: [{type: 'classic'}]}, {mounts: [{type: 'native'}]}]);
+		expect((await drover(['launch', '--mount', home, '--type', 'sshfs'])).err).toMatch(/Bad mount type "sshfs" given/);
+		expect((await drover(['launch', '--type', 'native'])).err).toMatch(/there is no --mount/);
+	});
+
 	test.each([
 		['nothing', 'does not exist'],
 		['', 'does not exist'],

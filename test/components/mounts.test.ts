@@ -103,12 +103,17 @@ describe('a new mount', () => {
 		});
 	});
 
-	test('is classic where native is nothing for an instance that runs, with the reason', async () => {
-		const {screen} = await openWith([web()], {driver: fakeDriver('qemu', {features: ['plug']})});
+	test('is classic where native takes a way into the guest as well, unless it is chosen', async () => {
+		const {engine, screen} = await openWith([web()], {driver: fakeDriver('qemu', {features: ['plug']})});
 		await screen.press('m', 'n');
-		await screen.waitFor(/\(x\) classic {2}\(-\) native {2}native: only while it is stopped/);
+		await screen.waitFor(/\(x\) classic {2}\( \) native/);
 		await screen.press(...'~/src');
 		await screen.waitFor('drover mount ~/src web');
+		await screen.press(keys.tab, keys.tab, keys.right);
+		await screen.waitFor('drover mount --type native ~/src web');
+		await screen.press(keys.enter, keys.enter);
+		await screen.waitFor(/src +-> .* native/);
+		expect(engine.calls.find(call => call.method === 'mount')?.request).toMatchObject({mount: {type: 'native'}});
 	});
 
 	test('is classic under a driver that has no way of its own', async () => {

@@ -16,6 +16,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {findFileServer} from '../../source/drivers/qemu/mounts/file-server.ts';
 import {until} from '../support/engine.ts';
 import {ownLibvirt} from '../support/libvirt.ts';
 import {Program} from '../support/program.ts';
@@ -230,6 +231,105 @@ describe('classic mounts', {timeout: 240_000}, () => {
 	});
 });
 
+const server = await findFileServer();
+
+/** The driver's own way: a device that is plugged in while the guest runs, and out before its memory is saved. */
+describe.skipIf(typeof server === 'string')(
+	`native mounts on QEMU${typeof server === 'string' ? ` (${server})` : ''}`,
+	{timeout: 240_000},
+	() => {
+		let drover: Program;
+		let source: string;
+		beforeAll(async () => {
+			drover = await Program.open();
+			source = realpathSync(mkdtempSync(path.join(tmpdir(), 'drover-e2e-mounts-')));
+			writeFileSync(path.join(source, 'a'), 'from the host');
+			await drover.ok('launch', 'micro', '--name', 'web');
+		});
+		afterAll(async () => {
+			await drover.close();
+			rmSync(source, {recursive: true, force: true});
+		});
+
+		const sh = (script: string) => drover.ok('exec', 'web', '--', 'sh', '-c', script);
+		const servers = () =>
+			readdirSync('/proc')
+				.filter(name => /^\d+$/.test(name))
+				.filter(name => {
+					try {
+						const line = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+						return line.includes('virtiofsd') && line.includes(drover.home);
+					} catch {
+						return false;
+					}
+				})
+				.map(Number);
+		const isMounted = async () => (await sh('cat /proc/mounts')).includes(' /src virtiofs ');
+		const works = async (name: string) => {
+			await until(
+				() => isMounted().catch(() => false),
+				found => found,
+				90_000,
+			);
+			expect(await sh(`cat /src/a && echo ${name} > /src/${name}`)).toBe('from the host');
+			expect(readFileSync(path.join(source, name), 'utf8')).toBe(`${name}\n`);
+		};
+
+		test('are made and ended while it runs, and refused with the reason when they cannot be', async () => {
+			const mapped = await drover.run(
+				'mount',
+				'--type',
+				'native',
+				'-u',
+				'4321:77',
+				'-u',
+				'4321:78',
+				source,
+				'web:/src',
+			);
+			expect([mapped.code, mapped.stderr]).toEqual([2, expect.stringMatching(/A native mount cannot be made so/)]);
+			await drover.ok('mount', '--type', 'native', source, 'web:/src');
+			await works('mounted');
+			expect(await drover.ok('info', 'web')).toMatch(/=> \/src/);
+			const [first] = servers();
+			const sockets = path.dirname(/--socket-path=([^\0]+)/.exec(readFileSync(`/proc/${first}/cmdline`, 'utf8'))![1]!);
+			expect(statSync(sockets).mode & 0o777).toBe(0o700);
+		});
+
+		test('live through suspend and resume', async () => {
+			await drover.ok('suspend', 'web');
+			await until(
+				() => servers(),
+				found => found.length === 0,
+			);
+			await drover.ok('start', 'web');
+			await works('resumed');
+		});
+
+		test('are not touched by the end of a daemon', async () => {
+			const before = servers();
+			process.kill((await drover.daemonPid())!, 'SIGKILL');
+			await works('after');
+			expect(servers()).toEqual(before);
+			await drover.ok('suspend', 'web');
+			await drover.ok('start', 'web');
+			await works('again');
+		});
+
+		test('are ended while it runs; a launch makes one, and a purge leaves nothing', async () => {
+			await drover.ok('umount', 'web:/src');
+			expect(await isMounted()).toBe(false);
+			expect(servers()).toEqual([]);
+			await drover.ok('launch', 'micro', '--name', 'db', '--type', 'native', '--mount', `${source}:/data`);
+			expect(await drover.ok('exec', 'db', '--', 'sh', '-c', 'cat /data/a; grep -c virtiofs /proc/mounts')).toBe(
+				'from the host1\n',
+			);
+			await drover.ok('delete', '--purge', 'db');
+			expect(servers()).toEqual([]);
+		});
+	},
+);
+
 const libvirt = await ownLibvirt();
 const why = typeof libvirt === 'string' ? ` (${libvirt})` : '';
 
@@ -266,4 +366,32 @@ describe.skipIf(why !== '')(`mounts over a switch to libvirt and back${why}`, {t
 		}
 		await drover.ok('umount', 'web:/src');
 	});
+
+	test.skipIf(typeof server === 'string')(
+		'native ones are classic under libvirt, which is told, and native again',
+		async () => {
+			await drover.ok('mount', '--type', 'native', source, 'web:/own');
+			const boot = await drover.bootId('web');
+			await writes('/own', 'native');
+			expect(await sh('cat /proc/mounts')).toMatch(/\/own virtiofs/);
+			await drover.ok('switch', 'libvirt');
+			expect(await drover.bootId('web')).toBe(boot);
+			await writes('/own', 'classic');
+			expect(await sh('cat /proc/mounts')).toMatch(/\/own fuse\.sshfs/);
+			expect((await drover.ok('info', 'web')).replace(/\s+/g, ' ')).toContain(
+				'/own is mounted over SSH (classic) here: libvirt has no native mounts.',
+			);
+			await drover.ok('switch', 'qemu');
+			expect(await drover.bootId('web')).toBe(boot);
+			await writes('/own', 'again');
+			expect(await sh('cat /proc/mounts')).toMatch(/\/own virtiofs/);
+			await drover.ok('suspend', 'web');
+			await drover.ok('switch', 'libvirt');
+			await drover.ok('start', 'web');
+			expect(await drover.bootId('web')).toBe(boot);
+			await writes('/own', 'resumed');
+			const refused = await drover.run('mount', '--type', 'native', source, 'web:/other');
+			expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/not supported by libvirt/)]);
+		},
+	);
 });

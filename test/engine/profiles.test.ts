@@ -179,8 +179,8 @@ describe('templates', () => {
 });
 
 describe('what a launch comes to', () => {
-	const wishes = (request: Omit<LaunchRequest, 'by'>, driver: 'qemu' | 'libvirt' = 'qemu') =>
-		wishesOf({paths: home(files), setting: () => 'standard', driver, platform: 'linux'}, {by, ...request});
+	const wishes = (request: Omit<LaunchRequest, 'by'>, mountType: 'native' | 'classic' = 'native') =>
+		wishesOf({paths: home(files), setting: () => 'standard', mountType}, {by, ...request});
 
 	test('a profile fills in what was not asked for', async () => {
 		const maps = {uidMap: [], gidMap: []};
@@ -200,7 +200,7 @@ describe('what a launch comes to', () => {
 			target: 'node-1',
 			answerTimeout: 600,
 		});
-		expect((await wishes({profile: 'dev'}, 'libvirt')).mounts).toMatchObject([{type: 'classic'}, {type: 'classic'}]);
+		expect((await wishes({profile: 'dev'}, 'classic')).mounts).toMatchObject([{type: 'classic'}, {type: 'classic'}]);
 	});
 
 	test('what was asked for goes first', async () => {

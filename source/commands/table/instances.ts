@@ -56,6 +56,11 @@ export const instancesCommands: readonly CommandSpec[] = [
 				help: 'Mount a local directory inside the instance. If <instance-path> is omitted, the mount point is below the home of its user, under the name of the directory.',
 			},
 			{
+				long: 'type',
+				value: '<type>',
+				help: 'How --mount mounts: native or classic, as "drover mount --type" has it.',
+			},
+			{
 				long: 'target',
 				value: '<member>',
 				help: 'Member of the cluster to place the instance on. Only where the driver has a cluster.',

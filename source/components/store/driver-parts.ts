@@ -1,6 +1,5 @@
 import {defaultMountType, featureProblem, nativeMountProblem} from '../../engine/availability.ts';
 import type {DriverInfo} from '../../engine/engine.ts';
-import type {InstanceView} from '../../model/instance.ts';
 import type {FormOption} from './form.ts';
 import type {Facts} from './model.ts';
 
@@ -19,13 +18,11 @@ export function whyNoNetworks(driver: DriverInfo): string | undefined {
 
 /**
  * Both ways to mount, the usual one first; one that cannot be taken says why.
- * @param state of the instance; absent for one that is to be launched
  */
-export function mountTypes({driver}: Facts, state?: InstanceView['state']): readonly FormOption[] {
+export function mountTypes({driver}: Facts): readonly FormOption[] {
 	const usual = defaultMountType(driver);
-	const atRest = usual === 'classic' && state !== 'Stopped' ? 'only while it is stopped' : undefined;
 	const {nativeMounts} = driver.capabilities;
-	const reason = nativeMounts.can === 'no' ? nativeMounts.reason : (nativeMountProblem(driver) ?? atRest);
+	const reason = nativeMounts.can === 'no' ? nativeMounts.reason : nativeMountProblem(driver);
 	const native = {value: 'native', label: 'native', ...(reason === undefined ? {} : {reason})};
 	const classic = {value: 'classic', label: 'classic'};
 	return usual === 'native' ? [native, classic] : [classic, native];

@@ -26,12 +26,12 @@ export function mountProblem(source: string, target: string, instance?: Instance
 }
 
 /** The row that chooses how to mount, with the reason of what cannot be chosen beside it. */
-export function typeRow(facts: Facts, instance?: InstanceView): Extract<FormRow, {kind: 'choice'}> {
-	const options = mountTypes(facts, instance?.state);
+export function typeRow(facts: Facts): Extract<FormRow, {kind: 'choice'}> {
+	const options = mountTypes(facts);
 	return {kind: 'choice', name: 'type', title: 'Type', options, note: reasonsOf(options)};
 }
 
-/** `native: only while it is stopped`: why options cannot be chosen. */
+/** `native: not supported by libvirt …`: why options cannot be chosen. */
 function reasonsOf(options: readonly FormOption[]): string {
 	return listOf(
 		options.flatMap(({label, reason}) => (reason === undefined ? [] : [`${label}: ${reason}`])),
@@ -43,9 +43,8 @@ export function mountOf(
 	form: FormLayer,
 	{source, target}: {readonly source: string; readonly target: string},
 	facts: Facts,
-	instance?: InstanceView,
 ): Mount {
-	const type = chosenOption(form, {name: 'type', options: mountTypes(facts, instance?.state)})?.value;
+	const type = chosenOption(form, {name: 'type', options: mountTypes(facts)})?.value;
 	return {source, target, type: type === 'native' ? 'native' : 'classic', uidMap: [], gidMap: []};
 }
 

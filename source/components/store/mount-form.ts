@@ -19,7 +19,7 @@ export const mountForm: FormKind = {
 	refused: 'Not mounted',
 	rows: (model, form) => {
 		const instance = instanceOf(model, form);
-		return [sourceRow(form), targetRow(form, instance), ...(model.facts ? [typeRow(model.facts, instance)] : [])];
+		return [sourceRow(form), targetRow(form, instance), ...(model.facts ? [typeRow(model.facts)] : [])];
 	},
 	commands: (model, form) => [mountCommand(form, instanceOf(model, form), model.facts)],
 	request: (model, form) => {
@@ -28,7 +28,7 @@ export const mountForm: FormKind = {
 		if (!instance || !facts) return 'The instance is gone: nothing was done.';
 		const source = textOf(form, 'source');
 		if (source === '') return 'Say which directory of this host is to be mounted.';
-		const mount = mountOf(form, {source, target: textOf(form, 'target')}, facts, instance);
+		const mount = mountOf(form, {source, target: textOf(form, 'target')}, facts);
 		return {type: 'mount', request: {name: instance.name, mount}};
 	},
 };
@@ -65,7 +65,7 @@ function mountCommand(form: FormLayer, instance: InstanceView | undefined, facts
 	const wrong = mountProblem(textOf(form, 'source'), textOf(form, 'target'), instance) !== undefined;
 	const target = wrong ? '??' : plainLine(textOf(form, 'target'));
 	const place = `${plainLine(instance?.name ?? '??')}${target === '' ? '' : `:${target}`}`;
-	const options = facts ? mountTypes(facts, instance?.state) : [];
+	const options = facts ? mountTypes(facts) : [];
 	const type = chosenOption(form, {name: 'type', options});
 	// What is usual need not be said.
 	const usual = options.find(option => option.reason === undefined);

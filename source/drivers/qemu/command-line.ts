@@ -14,6 +14,8 @@ export type CommandLineInput = {
 	readonly accelerator: Accelerator;
 	/** Whether this QEMU can carry the private network. Default: it can. */
 	readonly isPlugged?: boolean;
+	/** Places for mounts over 9p: nothing the guest sees until a device is plugged into one. */
+	readonly slots?: readonly string[];
 	/** Wait for a memory image instead of booting. */
 	readonly incoming?: boolean;
 	/** Default `linux`. */
@@ -32,6 +34,7 @@ export function commandLine({
 	files,
 	accelerator,
 	isPlugged = true,
+	slots = [],
 	incoming = false,
 	platform = 'linux',
 	flash,
@@ -88,6 +91,7 @@ export function commandLine({
 				`virtio-net-pci,netdev=n${index + 2},id=net${index + 2},romfile=,mac=${nic.mac},${at(nicSlot(index))}`,
 			],
 		]),
+		...slots,
 		...['-chardev', socket('monitor0', files.monitor), '-mon', 'chardev=monitor0,mode=control'],
 		...['-chardev', socket('monitor1', files.watchMonitor), '-mon', 'chardev=monitor1,mode=control'],
 		...['-pidfile', fileNames.pid],

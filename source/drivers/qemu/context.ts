@@ -3,12 +3,23 @@ import type {InstancePlace, WorkContext} from '../driver.ts';
 import {type MachineJob, type MachineShared, machineJob, refuseOther} from '../machine/context.ts';
 import type {MachineProcess} from '../machine/process.ts';
 import type {Monitors} from './monitors.ts';
+import type {FileServerProbe} from './mounts/file-server.ts';
 
 /** What all pieces of work of one driver share. */
-export type Shared = MachineShared & {readonly monitors: Monitors};
+export type Shared = MachineShared & {
+	readonly monitors: Monitors;
+	/** What serves native mounts, if there is something. */
+	readonly servers: FileServerProbe;
+	/** Known when a QEMU has refused to be started with places for mounts over 9p: it was built without. */
+	has9p?: false;
+};
 
 /** One piece of work on one instance. */
-export type Job = MachineJob & {readonly monitors: Monitors};
+export type Job = MachineJob & {
+	readonly shared: Shared;
+	readonly monitors: Monitors;
+	readonly servers: FileServerProbe;
+};
 
 export function jobOf(
 	shared: Shared,
@@ -17,7 +28,8 @@ export function jobOf(
 	work: WorkContext,
 	signal: AbortSignal,
 ): Job {
-	return {...machineJob(shared, record, place, work, signal), monitors: shared.monitors};
+	const {monitors, servers} = shared;
+	return {...machineJob(shared, record, place, work, signal), shared, monitors, servers};
 }
 
 /** The QEMU that runs an instance. @throws DroverError `instance.state` when it is another driver's */

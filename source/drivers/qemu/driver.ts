@@ -26,6 +26,10 @@ import {forwards, notesOf} from './forwards.ts';
 import {withAgent} from './guest.ts';
 import {metrics} from './metrics.ts';
 import {Monitors} from './monitors.ts';
+import {checkPlug, mountNotes} from './mounts/check.ts';
+import {type FileServerOptions, FileServerProbe} from './mounts/file-server.ts';
+import {plug, unplug} from './mounts/plug.ts';
+import {plugProblem} from './mounts/problem.ts';
 import {darwinNetworks} from './networks.ts';
 import {observe} from './observe.ts';
 import {removeSnapshot, restoreSnapshot, takeSnapshot} from './snapshots.ts';
@@ -45,6 +49,8 @@ export type QemuDriverOptions = {
 	readonly system?: System;
 	/** The host's files that tell about acceleration; default: the real ones. */
 	readonly host?: ProbeHost;
+	/** The virtiofsd that serves native mounts; default: the one that is installed. */
+	readonly fileServer?: FileServerOptions['program'];
 };
 
 async function startForwarded(job: Job): Promise<void> {
@@ -56,10 +62,11 @@ async function startForwarded(job: Job): Promise<void> {
  * Runs instances with QEMU alone: one detached process each, reached over its monitors. Nothing about a running
  * instance is kept in memory, so that the next daemon finds everything again.
  */
-export function createQemuDriver({paths, system = thisSystem(), ...options}: QemuDriverOptions): Driver {
+export function createQemuDriver({paths, fileServer, system = thisSystem(), ...options}: QemuDriverOptions): Driver {
 	const shared: Shared = {
 		host: new QemuHostProbe({cache: paths.cache, system, ...options}),
 		monitors: new Monitors(),
+		servers: new FileServerProbe(fileServer === undefined ? {} : {program: fileServer}),
 		lanes: new Lanes(),
 		ports: new Ports(),
 		machines: new Machines(system.processes),
@@ -98,12 +105,16 @@ export function createQemuDriver({paths, system = thisSystem(), ...options}: Qem
 		resizesLive: new Set(['memory'] as const),
 		forwards: (record, place, work) => inLane(record, place, work, forwards),
 		forwardProblem: (_record, _place, forward) => hostPortProblem(forward),
+		checkPlug: (mount, instance) => checkPlug(shared, mount, instance),
+		plug: (record, place, mount, work, guest) => inLane(record, place, work, job => plug(job, mount, guest)),
+		unplug: (record, place, mount, work) => inLane(record, place, work, job => unplug(job, mount)),
+		plugProblem: (record, place, mount) => plugProblem(shared, record, place, mount),
 		metrics: (record, place, options) => metrics(shared, record, place, options),
 		privateNetwork: machinePrivateNetwork(shared.host),
 		async inspect(record, place) {
 			const found = await shared.machines.find(record.id, filesOf(place));
 			if (!found) return {};
-			const notes = await notesOf(shared, record, place).catch(() => []);
+			const notes = [...(await notesOf(shared, record, place).catch(() => [])), ...(await mountNotes(shared, record))];
 			return {pid: found.pid, accelerator: acceleratorOf(found), ...(notes.length === 0 ? {} : {notes})};
 		},
 		guestFacts: (_record, place, signal) =>

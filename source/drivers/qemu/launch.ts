@@ -13,6 +13,7 @@ import {hasStream} from '../machine/private-nic.ts';
 import {startError} from '../machine/start-error.ts';
 import {commandLine} from './command-line.ts';
 import type {Job} from './context.ts';
+import {slotArguments} from './mounts/native-mount.ts';
 import {demandNics} from './networks.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {type Spawned, spawnQemu} from './spawn.ts';
@@ -54,6 +55,7 @@ export async function launchQemu(
 					files: job.files,
 					accelerator: input.accelerator,
 					isPlugged: hasStream(version),
+					...(job.shared.has9p === false ? {} : {slots: slotArguments(job.place)}),
 					incoming: input.incoming !== undefined,
 					platform: job.system.platform,
 					flash,
@@ -66,6 +68,11 @@ export async function launchQemu(
 		} catch (error) {
 			if (!(error instanceof StartFailure)) throw error;
 			if (/could not set up host forwarding rule/i.test(error.message) && attempt < portAttempts) continue;
+			if (/fsdev|virtfs/i.test(error.message) && job.shared.has9p === undefined) {
+				// Some QEMUs are built without 9p. Native mounts may work without it, and the guest must start in any case.
+				job.shared.has9p = false;
+				continue;
+			}
 			if (/unsupported machine type/i.test(error.message) && input.incoming === undefined && attempt < portAttempts) {
 				// This QEMU no longer knows the type: a guest that boots anyway can be given another.
 				job.work.log(`This QEMU does not know the machine type ${job.record.hardware.machine}.`);

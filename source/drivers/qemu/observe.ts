@@ -6,6 +6,7 @@ import {asObject} from '../machine/json.ts';
 import {sshPortOf} from '../machine/process.ts';
 import {atRest, type Power} from '../machine/rest.ts';
 import type {Shared} from './context.ts';
+import {endAllServing} from './mounts/serving.ts';
 import {QmpError} from './qmp.ts';
 
 /** What `observe` may take in all is a second; the rest is for what is done besides asking QEMU. */
@@ -22,7 +23,11 @@ export async function observe(
 	try {
 		const files = filesOf(place);
 		const found = await shared.machines.find(record.id, files);
-		if (!found) return {...(await atRest(record, files)), ...nowhere};
+		if (!found) {
+			// What served its mounts has lost its machine, or never had one when a daemon was killed in between.
+			if (!shared.lanes.isBusy(record.id)) await endAllServing(place);
+			return {...(await atRest(record, files)), ...nowhere};
+		}
 		if (found.runner !== 'qemu') return {power: 'unusable', reason: foreignReason(found), ...nowhere};
 		const port = sshPortOf(found);
 		const answer = asObject(await shared.monitors.ask(files, 'query-status', {timeoutMs}));

@@ -13,6 +13,7 @@ import {forgetSavedMemory, settleSavedMemory} from '../machine/settle.ts';
 import {findOwn, type Job} from './context.ts';
 import {endSpawned, launchQemu, logLine} from './launch.ts';
 import {monitorError} from './monitors.ts';
+import {endAllServing} from './mounts/serving.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {callOffSaving, goOn, runState, until} from './waiting.ts';
 
@@ -20,6 +21,7 @@ import {callOffSaving, goOn, runState, until} from './waiting.ts';
 export async function start(job: Job): Promise<void> {
 	const found = await findOwn(job);
 	if (found && (await takeUp(job, found))) return keepPort(job, found);
+	await endAllServing(job.place);
 	await settleSavedMemory(job);
 	await requireDisk(job);
 	if (job.record.suspended) await resume(job, job.record.suspended);

@@ -8,6 +8,7 @@ import {diskStuck} from '../machine/space.ts';
 import {findOwn, type Job} from './context.ts';
 import {withAgent} from './guest.ts';
 import {monitorError} from './monitors.ts';
+import {endAllServing} from './mounts/serving.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {goOn, isHeldByDisk, runState, until} from './waiting.ts';
 
@@ -48,6 +49,7 @@ export async function stop(job: Job, timeoutMs: number): Promise<void> {
 		);
 	}
 	await discardSavedMemory(job);
+	await endAllServing(job.place);
 	await removeTraces(job.files);
 }
 
@@ -125,6 +127,7 @@ export async function powerOff(job: Job): Promise<void> {
 		}
 	}
 	await discardSavedMemory(job);
+	await endAllServing(job.place);
 	await removeTraces(job.files);
 }
 

@@ -17,6 +17,8 @@ import {settleSavedMemory} from '../machine/settle.ts';
 import {checkSpace, diskFull, freeBytes, savingTimeoutMs} from '../machine/space.ts';
 import {findOwn, type Job} from './context.ts';
 import {monitorError} from './monitors.ts';
+import {unplugAll} from './mounts/plug.ts';
+import {endAllServing} from './mounts/serving.ts';
 import {type Qmp, QmpError} from './qmp.ts';
 import {callOffSaving, goOn, migration, runState, until} from './waiting.ts';
 
@@ -69,6 +71,7 @@ async function save(
 		await goOn(monitor);
 	}
 	await rm(job.files.statePart, {force: true});
+	await unplugAll(job, monitor);
 	job.work.progress('saving memory', 0);
 	try {
 		await monitor.execute('stop');
@@ -210,8 +213,10 @@ async function qemuVersion(monitor: Qmp): Promise<string> {
 async function end(job: Job, found: MachineProcess, monitor: Qmp): Promise<void> {
 	job.work.progress('freeing memory', 100);
 	await monitor.execute('quit', undefined, {timeoutMs: 2000}).catch(() => {});
-	if (await job.machines.waitGone(found, job.record.id, 5000)) return;
-	if (!(await job.machines.end(found, job.record.id))) {
+	const isGone =
+		(await job.machines.waitGone(found, job.record.id, 5000)) || (await job.machines.end(found, job.record.id));
+	await endAllServing(job.place);
+	if (!isGone) {
 		throw new DroverError('host.failed', `QEMU (process ${found.pid}) does not end, though its memory is saved.`);
 	}
 }

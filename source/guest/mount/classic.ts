@@ -1,8 +1,7 @@
 import {DroverError} from '../../model/errors.ts';
-import type {Mount} from '../../model/mount.ts';
+import {type Mount, resolvedMaps} from '../../model/mount.ts';
 import type {SshAccess} from '../../model/ssh-access.ts';
 import {canFence} from '../sftp/server/fence.ts';
-import {resolvedMaps} from '../sftp/server/id-maps.ts';
 import {prepareGuest} from './prepare.ts';
 import {type MountSession, openSession} from './session.ts';
 

@@ -25,8 +25,8 @@ const realPlace = `real_place() {
 }`;
 
 /**
- * Makes a guest ready for a mount. \`$1\`: the target; \`$2\`: how long a package manager may be waited for, in seconds.
- * Says \`ids UID GID\`, \`installing\`, and last either \`ready\` or one of the words in \`refusals\` with what there is to
+ * Makes a guest ready for a mount. `$1`: the target; `$2`: how long a package manager may be waited for, in seconds.
+ * Says `ids UID GID`, `installing`, and last either `ready` or one of the words in `refusals` with what there is to
  * say about it.
  */
 export const prepareScript = `${search}
@@ -66,8 +66,8 @@ say ready
 `;
 
 /**
- * Mounts, as root, what speaks SFTP on standard input and output, and stays until that ends or sshfs does. \`$1\`: the
- * target; \`$2\`: sshfs's options. Says \`mounted\` on standard error. The mount goes with it, whoever has it in use.
+ * Mounts, as root, what speaks SFTP on standard input and output, and stays until that ends or sshfs does. `$1`: the
+ * target; `$2`: sshfs's options. Says `mounted` on standard error. The mount goes with it, whoever has it in use.
  */
 export const sessionScript = `${search}
 target=$1; options=$2
@@ -96,6 +96,76 @@ code=$?
 # Not one that has been mounted there since.
 [ -z "$ours" ] || [ "$(mounts)" != "$ours" ] || umount -l "$place" 2>/dev/null
 exit $code
+`;
+
+/**
+ * Tells, before something is plugged into a guest, of its user and its kernel: `ids UID GID`, `knows virtiofs 9p`, and last
+ * `ready` or one of the words in `refusals`. Looks at no mount: one that is dead would not let go of it.
+ */
+export const nativePrepareScript = `${search}
+say() { printf '${mark}%s\\n' "$*"; }
+${asRoot}
+me=$(id -u); say ids "$me" "$(id -g)"
+as_root true >/dev/null 2>&1 || { say no-root; exit 0; }
+knows() { grep -qw "$1" /proc/filesystems; }
+knows virtiofs || as_root modprobe virtiofs >/dev/null 2>&1
+knows 9p || { as_root modprobe 9pnet_virtio; as_root modprobe 9p; } >/dev/null 2>&1
+known=; for kind in virtiofs 9p; do knows $kind && known="$known $kind"; done
+[ -n "$known" ] || { say no-kind; exit 0; }
+say knows $known
+say ready
+`;
+
+/**
+ * Mounts, as the guest's user, what is plugged in. `$1`: the target; `$2`: the kind of file system; `$3`: what it is
+ * known by; `$4`: options. Says `ready`, or one of the words in `refusals` with what there is to say about it.
+ */
+export const nativeMountScript = `${search}
+target=$1; kind=$2; tag=$3; options=$4
+say() { printf '${mark}%s\\n' "$*"; }
+${asRoot}
+${realPlace}
+me=$(id -u)
+place=$(real_place "$target"); listed=$(printf '%s' "$place" | ${escaped})
+# What is mounted there already and works stays; what was plugged out meanwhile answers with an error.
+for left in 1 2 3 4; do
+	grep -qF "$tag $listed $kind " /proc/mounts || break
+	ls "$place/" >/dev/null 2>&1 && { say ready; exit 0; }
+	as_root umount -l "$place" >/dev/null 2>&1 || break
+done
+[ -d "$target" ] || mkdir -p -- "$target" 2>/dev/null || problem=$(as_root mkdir -p -- "$target" 2>&1)
+[ -d "$target" ] || { say no-target "$(printf '%s\\n' "$problem" | tail -n 1)"; exit 0; }
+# Its parents may just have been made.
+place=$(real_place "$target")
+# The kernel may need a moment to find what was plugged in.
+for attempt in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+	log=$(as_root mount -t "$kind" -o "$options" "$tag" "$place" 2>&1) && { say ready; exit 0; }
+	sleep 0.25 2>/dev/null || sleep 1
+done
+say no-mount "$(printf '%s\\n' "$log" | tail -n 1)"
+`;
+
+/**
+ * Unmounts what is mounted natively. `$1`: the target; `$2`: `force` for what is in use too, whose users get errors then.
+ * Says `ended`, or `busy` when it was in use.
+ */
+export const nativeEndScript = `${search}
+target=$1; how=$2; me=$(id -u); said=ended
+say() { printf '${mark}%s\\n' "$*"; }
+${asRoot}
+${realPlace}
+place=$(real_place "$target"); listed=$(printf '%s' "$place" | ${escaped})
+for left in 1 2 3 4; do
+	grep -F " $listed " /proc/mounts | grep -q -e '^mnt-[^ ]* [^ ]* virtiofs ' -e '^mnt-[^ ]* [^ ]* 9p ' || break
+	as_root umount "$place" 2>/dev/null && continue
+	# Whoever was in it may be about to leave.
+	sleep 0.5 2>/dev/null || sleep 1
+	as_root umount "$place" 2>/dev/null && continue
+	said=busy
+	[ "$how" = force ] || { sync; break; }
+	as_root umount -l "$place" || break
+done
+say $said
 `;
 
 /** What sshfs is told. */

@@ -10,15 +10,17 @@ import {sshArguments} from '../ssh-command.ts';
 import {controlVersion, type MountOrder, type MountReport, type MountSettings, readReport} from './control.ts';
 import {sessionScript, sshfsOptions} from './scripts.ts';
 
-/** A directory that a guest sees over SSH, for as long as this lives. */
+/** A directory that a guest sees, for as long as this lives. */
 export type MountSession = {
 	/** Resolves when it has ended, by itself or because it was told to, to why. */
 	readonly ended: Promise<DroverError>;
 	/** What is wrong while it lives: the directory is gone, or does not answer. */
 	readonly problem: string | undefined;
-	/** Unmounts. Returns when the guest has let go, or does not within some seconds. */
+	/** Whether the guest goes on seeing it when drover ends: then it is left as it is, and found again. */
+	readonly outlasts?: boolean;
+	/** Unmounts. Returns when the guest has let go, or does not within some seconds. @throws DroverError when it stays */
 	end(): Promise<void>;
-	/** Ends it at once, without the guest. */
+	/** Ends it at once, without the guest; one that outlasts drover is only not looked after any more. */
 	kill(): void;
 };
 

@@ -7,7 +7,7 @@ import {run} from '../run.ts';
 import {assembleDisk} from './disk.ts';
 import {checkHost} from './host.ts';
 import {fetchPackages} from './packages.ts';
-import {micro, recipe} from './recipe.ts';
+import {type Kernel, kernels, micro, recipe} from './recipe.ts';
 import {makeContainerTree, makeInitramfs, makeRootTree} from './root-tree.ts';
 
 /**
@@ -16,13 +16,18 @@ import {makeContainerTree, makeInitramfs, makeRootTree} from './root-tree.ts';
  * @returns the path of a qcow2 file, or of the archive of a container
  * @throws DroverError `image.unusable` (not on this host), `image.download`, `host.failed`, `operation.cancelled`
  */
-export async function buildMicro(directory: string, work: ImageWork, form: ImageForm = 'disk'): Promise<string> {
+export async function buildMicro(
+	directory: string,
+	work: ImageWork,
+	form: ImageForm = 'disk',
+	kernel: Kernel = kernels.cloud,
+): Promise<string> {
 	await checkHost(form);
-	return form === 'disk' ? buildMachine(directory, work) : buildContainer(directory, work);
+	return form === 'disk' ? buildMachine(directory, work, kernel) : buildContainer(directory, work);
 }
 
-async function buildMachine(directory: string, work: ImageWork): Promise<string> {
-	const packages = await fetchPackages(directory, {kernel: recipe.kernelPackage, names: recipe.packages}, work);
+async function buildMachine(directory: string, work: ImageWork, kernel: Kernel): Promise<string> {
+	const packages = await fetchPackages(directory, {kernel: kernel.package, names: recipe.packages}, work);
 	work.log(`Kernel ${packages.kernelVersion}`);
 	work.progress('building the guest', 0);
 	const root = path.join(directory, 'root');
@@ -31,7 +36,7 @@ async function buildMachine(directory: string, work: ImageWork): Promise<string>
 	work.progress('building the guest', 40);
 	const initramfs = await makeInitramfs(packages, directory);
 	work.progress('building the guest', 60);
-	const raw = await assembleDisk(packages, {root, initramfs, directory}, work);
+	const raw = await assembleDisk(packages, {root, initramfs, directory, ...kernel}, work);
 	work.progress('building the guest', 80);
 	const image = path.join(directory, 'micro.qcow2');
 	await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, image], {

@@ -12,23 +12,29 @@ const sector = 512;
 /** The first partition begins here, as usual, in bytes. */
 const bootStart = 1024 * 1024;
 
+/** What a disk is made of, with the sizes of its boot partition and of all of it in bytes. */
+export type DiskParts = {
+	readonly root: string;
+	readonly initramfs: Buffer;
+	readonly directory: string;
+	readonly bootSize: number;
+	readonly diskSize: number;
+};
+
 /**
  * Makes the disk: boot sector, a FAT partition with syslinux and the kernel, an ext4 partition with the root tree.
  * Neither root nor a mount is needed: each tool writes into the file at an offset.
  */
-export async function assembleDisk(
-	packages: Packages,
-	parts: {readonly root: string; readonly initramfs: Buffer; readonly directory: string},
-	work: ImageWork,
-): Promise<string> {
+export async function assembleDisk(packages: Packages, parts: DiskParts, work: ImageWork): Promise<string> {
 	const raw = path.join(parts.directory, 'disk.raw');
-	const rootStart = bootStart + recipe.bootSize;
+	const {bootSize, diskSize} = parts;
+	const rootStart = bootStart + bootSize;
 	const handle = await open(raw, 'wx');
 	try {
-		await handle.truncate(recipe.diskSize);
+		await handle.truncate(diskSize);
 		const record = masterBootRecord(await readFile(packaged(packages, 'lib/syslinux/mbr/mbr.bin')), [
-			{type: 0x0e, start: bootStart / sector, sectors: recipe.bootSize / sector, active: true},
-			{type: 0x83, start: rootStart / sector, sectors: (recipe.diskSize - rootStart) / sector, active: false},
+			{type: 0x0e, start: bootStart / sector, sectors: bootSize / sector, active: true},
+			{type: 0x83, start: rootStart / sector, sectors: (diskSize - rootStart) / sector, active: false},
 		]);
 		await handle.write(record, 0, record.length, 0);
 	} finally {
@@ -39,12 +45,7 @@ export async function assembleDisk(
 	return raw;
 }
 
-async function makeBootPartition(
-	packages: Packages,
-	raw: string,
-	parts: {readonly initramfs: Buffer; readonly directory: string},
-	work: ImageWork,
-): Promise<void> {
+async function makeBootPartition(packages: Packages, raw: string, parts: DiskParts, work: ImageWork): Promise<void> {
 	const file = (name: string) => path.join(parts.directory, name);
 	await copyFile(packaged(packages, `boot/vmlinuz-${packages.kernelVersion}`), file('vmlinuz'));
 	await writeFile(file('initrd.img'), parts.initramfs);
@@ -60,7 +61,7 @@ async function makeBootPartition(
 		environment: {MTOOLS_SKIP_CHECK: '1', MTOOLSRC: '/dev/null', PATH: `${tools}:${searchPath()}`},
 	};
 	const image = `${raw}@@${bootStart}`;
-	const geometry = ['-T', String(recipe.bootSize / sector), '-h', '64', '-s', '32', '-H', String(bootStart / sector)];
+	const geometry = ['-T', String(parts.bootSize / sector), '-h', '64', '-s', '32', '-H', String(bootStart / sector)];
 	await run(path.join(tools, 'mformat'), ['-i', image, ...geometry, '-v', 'MICROBOOT', '::'], options);
 	const files = ['vmlinuz', 'initrd.img', 'syslinux.cfg'].map(file);
 	await run(path.join(tools, 'mcopy'), ['-i', image, ...files, '::'], options);
@@ -68,12 +69,7 @@ async function makeBootPartition(
 	await run(syslinux, ['--install', '--offset', String(bootStart), raw], options);
 }
 
-async function makeRootPartition(
-	raw: string,
-	start: number,
-	parts: {readonly root: string},
-	work: ImageWork,
-): Promise<void> {
+async function makeRootPartition(raw: string, start: number, parts: DiskParts, work: ImageWork): Promise<void> {
 	const block = 4096;
 	await run(
 		'mke2fs',
@@ -82,7 +78,7 @@ async function makeRootPartition(
 			// Features that older kernels or resize2fs of another release would not know.
 			...['-O', '^metadata_csum_seed,^orphan_file'],
 			...['-E', `offset=${start},root_owner=0:0,resize=4194304`],
-			...['-d', parts.root, raw, String((recipe.diskSize - start) / block)],
+			...['-d', parts.root, raw, String((parts.diskSize - start) / block)],
 		],
 		{signal: work.signal, purpose: 'write the root partition'},
 	);

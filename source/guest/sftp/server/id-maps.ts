@@ -30,8 +30,3 @@ export class IdMaps {
 		return guest === unchanged ? 'unchanged' : this.#toHost.get(guest);
 	}
 }
-
-/** Maps with the guest's own user put in. */
-export function resolvedMaps(maps: readonly IdMap[], defaultId: number): readonly IdMap[] {
-	return maps.map(({host, guest}) => ({host, guest: guest === -1 ? defaultId : guest}));
-}
