@@ -56,7 +56,7 @@ export function virtualboxSetup(standIn: StandIn): ContractSetup {
 		keepsProcess: false,
 		limitsDisk: true,
 		more(stage) {
-			resources(stage);
+			resources(stage, false);
 			metrics(stage);
 			forwards(stage, 'stop');
 			clone(stage);

@@ -98,6 +98,7 @@ export function createVirtualBoxDriver({
 		},
 		destroy: (record, place, work) =>
 			cutPower(record, place, work, async job => {
+				await powerOff(job);
 				await unregister(job);
 				shared.sampler.forget(record.id);
 				await rm(place.sockets, {recursive: true, force: true});
