@@ -8,7 +8,7 @@ import process from 'node:process';
 import {fileURLToPath} from 'node:url';
 import {type CapabilityName, capabilityProfile, capabilityTitles} from '../source/drivers/capabilities.ts';
 import {type Features, featuresOf} from '../source/drivers/features.ts';
-import {defaultDriver, driversOn} from '../source/drivers/platforms.ts';
+import {classicMountProblem, defaultDriver, driversOn} from '../source/drivers/platforms.ts';
 import {isBuilt, loadDriver} from '../source/drivers/registry.ts';
 import {verificationOf, verificationSentence, verificationTitles} from '../source/drivers/verification.ts';
 import {type DriverName, driverNames, type Platform, platformTitles} from '../source/model/driver-name.ts';
@@ -54,7 +54,7 @@ const rows: readonly Row[] = [
 			(driver, features) => capabilityCell(driver, name, isBuilt(driver) && hasOne(features, needed)),
 		],
 	),
-	['mounts over SSH', driver => (isBuilt(driver) ? 'yes' : 'later')],
+	['mounts over SSH', driver => (isBuilt(driver) ? classicMounts(driver) : 'later')],
 	['changing cpus, memory, disk', (_driver, features) => resizing(features)],
 	['clones', (_driver, features) => (hasOne(features, ['clone']) ? 'yes' : 'later')],
 	['linked clones', (_driver, features) => linking(features)],
@@ -110,6 +110,14 @@ function capabilityCell(driver: DriverName, name: CapabilityName, isDone: boolea
 	return entry === true ? what : `no; on ${titles(entry)} ${what}`;
 }
 
+/** What serves them is on the host, whatever the driver. */
+function classicMounts(driver: DriverName): string {
+	const own = platforms.filter(platform => driversOn(platform).includes(driver));
+	const able = own.filter(platform => classicMountProblem(platform) === undefined);
+	if (able.length === own.length) return 'yes';
+	return able.length === 0 ? 'later' : `yes; ${titles(own.filter(platform => !able.includes(platform)))} later`;
+}
+
 function linking(features: Features): string {
 	if (hasOne(features, ['linkedClone'])) return 'yes';
 	return features.sharesByItself ? 'by the pool' : 'later';
@@ -125,18 +133,27 @@ function resizing(features: Features): string {
 	return `${live.join(', ')} while it runs${rest}`;
 }
 
+async function featuresOn(name: DriverName, platform: Platform): Promise<Features> {
+	const driver = await loadDriver(name, {
+		paths: locate({DROVER_HOME: '/nowhere'}, 'linux'),
+		setting: () => '',
+		system: systemOf(platform),
+	});
+	const features = featuresOf(driver);
+	driver?.close?.();
+	return features;
+}
+
 /** The table in Markdown, one column a driver. */
 export async function capabilityTable(): Promise<string> {
 	const all = await Promise.all(
 		driverNames.map(async name => {
-			const driver = await loadDriver(name, {
-				paths: locate({DROVER_HOME: '/nowhere'}, 'linux'),
-				setting: () => '',
-				system: systemOf('linux'),
-			});
-			const features = featuresOf(driver);
-			driver?.close?.();
-			return {name, features};
+			const found = await Promise.all(
+				platforms.filter(platform => driversOn(platform).includes(name)).map(platform => featuresOn(name, platform)),
+			);
+			// What it has on one platform only is what the capability table has a yes for there only.
+			const features = [...new Set(found.flatMap(each => each.features))];
+			return {name, features: {...found[0]!, features}};
 		}),
 	);
 	const lines = [

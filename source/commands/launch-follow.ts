@@ -1,5 +1,6 @@
 import type {Engine, LaunchRequest} from '../engine/engine.ts';
 import type {Mount} from '../model/mount.ts';
+import {formatSize} from '../model/sizes.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandContext} from './command.ts';
 import {follow} from './follow.ts';
@@ -14,6 +15,7 @@ export async function followLaunch(
 	const engine = await context.engine();
 	// A profile may name one, which is for the engine to know.
 	const isUnnamed = request.image === undefined && request.profile === undefined;
+	await warnOfTooMuch(request, engine, context);
 	const begin = async () => {
 		if (!isUnnamed) return engine.launch(request);
 		const {value: image, isDefault} = await engine.get({key: 'local.default-image'});
@@ -38,6 +40,20 @@ export async function followLaunch(
 	if (name === (await primaryName(engine))) {
 		const {mountHome} = await import('./home-mount.ts');
 		await mountHome(name, engine, context);
+	}
+}
+
+/** More than the host has is slow, or does not start; it is allowed, as in Multipass. */
+async function warnOfTooMuch({cpus, memory}: LaunchRequest, engine: Engine, {stderr}: CommandContext): Promise<void> {
+	if (cpus === undefined && memory === undefined) return;
+	const {host} = await engine.overview();
+	if (cpus !== undefined && cpus > host.cpus) {
+		stderr.write(`Warning: ${cpus} CPUs are more than the ${host.cpus} of this host.\n`);
+	}
+	if (memory !== undefined && memory > host.memoryTotal) {
+		stderr.write(
+			`Warning: ${formatSize(memory)} of memory are more than the ${formatSize(host.memoryTotal)} of this host.\n`,
+		);
 	}
 }
 

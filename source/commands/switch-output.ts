@@ -36,8 +36,16 @@ export function storyText(story: SwitchStory): string {
 		outcomeText(story),
 		...(story.wasTakenUp ? ['drover was ended in the middle of it; the next start took it up.'] : []),
 		'',
-		section(`PARKED, in ${from}`, story.park.map(storyRow), 'nothing'),
-		section(`RESTORED, in ${to}`, story.restore.map(storyRow), 'nothing'),
+		section(
+			`PARKED, in ${from}`,
+			story.park.map(line => storyRow(line, story)),
+			'nothing',
+		),
+		section(
+			`RESTORED, in ${to}`,
+			story.restore.map(line => storyRow(line, story)),
+			'nothing',
+		),
 	].join('\n');
 }
 
@@ -56,7 +64,7 @@ function outcomeText(story: SwitchStory): string {
 	}
 }
 
-function storyRow(line: StoryLine): string[] {
+function storyRow(line: StoryLine, {phase}: SwitchStory): string[] {
 	const took =
 		line.startedAt === undefined || line.endedAt === undefined
 			? ''
@@ -68,7 +76,9 @@ function storyRow(line: StoryLine): string[] {
 				? 'ok'
 				: line.result === 'failed'
 					? 'FAILED'
-					: line.result;
+					: line.result === 'pending' && phase === 'done'
+						? 'not done'
+						: line.result;
 	return [
 		`  ${line.name}`,
 		line.was,

@@ -187,7 +187,11 @@ export class Actions {
 				interrupts,
 			);
 		try {
-			await (action === 'start' ? this.#boots.use(run) : run());
+			await (action === 'start' ? this.#boots.use(run) : run()).catch((error: unknown) => {
+				// What was in the way of purging it, its launch for one, has left nothing of it: that is what was wanted.
+				if (!entry.isGone || (action !== 'purge' && options.purge !== true)) throw error;
+				item.note('nothing is left of it: what was under way with it was undone');
+			});
 			// The user has taken it out of the switch's hands.
 			if (!entry.isGone && entry.stored.kind === 'record' && entry.stored.record.parked) {
 				await instances.update(entry, {parked: undefined});

@@ -73,7 +73,12 @@ export function availability(action: InstanceAction, instance: InstanceView, dri
 			reason: `${driverTitles[driver.name]} cannot be used: ${driver.health.summary}`,
 		};
 	}
-	if (action === 'mounts') return nowChanged(action, instance, driver);
+	if (action === 'mounts') {
+		const problem = mountProblem(driver);
+		return problem === undefined
+			? nowChanged(action, instance, driver)
+			: {can: false, kind: 'not-yet', reason: problem};
+	}
 	if (action === 'networks' || action === 'edit' || action === 'snapshot' || action === 'duplicate') {
 		const problem = featureProblem(action, driver);
 		if (problem !== undefined) return {can: false, kind: 'not-yet', reason: problem};
@@ -82,6 +87,12 @@ export function availability(action: InstanceAction, instance: InstanceView, dri
 		return answerOf(decision, instance);
 	}
 	return now(action, instance);
+}
+
+/** Why there are no mounts at all: a host that cannot serve them over SSH, under a driver without native ones. */
+function mountProblem(driver: DriverInfo): string | undefined {
+	if (driver.classicMountProblem === undefined || nativeMountProblem(driver) === undefined) return undefined;
+	return driver.classicMountProblem;
 }
 
 export type DriverPart = keyof typeof parts;

@@ -56,7 +56,7 @@ export class Caretaker {
 	async #prune(options: {all?: boolean; ifDue?: boolean}): Promise<PruneReport | undefined> {
 		const {images, layers, operations, paths} = this.#parts;
 		// A layer that is of no use may be all that an image is still needed for.
-		await layers.sweep();
+		await layers.sweep().catch(() => []);
 		// A launch has its image before it has its disk.
 		const launches = operations.all().filter(operation => operation.kind === 'launch' && !isEnded(operation));
 		const usedSince = Math.min(...launches.map(({createdAt}) => createdAt));

@@ -28,6 +28,8 @@ export type DriverInfo = {
 	readonly current: boolean;
 	readonly health: DriverHealth;
 	readonly capabilities: Capabilities;
+	/** Why this host cannot mount its directories over SSH, whatever the driver: without a full stop; absent where it can. */
+	readonly classicMountProblem?: string;
 	/** How far it is vouched for on this platform; absent where it is not supported. */
 	readonly verification?: Verification;
 	readonly scope: ScopeName;

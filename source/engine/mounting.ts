@@ -2,6 +2,7 @@ import {realpath, stat} from 'node:fs/promises';
 import {capabilities} from '../drivers/capabilities.ts';
 import type {Driver, SettingReader, WorkContext} from '../drivers/driver.ts';
 import {featuresOf} from '../drivers/features.ts';
+import {classicMountProblem} from '../drivers/platforms.ts';
 import type {Platform} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import {checkTarget, type Mount, mountTarget} from '../model/mount.ts';
@@ -117,7 +118,11 @@ export function demandMounts(
 ): void {
 	if (mounts.length === 0) return;
 	demandAllowed(setting('local.privileged-mounts'));
-	// Those of type classic work under every driver.
+	// Those of type classic work under every driver, where this host can serve them.
+	const problem = classicMountProblem(platform);
+	if (problem !== undefined && mounts.some(mount => wayOf(mount, driver) === 'ssh')) {
+		throw new DroverError('driver.incapable', `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`);
+	}
 	if (mounts.every(mount => mount.type === 'classic')) return;
 	demandCapability(driver, platform, 'nativeMounts');
 	demandFeature(driver, 'nativeMounts');

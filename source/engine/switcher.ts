@@ -12,6 +12,7 @@ import {
 	type SwitchPhase,
 	type SwitchStory,
 	withLine,
+	withoutRunning,
 } from '../model/switch-story.ts';
 import {readStory, writeStory} from '../state/switch-journal.ts';
 import type {SwitchRequest} from './engine.ts';
@@ -271,7 +272,7 @@ export class Switcher {
 
 	async #end(outcome: NonNullable<SwitchStory['outcome']>, reason: ErrorData | undefined): Promise<void> {
 		await this.#tell({
-			...this.#story!,
+			...withoutRunning(this.#story!),
 			phase: 'done',
 			outcome,
 			endedAt: this.#now(),

@@ -106,6 +106,16 @@ export function withLine(story: SwitchStory, side: Side, id: string, change: Par
 	return {...story, [side]: lines} as SwitchStory;
 }
 
+/** Of a switch that has ended nothing is under way any more: what a dead daemon was at has been cut short. */
+export function withoutRunning(story: SwitchStory): SwitchStory {
+	const settle = <Method extends string>(line: StoryLine<Method>): StoryLine<Method> => {
+		if (line.result !== 'running') return line;
+		const {stage: _stage, percent: _percent, ...rest} = line;
+		return {...rest, result: 'failed', note: ['cut short', line.note].filter(Boolean).join('; ')};
+	};
+	return {...story, park: story.park.map(settle), restore: story.restore.map(settle)};
+}
+
 /** How far it is, 0 to 100: lines that have ended out of those that have something to do. Never goes backwards. */
 export function progressOf(story: SwitchStory): {ended: number; total: number; percent: number} {
 	const lines = [...story.park, ...story.restore].filter(line => line.method !== 'leave');

@@ -94,6 +94,16 @@ describe('told wrong without the daemon', () => {
 	});
 });
 
+test('more than the host has is warned of, and launched', async () => {
+	const {code, err, out} = await drover(['launch', 'micro', '-c', '5', '-m', '17G']);
+	expect([code, err]).toEqual([
+		0,
+		'Warning: 5 CPUs are more than the 4 of this host.\nWarning: 17.0G of memory are more than the 16.0G of this host.\n',
+	]);
+	expect(out).toContain('Launched: ');
+	expect((await drover(['launch', 'micro', '-c', '4', '-m', '16G'])).err).toBe('');
+});
+
 describe('networks and members', () => {
 	test('are handed on as they were given: the engine knows what there is', async () => {
 		const engine = new FakeEngine();

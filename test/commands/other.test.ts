@@ -42,21 +42,21 @@ describe('help', () => {
 
 	test('what it looks like', async () => {
 		expect((await drover(['help', 'stop'])).out).toBe(`Usage: drover stop [options] [<name> ...]
-Stop the named instances. Exits with return code 0 if successful.
+Stop instances: the guest is asked to power off, and waited for.
 
 Options:
   -h, --help         Display this help
   -v, --verbose      Tell the technical cause of a failure, too
   --all              Stop all instances
-  -t, --time <time>  Time from now, in minutes, to delay the stop
+  -t, --time <time>  Stop in so many minutes; users in the guest are warned
   -c, --cancel       Cancel a pending delayed stop
   --force            Cut the power at once. Warning: what the instance has not
                      written to its disk is lost, and so is the saved memory of
                      a suspended one.
 
 Arguments:
-  name               Names of instances to stop. If omitted, and without the
-                     --all option, the primary instance is assumed.
+  name               Names of instances to stop. Without any, and without --all,
+                     it is the primary instance.
 `);
 	});
 

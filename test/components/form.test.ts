@@ -33,6 +33,7 @@ async function modelOf(
 
 const model = await modelOf();
 const cluster = await modelOf(fakeDriver('lxd'));
+const onMacos = await modelOf(fakeDriver('qemu', {classicMountProblem: 'mounts over SSH are not there'}));
 const withoutMounts = await modelOf(fakeDriver('lxd'), {'local.privileged-mounts': 'false'});
 
 function filled(values: Readonly<Record<string, string>>, more: Partial<FormLayer> = {}): FormLayer {
@@ -99,6 +100,7 @@ describe('problems', () => {
 describe('what a driver has not', () => {
 	test.each<[string, Model, RegExp]>([
 		['mount', withoutMounts, /mounts are disabled/],
+		['mount', onMacos, /mounts over SSH are not there/],
 		['network', model, /extra: not supported by QEMU on Linux; supported by QEMU on macOS, LXD/],
 	])('has its line, with the reason: %s', (name, of, reason) => {
 		const found = row(name, filled({}), of);

@@ -106,6 +106,22 @@ describe('launch', () => {
 		expect(existsSync(instanceDirectory(paths, 'qemu', 'web'))).toBe(false);
 	});
 
+	test('that is purged before its guest answers is undone, and purging it has done what was asked', async () => {
+		const {engine} = await simulatedEngine(scratchPaths(), {answers: () => false});
+		const {id} = await engine.launch({name: 'web', by});
+		await until(
+			() => engine.operation({id}),
+			operation => operation.items[0]?.stage.startsWith('waiting for the guest') === true,
+		);
+		const {id: purge} = await engine.act({action: 'delete', names: ['web'], options: {purge: true}, by});
+		expect(await engine.wait({id: purge})).toMatchObject({
+			state: 'done',
+			items: [{note: expect.stringMatching(/undone/)}],
+		});
+		expect(await engine.wait({id})).toMatchObject({state: 'failed'});
+		expect(await engine.list()).toEqual([]);
+	});
+
 	test('whose guest never answers keeps the instance as Unknown, which can be forced off, and heals by itself', async () => {
 		let answers = false;
 		const {engine} = await simulatedEngine(scratchPaths(), {answers: () => answers});

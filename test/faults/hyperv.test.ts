@@ -204,13 +204,24 @@ describe('time', () => {
 		const opened = open();
 		const web = await subject(opened);
 		await web.create();
-		opened.fault({op: 'list', kind: 'delay', ms: 1800});
+		await eventually('it is seen', async () => (await web.observe()).power === 'off');
+		opened.fault({op: 'list', kind: 'silent', ms: 2500});
 		expect(await web.observe()).toMatchObject({
 			power: 'unresponsive',
 			reason: expect.stringMatching(/^Hyper-V does not answer/),
 		});
 		await opened.driver.powerOff(web.record, web.place, web.work());
-		await eventually('it answers again', async () => (await web.observe()).power === 'off');
+		await eventually('it answers again', async () => (await web.observe()).power === 'off', 30_000);
+	});
+
+	test('a listing that takes long, and says that it is made, leaves a row as it was a moment ago', async () => {
+		const opened = open();
+		const web = await subject(opened);
+		await web.create();
+		await web.start();
+		await eventually('it is seen', async () => (await web.observe()).power === 'running');
+		opened.fault({op: 'list', kind: 'delay', ms: 2500});
+		expect(await web.observe()).toMatchObject({power: 'running'});
 	});
 
 	test('work that is cancelled ends at once, and what comes after it waits for the script all the same', async () => {

@@ -4,18 +4,18 @@ import type {ArgumentSpec, OptionSpec} from '../command.ts';
 export const anyFormat: OptionSpec = {
 	long: 'format',
 	value: '<format>',
-	help: 'Output in the requested format. Valid formats are: table (default), json, csv and yaml',
+	help: 'How to print it: table (default), json, csv or yaml',
 };
 export const nestedFormat: OptionSpec = {
 	long: 'format',
 	value: '<format>',
-	help: 'Output in the requested format. Valid formats are: table (default), json and yaml',
+	help: 'How to print it: table (default), json or yaml',
 };
 export const timeout: OptionSpec = {
 	long: 'timeout',
 	value: '<timeout>',
-	help: 'Maximum time, in seconds, to wait for the command to complete. The operation goes on in the background beyond that. By default, instance startup is limited to 5 minutes.',
+	help: 'How long to wait at most, in seconds; what was begun goes on after that. A guest has 5 minutes to answer unless more are given.',
 };
 export const all = (help: string): OptionSpec => ({long: 'all', help});
 export const instance: ArgumentSpec = {name: 'name', help: 'Name of the instance'};
-export const primaryWithout = 'If omitted, and without the --all option, the primary instance is assumed.';
+export const primaryWithout = 'Without any, and without --all, it is the primary instance.';

@@ -16,13 +16,13 @@ export const hostCommands: readonly CommandSpec[] = [
 		usage: '[options] [<remote:>][<string>]',
 		summary: 'Display images to launch instances from',
 		description:
-			'Lists available images matching <string> for creating instances from. With no search string, lists all images. The remotes are release, daily and core; without one all are searched.',
+			'Show what instances can be launched from, or of that what matches <string>. The remotes are release, daily and core; without one all are searched.',
 		options: [
 			{long: 'show-unsupported', help: 'Show unsupported images as well'},
 			{long: 'only-images', help: 'Show only images'},
 			{long: 'only-blueprints', hidden: true, help: 'There are no blueprints'},
 			anyFormat,
-			{long: 'force-update', help: 'Force the image information to update from the network'},
+			{long: 'force-update', help: 'Ask all catalogues anew instead of using what was fetched lately'},
 		],
 		arguments: [
 			{
@@ -75,12 +75,11 @@ export const hostCommands: readonly CommandSpec[] = [
 		name: 'get',
 		usage: '[options] [<key>]',
 		summary: 'Get a configuration setting',
-		description:
-			'Get the configuration setting corresponding to the given key. "drover get --keys" lists the keys there are.',
+		description: 'Show the value of a setting. "drover get --keys" lists the keys there are.',
 		options: [
 			{
 				long: 'raw',
-				help: 'Output in raw format: this affects only the representation of empty values (i.e. "" instead of "<empty>").',
+				help: 'Print an empty value as nothing, instead of as "<empty>"',
 			},
 			{
 				long: 'keys',
@@ -94,11 +93,11 @@ export const hostCommands: readonly CommandSpec[] = [
 		usage: '[options] <key>[=<value>]',
 		summary: 'Set a configuration setting',
 		description:
-			'Set, to the given value, the configuration setting corresponding to the given key. "drover get --keys" lists the keys there are. Processors, memory and disk of an instance (local.<name>.cpus, .memory, .disk) are changed while it is stopped; a disk can only grow.',
+			'Change a setting. "drover get --keys" lists the keys there are. Processors, memory and disk of an instance (local.<name>.cpus, .memory, .disk) are changed while it is stopped; a disk can only grow.',
 		arguments: [
 			{
 				name: 'keyval',
-				help: 'A key, or a key and its value. If only the key is given, the value will be prompted for.',
+				help: 'A key and its value. Without a value you are asked for it.',
 			},
 		],
 	},
@@ -147,6 +146,6 @@ export const hostCommands: readonly CommandSpec[] = [
 		summary: 'Display help about a command',
 		description: 'Displays help for a command, or the keys of the dashboard.',
 		options: [{long: 'json', help: 'For keys: output as JSON'}],
-		arguments: [{name: 'command', help: 'Name of command to display help for; "keys" for the keys of the dashboard'}],
+		arguments: [{name: 'command', help: 'The command to explain; "keys" for the keys of the dashboard'}],
 	},
 ];

@@ -8,7 +8,7 @@ export const insideCommands: readonly CommandSpec[] = [
 		aliases: ['sh', 'connect'],
 		usage: '[options] [<name>]',
 		summary: 'Open a shell on an instance',
-		description: 'Open a shell prompt on the instance.',
+		description: 'Open a shell in an instance.',
 		options: [timeout],
 		arguments: [
 			{
@@ -26,11 +26,11 @@ export const insideCommands: readonly CommandSpec[] = [
 			{
 				long: 'no-map-working-directory',
 				short: 'n',
-				help: 'Do not map the host execution path to a mounted path',
+				help: 'Run it in the home of the user, even where the directory you are in is mounted in the instance',
 			},
 		],
 		arguments: [
-			{name: 'name', help: 'Name of instance to execute the command on'},
+			{name: 'name', help: 'The instance to run it in'},
 			{name: 'command', help: 'Command to execute on the instance, with its arguments'},
 		],
 		unknownOption:
@@ -46,7 +46,7 @@ export const insideCommands: readonly CommandSpec[] = [
 			{
 				long: 'no-map-working-directory',
 				short: 'n',
-				help: 'Do not map the host execution path to a mounted path',
+				help: 'Run it in the home of the user, even where the directory you are in is mounted in the instance',
 			},
 		],
 		arguments: [
@@ -73,8 +73,8 @@ export const insideCommands: readonly CommandSpec[] = [
 		name: 'prefer',
 		usage: '[options] <name>',
 		summary: 'Switch the current alias context',
-		description: 'Switch the current alias context. If it does not exist, it is created.',
-		arguments: [{name: 'name', help: 'Name of the context to switch to'}],
+		description: 'Make another context of aliases the current one; a new name begins a new context.',
+		arguments: [{name: 'name', help: 'The context that becomes current'}],
 	},
 	{
 		name: 'transfer',
@@ -82,7 +82,7 @@ export const insideCommands: readonly CommandSpec[] = [
 		usage: '[options] <source> [<source> ...] <target>',
 		summary: 'Copy files between the host and instances',
 		description:
-			'Copy files and directories between the host and instances. Either all sources or the target are in an instance, written as <name>:<path>; a relative path is below the home of the instance\'s user. "-" stands for stdin or stdout. A file of the host that has a colon in its name is written with "./" before it.',
+			'Copy files and directories into instances, or out of them. Either all sources or the target are in an instance, written as <name>:<path>; a relative path is below the home of the instance\'s user. "-" stands for stdin or stdout. A file of the host that has a colon in its name is written with "./" before it.',
 		options: [
 			{long: 'recursive', short: 'r', help: 'Copy directories, with all that is in them'},
 			{long: 'parents', short: 'p', help: 'Make missing directories above the target'},
@@ -121,7 +121,7 @@ export const insideCommands: readonly CommandSpec[] = [
 			},
 		],
 		arguments: [
-			{name: 'source', help: 'Path of the local directory to mount'},
+			{name: 'source', help: 'The directory of this host'},
 			{
 				name: 'target',
 				help: "Where to mount it: <name>[:<path>]. A relative path is below the home of the instance's user; without one the name of the directory is used.",

@@ -9,18 +9,18 @@ export const instancesCommands: readonly CommandSpec[] = [
 		summary: 'Create and start an instance',
 		description: 'Create and start a new instance.',
 		options: [
-			{long: 'cpus', short: 'c', value: '<cpus>', help: 'Number of CPUs to allocate. Minimum: 1, default: 1.'},
+			{long: 'cpus', short: 'c', value: '<cpus>', help: 'Number of its processors. Default: 1.'},
 			{
 				long: 'disk',
 				short: 'd',
 				value: '<disk>',
-				help: 'Disk space to allocate. Positive integers, in bytes, or decimals, with K, M, G suffix. Minimum: 512M, default: 5G.',
+				help: 'Size of its disk: bytes, or a number with K, M or G. At least 512M, default: 5G.',
 			},
 			{
 				long: 'memory',
 				short: 'm',
 				value: '<memory>',
-				help: 'Amount of memory to allocate. Positive integers, in bytes, or decimals, with K, M, G suffix. Minimum: 128M, default: 1G.',
+				help: 'Size of its memory: bytes, or a number with K, M or G. At least 128M, default: 1G.',
 			},
 			{long: 'mem', value: '<memory>', hidden: true, help: 'The same as --memory'},
 			{
@@ -32,7 +32,7 @@ export const instancesCommands: readonly CommandSpec[] = [
 			{
 				long: 'cloud-init',
 				value: '<file> | <url>',
-				help: 'Path or URL to a user-data cloud-init configuration, or \'-\' for stdin, or template:<name> for one that "drover templates" lists',
+				help: 'The cloud-config to apply: a file, an address, "-" for stdin, or template:<name> for one that "drover templates" lists',
 			},
 			{
 				long: 'profile',
@@ -43,7 +43,7 @@ export const instancesCommands: readonly CommandSpec[] = [
 				long: 'network',
 				value: '<spec>',
 				repeatable: true,
-				help: 'Add a network interface to the instance: a network\'s name, or "key=value,key=value" with the keys name, mode (auto or manual) and mac. Only where the driver can; "drover networks" lists them.',
+				help: 'Give it a further interface: a network\'s name, or "key=value,key=value" with the keys name, mode (auto or manual) and mac. Only where the driver can; "drover networks" lists them.',
 			},
 			{
 				long: 'bridged',
@@ -53,7 +53,7 @@ export const instancesCommands: readonly CommandSpec[] = [
 				long: 'mount',
 				value: '<local-path>:<instance-path>',
 				repeatable: true,
-				help: 'Mount a local directory inside the instance. If <instance-path> is omitted, the mount point is below the home of its user, under the name of the directory.',
+				help: "Let it see a directory of this host. Without <instance-path> that is under its own name in the home of the instance's user.",
 			},
 			{
 				long: 'type',
@@ -99,7 +99,7 @@ export const instancesCommands: readonly CommandSpec[] = [
 		arguments: [
 			{
 				name: 'instance',
-				help: 'Names of instances or snapshots to display. If omitted, all instances are shown.',
+				help: 'Instances or snapshots to show. Without any, all instances.',
 			},
 		],
 	},
@@ -107,8 +107,7 @@ export const instancesCommands: readonly CommandSpec[] = [
 		name: 'start',
 		usage: '[options] [<name> ...]',
 		summary: 'Start instances',
-		description:
-			'Start the named instances. Exits with return code 0 when the instances start, or with an error code if any fail to start.',
+		description: 'Start instances, and wait until they answer. What is suspended is resumed.',
 		options: [
 			all('Start all instances'),
 			{long: 'discard-memory', help: 'Throw the saved memory of a suspended instance away, and boot it from its disk'},
@@ -125,10 +124,10 @@ export const instancesCommands: readonly CommandSpec[] = [
 		name: 'stop',
 		usage: '[options] [<name> ...]',
 		summary: 'Stop running instances',
-		description: 'Stop the named instances. Exits with return code 0 if successful.',
+		description: 'Stop instances: the guest is asked to power off, and waited for.',
 		options: [
 			all('Stop all instances'),
-			{long: 'time', short: 't', value: '<time>', help: 'Time from now, in minutes, to delay the stop'},
+			{long: 'time', short: 't', value: '<time>', help: 'Stop in so many minutes; users in the guest are warned'},
 			{long: 'cancel', short: 'c', help: 'Cancel a pending delayed stop'},
 			{
 				long: 'force',
@@ -141,8 +140,7 @@ export const instancesCommands: readonly CommandSpec[] = [
 		name: 'restart',
 		usage: '[options] [<name> ...]',
 		summary: 'Restart instances',
-		description:
-			'Restart the named instances. Exits with return code 0 when the instances restart, or with an error code if any fail to restart.',
+		description: 'Restart instances that run, and wait until they answer again.',
 		options: [all('Restart all instances'), timeout],
 		arguments: [{name: 'name', help: `Names of instances to restart. ${primaryWithout}`}],
 	},
@@ -150,7 +148,7 @@ export const instancesCommands: readonly CommandSpec[] = [
 		name: 'suspend',
 		usage: '[options] [<name> ...]',
 		summary: 'Suspend running instances',
-		description: 'Suspend the named instances, if running. Exits with return code 0 if successful.',
+		description: 'Suspend instances that run: their memory is kept on disk, and start goes on where they were.',
 		options: [all('Suspend all instances')],
 		arguments: [{name: 'name', help: `Names of instances to suspend. ${primaryWithout}`}],
 	},
@@ -159,18 +157,18 @@ export const instancesCommands: readonly CommandSpec[] = [
 		usage: '[options] <instance>[.snapshot] [<instance>[.snapshot] ...]',
 		summary: 'Delete instances and snapshots',
 		description:
-			'Delete instances and snapshots. Snapshots can only be purged. Instances can be purged immediately or later on, with the "purge" command. Until they are purged, they can be recovered with the "recover" command.',
+			'Put instances into the trash, from which "recover" brings them back, until they are purged: by "purge", or here at once. Snapshots have no trash and can only be purged.',
 		options: [
 			all('Delete all instances'),
 			{long: 'purge', short: 'p', help: 'Permanently delete the instances and snapshots, including all their data'},
 		],
-		arguments: [{name: 'instance', help: 'Names of instances and snapshots to delete'}],
+		arguments: [{name: 'instance', help: 'Instances and snapshots to delete'}],
 	},
 	{
 		name: 'recover',
 		usage: '[options] <name> [<name> ...]',
 		summary: 'Recover deleted instances',
-		description: 'Recover deleted instances so they can be used again.',
+		description: 'Bring deleted instances back from the trash.',
 		options: [all('Recover all deleted instances')],
 		arguments: [{name: 'name', help: 'Names of instances to recover'}],
 	},
@@ -178,6 +176,6 @@ export const instancesCommands: readonly CommandSpec[] = [
 		name: 'purge',
 		usage: '[options]',
 		summary: 'Purge all deleted instances permanently',
-		description: 'Purge all deleted instances permanently, including all their data.',
+		description: 'Remove all deleted instances for good, with their disks and snapshots.',
 	},
 ];

@@ -8,7 +8,7 @@ export const keepingCommands: readonly CommandSpec[] = [
 		usage: '[options] <instance>',
 		summary: 'Take a snapshot of an instance',
 		description:
-			'Take a snapshot of an instance that can later be restored to recover its present state: its disk, and what it consists of. Of an instance that runs, its disk is kept as after a power cut; its memory never is. Only where the driver can.',
+			'Keep an instance as it is now, so that it can be restored to this later: its disk, and what it consists of. Of one that runs, its disk is kept as after a power cut; its memory never is. Only where the driver can.',
 		options: [
 			{
 				long: 'name',
@@ -24,14 +24,14 @@ export const keepingCommands: readonly CommandSpec[] = [
 			},
 			{long: 'message', short: 'm', value: '<comment>', hidden: true, help: 'The same as --comment'},
 		],
-		arguments: [{name: 'instance', help: 'The instance to take a snapshot of'}],
+		arguments: [{name: 'instance', help: 'The instance to keep'}],
 	},
 	{
 		name: 'restore',
 		usage: '[options] <instance>.<snapshot>',
 		summary: 'Restore an instance from a snapshot',
 		description:
-			'Restore a stopped instance to the state it was in when a snapshot was taken: its disk, processors, memory, interfaces and mounts.',
+			'Make a stopped instance what it was at a snapshot again: its disk, processors, memory, interfaces and mounts.',
 		options: [
 			{
 				long: 'destructive',
@@ -69,7 +69,7 @@ export const keepingCommands: readonly CommandSpec[] = [
 			'Work that was begun by any client goes on without it. Without arguments, lists what is under way and what ended lately.',
 		options: [
 			nestedFormat,
-			{long: 'timeout', value: '<timeout>', help: 'For wait: maximum time, in seconds, to wait for the end.'},
+			{long: 'timeout', value: '<timeout>', help: 'For wait: how long to wait for the end at most, in seconds'},
 		],
 		arguments: [
 			{name: 'log', help: 'Show the log of the operation'},

@@ -23,10 +23,11 @@ export function switchRunLines(model: Model, layer: SwitchRunLayer, width: numbe
 	}
 	if (!story) return fill([[], line('  There was no switch yet. w shows the drivers.')], height);
 	const [from, to] = [driverTitles[story.from], driverTitles[story.to]];
+	const isOver = story.phase === 'done';
 	const body = [
-		...sideLines(`PARKED in ${from}`, story.park, width),
+		...sideLines(`PARKED in ${from}`, story.park, isOver, width),
 		[],
-		...sideLines(`RESTORED in ${to}`, story.restore, width),
+		...sideLines(`RESTORED in ${to}`, story.restore, isOver, width),
 		...choiceLines(story, width),
 	];
 	const head = [line(` ${from} -> ${to}`, 'title'), ...summary(story, width), []];
@@ -68,18 +69,18 @@ function summary(story: SwitchStory, width: number): readonly Line[] {
 	}
 }
 
-function sideLines(title: string, rows: readonly StoryLine[], width: number): readonly Line[] {
+function sideLines(title: string, rows: readonly StoryLine[], isOver: boolean, width: number): readonly Line[] {
 	const busy = rows.filter(row => row.method !== 'leave');
 	const left = rows.length - busy.length;
 	return [
 		line(` ${fitText(title, 23)}${fitText('WAS', 12)}${fitText('HOW', 9)}${fitText('RESULT', 18)}TIME   NOTE`, 'title'),
-		...busy.flatMap(row => storyLine(row, width)),
+		...busy.flatMap(row => storyLine(row, isOver, width)),
 		...(left > 0 ? [line(`   ${left} left as ${left === 1 ? 'it is' : 'they are'}`, 'dim')] : []),
 		...(rows.length === 0 ? [line('   nothing', 'dim')] : []),
 	];
 }
 
-function storyLine(row: StoryLine, width: number): readonly Line[] {
+function storyLine(row: StoryLine, isOver: boolean, width: number): readonly Line[] {
 	const style =
 		row.result === 'done' ? 'good' : row.result === 'failed' ? 'problem' : row.result === 'running' ? 'busy' : 'dim';
 	const result =
@@ -88,7 +89,9 @@ function storyLine(row: StoryLine, width: number): readonly Line[] {
 			: row.result === 'failed'
 				? 'FAILED'
 				: row.result === 'pending'
-					? 'waits'
+					? isOver
+						? 'not done'
+						: 'waits'
 					: `${row.percent === undefined ? '' : `${Math.floor(row.percent)}% `}${plainLine(row.stage ?? 'working')}`;
 	const took =
 		row.startedAt === undefined || row.endedAt === undefined

@@ -11,6 +11,7 @@ import {Changes} from './changes.ts';
 import {clone} from './clone.ts';
 import {type Job, jobOf, type Shared, telling} from './context.ts';
 import {create} from './create.ts';
+import {diskFile} from './disk.ts';
 import {diskFile} from './disk-file.ts';
 import {guestFacts} from './guest.ts';
 import {type HostTools, HypervHost, windowsTools} from './host.ts';
@@ -127,6 +128,7 @@ export function createHypervDriver({
 		diskFile: (_record, place) => telling('looking at the disk', () => diskFile(place)),
 		clone: (source, record, place, seed, work) =>
 			inLane('cloning the instance', record, place, work, job => clone(job, source, seed)),
+		diskFile: (_record, place) => diskFile(place),
 		metrics: record => telling('sampling', () => samples.of(record)),
 		snapshots: {
 			isLive: false,

@@ -22,7 +22,7 @@ import {addNic, hostNetworks} from './nics.ts';
 import {observe} from './observe.ts';
 import {findProcess, waitProcessGone} from './process.ts';
 import {resize} from './resize.ts';
-import {restingProblem} from './saved.ts';
+import {loadProblem} from './saved.ts';
 import {start} from './start.ts';
 import {powerOff, reboot, stop} from './stop.ts';
 import {findStrangers} from './strangers.ts';
@@ -84,7 +84,8 @@ export function createVirtualBoxDriver({
 		powerOff: (record, place, work) => cutPower(record, place, work, powerOff),
 		reboot: (record, place, work) => inLane('rebooting the machine', record, place, work, reboot),
 		suspend: (record, place, {by}, work) => inLane('saving the memory', record, place, work, job => suspend(job, by)),
-		loadProblem: restingProblem,
+		loadProblem: (record, place) =>
+			loadProblem(async () => findMachine({...(await shared.host.require()), record}), record, place),
 		strangers: known =>
 			telling('looking for machines without a record', async () =>
 				findStrangers((await shared.host.require()).manage, shared.host.host, paths, known),

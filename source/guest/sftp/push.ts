@@ -14,6 +14,15 @@ export async function pushStream(
 	target: string,
 	options: CopyOptions,
 ): Promise<void> {
+	if ((await client.find(target))?.kind === 'directory') {
+		throw new DroverError(
+			'guest.failed',
+			`${shown(target)} in the guest is a directory, and what is piped has no name.`,
+			{
+				next: 'Write the name of a file after it.',
+			},
+		);
+	}
 	if (options.parents) await makeParents(client, target);
 	await writeFile(client, source as AsyncIterable<Buffer>, target, 0o644, options);
 }

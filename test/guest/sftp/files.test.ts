@@ -132,6 +132,15 @@ describe('push', () => {
 		expect(readFileSync(inGuest('copy/tree/z'), 'utf8')).toBe('z');
 	});
 
+	test('a stream cannot become a directory, and that is said', async () => {
+		const {files} = await both();
+		await expect(files.push(Readable.from(['x']), '')).rejects.toMatchObject({
+			code: 'guest.failed',
+			message: expect.stringMatching(/ in the guest is a directory, and what is piped has no name\.$/),
+			next: 'Write the name of a file after it.',
+		});
+	});
+
 	test('a stream, and how far it is', async () => {
 		const {files, inGuest} = await both();
 		let bytes = 0;
