@@ -12,7 +12,6 @@ import {clone} from './clone.ts';
 import {type Job, jobOf, type Shared, telling} from './context.ts';
 import {create} from './create.ts';
 import {diskFile} from './disk.ts';
-import {diskFile} from './disk-file.ts';
 import {guestFacts} from './guest.ts';
 import {type HostTools, HypervHost, windowsTools} from './host.ts';
 import {Listing} from './listing.ts';
@@ -125,7 +124,6 @@ export function createHypervDriver({
 		addNic: (record, place, nic, work) => inLane('adding the network', record, place, work, job => addNic(job, nic)),
 		resize: (record, place, hardware, work) =>
 			inLane('changing the instance', record, place, work, job => resize(job, hardware)),
-		diskFile: (_record, place) => telling('looking at the disk', () => diskFile(place)),
 		clone: (source, record, place, seed, work) =>
 			inLane('cloning the instance', record, place, work, job => clone(job, source, seed)),
 		diskFile: (_record, place) => diskFile(place),
