@@ -8,10 +8,9 @@ import process from 'node:process';
 import {fileURLToPath} from 'node:url';
 import {type CapabilityName, capabilityProfile, capabilityTitles} from '../source/drivers/capabilities.ts';
 import {type Features, featuresOf} from '../source/drivers/features.ts';
-import {defaultDriver, driversOn} from '../source/drivers/platforms.ts';
+import {classicMountProblem, defaultDriver, driversOn} from '../source/drivers/platforms.ts';
 import {isBuilt, loadDriver} from '../source/drivers/registry.ts';
 import {verificationOf, verificationSentence, verificationTitles} from '../source/drivers/verification.ts';
-import {classicMountProblem} from '../source/engine/availability.ts';
 import {type DriverName, driverNames, type Platform, platformTitles} from '../source/model/driver-name.ts';
 import {systemOf} from '../source/platform/system.ts';
 import {locate} from '../source/state/paths.ts';
@@ -55,7 +54,7 @@ const rows: readonly Row[] = [
 			(driver, features) => capabilityCell(driver, name, isBuilt(driver) && hasOne(features, needed)),
 		],
 	),
-	['mounts over SSH', driver => (isBuilt(driver) ? mountsOverSsh(driver) : 'later')],
+	['mounts over SSH', driver => (isBuilt(driver) ? classicMounts(driver) : 'later')],
 	['changing cpus, memory, disk', (_driver, features) => resizing(features)],
 	['clones', (_driver, features) => (hasOne(features, ['clone']) ? 'yes' : 'later')],
 	['linked clones', (_driver, features) => linking(features)],
@@ -64,15 +63,6 @@ const rows: readonly Row[] = [
 	),
 	['clusters', (_driver, features) => (hasOne(features, ['members']) ? 'yes' : 'no')],
 ];
-
-/** They are the host's to serve. */
-function mountsOverSsh(driver: DriverName): string {
-	const can = driversPlatforms(driver).filter(platform => classicMountProblem(platform) === undefined);
-	if (can.length === 0) return 'later';
-	return can.length === driversPlatforms(driver).length ? 'yes' : `yes on ${titles(can)}`;
-}
-
-const driversPlatforms = (driver: DriverName) => platforms.filter(platform => driversOn(platform).includes(driver));
 
 function hasOne({features}: Features, needed: readonly string[]): boolean {
 	return needed.length === 0 || needed.some(name => (features as readonly string[]).includes(name));
@@ -120,6 +110,14 @@ function capabilityCell(driver: DriverName, name: CapabilityName, isDone: boolea
 	return entry === true ? what : `no; on ${titles(entry)} ${what}`;
 }
 
+/** What serves them is on the host, whatever the driver. */
+function classicMounts(driver: DriverName): string {
+	const own = platforms.filter(platform => driversOn(platform).includes(driver));
+	const able = own.filter(platform => classicMountProblem(platform) === undefined);
+	if (able.length === own.length) return 'yes';
+	return able.length === 0 ? 'later' : `yes; ${titles(own.filter(platform => !able.includes(platform)))} later`;
+}
+
 function linking(features: Features): string {
 	if (hasOne(features, ['linkedClone'])) return 'yes';
 	return features.sharesByItself ? 'by the pool' : 'later';
@@ -135,18 +133,27 @@ function resizing(features: Features): string {
 	return `${live.join(', ')} while it runs${rest}`;
 }
 
+async function featuresOn(name: DriverName, platform: Platform): Promise<Features> {
+	const driver = await loadDriver(name, {
+		paths: locate({DROVER_HOME: '/nowhere'}, 'linux'),
+		setting: () => '',
+		system: systemOf(platform),
+	});
+	const features = featuresOf(driver);
+	driver?.close?.();
+	return features;
+}
+
 /** The table in Markdown, one column a driver. */
 export async function capabilityTable(): Promise<string> {
 	const all = await Promise.all(
 		driverNames.map(async name => {
-			const driver = await loadDriver(name, {
-				paths: locate({DROVER_HOME: '/nowhere'}, 'linux'),
-				setting: () => '',
-				system: systemOf('linux'),
-			});
-			const features = featuresOf(driver);
-			driver?.close?.();
-			return {name, features};
+			const found = await Promise.all(
+				platforms.filter(platform => driversOn(platform).includes(name)).map(platform => featuresOn(name, platform)),
+			);
+			// What it has on one platform only is what the capability table has a yes for there only.
+			const features = [...new Set(found.flatMap(each => each.features))];
+			return {name, features: {...found[0]!, features}};
 		}),
 	);
 	const lines = [

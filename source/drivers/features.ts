@@ -13,6 +13,7 @@ export const driverFeatures = [
 	'snapshots',
 	'clone',
 	'linkedClone',
+	'privateNetwork',
 ] as const;
 export type DriverFeature = (typeof driverFeatures)[number];
 

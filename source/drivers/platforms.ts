@@ -14,6 +14,15 @@ export function driversOn(platform: Platform): readonly DriverName[] {
 	return table[platform];
 }
 
+/** Hosts that can serve a directory over SSH: what keeps a guest inside of it is Linux's `/proc`. */
+export const classicMountHosts: readonly Platform[] = ['linux'];
+
+/** Why a host cannot mount its directories over SSH, whatever the driver; without a full stop. */
+export function classicMountProblem(platform: Platform): string | undefined {
+	if (classicMountHosts.includes(platform)) return undefined;
+	return `mounts over SSH are not in this version of drover for hosts on ${platformTitles[platform]}`;
+}
+
 /** The driver until the user chooses one. `architecture` in Node's spelling: `x64`, `arm64`. */
 export function defaultDriver(platform: Platform, architecture: string): DriverName {
 	if (platform === 'linux') return architecture === 'x64' ? 'qemu' : 'lxd';

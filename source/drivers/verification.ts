@@ -34,11 +34,11 @@ const table: Readonly<Record<DriverName, Partial<Record<Platform, Verification>>
 	qemu: {
 		linux: {
 			level: 'real',
-			note: 'on QEMU 7.2, amd64, with software emulation; that KVM works is found by a probe whose yes has not been seen, and arm64 guests have not been run',
+			note: 'on QEMU 7.2, amd64, with software emulation; that KVM works is found by a probe whose yes has not been seen, and of arm64 machines only the firmware has been run',
 		},
 		darwin: {
 			level: 'experimental',
-			note: 'command lines, ps and networks are tested as macOS has them, on other machines; hvf and vmnet have not been run',
+			note: 'the driver has been run on Linux as it is on macOS, with what macOS’s programs are documented to say; hvf, vmnet and guests on a Mac have not been run',
 		},
 	},
 	libvirt: {

@@ -1,6 +1,6 @@
 import {type CapabilityName, capabilityTitles} from '../drivers/capabilities.ts';
 import type {DriverFeature} from '../drivers/features.ts';
-import {type DriverName, driverTitles, type Platform, platformTitles} from '../model/driver-name.ts';
+import {type DriverName, driverTitles} from '../model/driver-name.ts';
 import type {InstanceView} from '../model/instance.ts';
 import type {Mount} from '../model/mount.ts';
 import {decideSnapshot} from '../model/snapshot-transitions.ts';
@@ -73,7 +73,12 @@ export function availability(action: InstanceAction, instance: InstanceView, dri
 			reason: `${driverTitles[driver.name]} cannot be used: ${driver.health.summary}`,
 		};
 	}
-	if (action === 'mounts') return nowChanged(action, instance, driver);
+	if (action === 'mounts') {
+		const problem = mountProblem(driver);
+		return problem === undefined
+			? nowChanged(action, instance, driver)
+			: {can: false, kind: 'not-yet', reason: problem};
+	}
 	if (action === 'networks' || action === 'edit' || action === 'snapshot' || action === 'duplicate') {
 		const problem = featureProblem(action, driver);
 		if (problem !== undefined) return {can: false, kind: 'not-yet', reason: problem};
@@ -84,6 +89,12 @@ export function availability(action: InstanceAction, instance: InstanceView, dri
 	return now(action, instance);
 }
 
+/** Why there are no mounts at all: a host that cannot serve them over SSH, under a driver without native ones. */
+function mountProblem(driver: DriverInfo): string | undefined {
+	if (driver.classicMountProblem === undefined || nativeMountProblem(driver) === undefined) return undefined;
+	return driver.classicMountProblem;
+}
+
 export type DriverPart = keyof typeof parts;
 
 /** Why there are no native mounts under a driver; `undefined` where there are. Without a full stop. */
@@ -91,12 +102,6 @@ export function nativeMountProblem(driver: Pick<DriverInfo, 'name' | 'features' 
 	const {nativeMounts} = driver.capabilities;
 	if (nativeMounts.can === 'no') return `${capabilityTitles.nativeMounts} are ${nativeMounts.reason}`;
 	return featureProblem('nativeMounts', driver);
-}
-
-/** Why there are no mounts over SSH on a host; `undefined` where there are. Without a full stop. */
-export function classicMountProblem(platform: Platform): string | undefined {
-	if (platform === 'linux') return undefined;
-	return `mounts over SSH are not in this version of drover on ${platformTitles[platform]}`;
 }
 
 /** How a directory is mounted when nothing is said: natively where that can be done while an instance runs. */

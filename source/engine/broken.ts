@@ -16,7 +16,9 @@ const quietWork: WorkContext = {
 export async function lookForStrangers(instances: Instances): Promise<void> {
 	const known = () =>
 		new Set(instances.all().flatMap(entry => (entry.stored.kind === 'record' ? [entry.stored.record.id] : [])));
-	const found = (await instances.driver.strangers?.(known())) ?? [];
+	// A hypervisor that is away tells nothing: what was found before stays, and drover opens all the same.
+	const found = await Promise.resolve(instances.driver.strangers?.(known()) ?? []).catch(() => undefined);
+	if (found === undefined) return;
 	// One that was launched meanwhile has a record by now.
 	const have = known();
 	const strangers = new Map(found.filter(({id}) => !have.has(id)).map(stranger => [stranger.name, stranger]));

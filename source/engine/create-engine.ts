@@ -66,6 +66,7 @@ export async function createEngine(paths: Paths, options: EngineOptions = {}): P
 		(await import('../images/store.ts')).createImageStore({
 			paths,
 			mirror: () => settings.get('local.image.mirror').value,
+			architecture: host.architecture,
 		});
 	const operations = new Operations(operation => engine.emit({type: 'operation', operation}));
 	const layers = new Layers(paths);

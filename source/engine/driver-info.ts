@@ -1,7 +1,7 @@
 import {readdir} from 'node:fs/promises';
 import {capabilities} from '../drivers/capabilities.ts';
 import {featuresOf} from '../drivers/features.ts';
-import {driversOn, platformProblem} from '../drivers/platforms.ts';
+import {classicMountProblem, driversOn, platformProblem} from '../drivers/platforms.ts';
 import {unbuiltHealth} from '../drivers/registry.ts';
 import {verificationOf} from '../drivers/verification.ts';
 import {type DriverName, driverNames, type ScopeName, scopeNames, scopeOf} from '../model/driver-name.ts';
@@ -31,6 +31,7 @@ export async function driverInfo(
 			? await (driver?.health({again}) ?? unbuiltHealth(name, system))
 			: {installed: false, usable: false, summary: problem, checkedAt: Date.now()};
 	const verification = verificationOf(name, host.platform);
+	const classic = classicMountProblem(host.platform);
 	return {
 		name,
 		supported: problem === undefined,
@@ -39,6 +40,7 @@ export async function driverInfo(
 		health,
 		capabilities: capabilities(name, host.platform),
 		...(verification === undefined ? {} : {verification}),
+		...(classic === undefined ? {} : {classicMountProblem: classic}),
 		...featuresOf(driver),
 		scope: scopeOf(name),
 		instances: await countInstances(paths, scopeOf(name)),

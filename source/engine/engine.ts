@@ -2,7 +2,7 @@ import type {Capabilities} from '../drivers/capabilities.ts';
 import type {Adoptable, DriverHealth} from '../drivers/driver.ts';
 import type {Features} from '../drivers/features.ts';
 import type {Verification} from '../drivers/verification.ts';
-import type {DriverName, Platform, ScopeName} from '../model/driver-name.ts';
+import type {DriverName, ScopeName} from '../model/driver-name.ts';
 import type {Forward, ForwardKey} from '../model/forward.ts';
 import type {GuestAccess} from '../model/guest-access.ts';
 import type {FindRequest, FoundImages, ImageReport, PruneReport} from '../model/image-info.ts';
@@ -28,6 +28,8 @@ export type DriverInfo = {
 	readonly current: boolean;
 	readonly health: DriverHealth;
 	readonly capabilities: Capabilities;
+	/** Why this host cannot mount its directories over SSH, whatever the driver: without a full stop; absent where it can. */
+	readonly classicMountProblem?: string;
 	/** How far it is vouched for on this platform; absent where it is not supported. */
 	readonly verification?: Verification;
 	readonly scope: ScopeName;
@@ -59,7 +61,6 @@ export type Overview = {
 };
 
 export type HostFacts = {
-	readonly platform: Platform;
 	readonly name: string;
 	readonly user: string;
 	readonly cpus: number;

@@ -6,13 +6,9 @@ import {accountName} from '../platform/user-name.ts';
 import type {HostFacts} from './engine.ts';
 
 /** The machine that the instances run on. `directory`: where they are kept. */
-export async function hostFacts(
-	directory: string,
-	system: Pick<System, 'availableMemory' | 'platform'>,
-): Promise<HostFacts> {
+export async function hostFacts(directory: string, system: Pick<System, 'availableMemory'>): Promise<HostFacts> {
 	const disk = await statfs(directory).catch(() => undefined);
 	return {
-		platform: system.platform,
 		name: plainLine(hostname()),
 		user: accountName(),
 		cpus: availableParallelism(),

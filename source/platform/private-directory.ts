@@ -34,16 +34,23 @@ export function isOpenToOthers({mode}: Pick<Stats, 'mode'>): boolean {
 /** Directories this process has closed or found inside the profile: it takes a program to look. */
 const closed = new Set<string>();
 
-/** Below the user's profile everything is the user's alone; elsewhere (a `DROVER_HOME`) new directories are everybody's. */
+/**
+ * Below the user's profile everything is the user's alone; elsewhere (a `DROVER_HOME`) new directories are everybody's, and
+ * are closed. Who owns one that was there before is not looked at: its owner could open it again.
+ */
 function closeOnWindows(directory: string): void {
 	const environment = process.env;
 	if (closed.has(directory) || isBelowProfile(directory, environment)) return;
 	const {execFileSync} = process.getBuiltinModule('node:child_process');
 	try {
-		execFileSync('icacls.exe', closingArguments(directory, accountOf(environment)), {
-			stdio: 'ignore',
-			windowsHide: true,
-		});
+		execFileSync(
+			path.win32.join(environment['SystemRoot'] ?? String.raw`C:\Windows`, 'System32', 'icacls.exe'),
+			closingArguments(directory, accountOf(environment)),
+			{
+				stdio: 'ignore',
+				windowsHide: true,
+			},
+		);
 	} catch (error) {
 		throw new DroverError(
 			'host.failed',

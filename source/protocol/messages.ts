@@ -2,7 +2,7 @@ import {buildId, version} from '../model/build.ts';
 import {DroverError, type ErrorData, errorData} from '../model/errors.ts';
 
 /** Raised whenever an older client or daemon could misunderstand a newer one. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /**
  * The first message, in both directions. This type, the method names `hello` and `handover` and the framing are the

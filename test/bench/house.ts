@@ -1,6 +1,8 @@
+import {execFile} from 'node:child_process';
 import {readdirSync, readFileSync} from 'node:fs';
 import process from 'node:process';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {promisify} from 'node:util';
 import type {Engine} from '../../source/engine/engine.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';
@@ -9,6 +11,8 @@ import {locate} from '../../source/state/paths.ts';
 import {isMachine} from './by-hand.ts';
 import {Place} from './place.ts';
 import {timeRun} from './process-facts.ts';
+
+const execute = promisify(execFile);
 
 /** A home with the real daemon and real machines; the daemon and every machine are ended with it. */
 export class House implements AsyncDisposable {
@@ -44,6 +48,14 @@ export class House implements AsyncDisposable {
 	/** @returns milliseconds that `list` takes from its start to its end */
 	list(): Promise<number> {
 		return timeRun(process.execPath, [this.#program, 'list'], this.place.env);
+	}
+
+	/** Runs a script in a guest. @returns what it says */
+	async sh(name: string, script: string): Promise<string> {
+		const {stdout} = await execute(process.execPath, [this.#program, 'exec', name, '--', 'sh', '-c', script], {
+			env: this.place.env,
+		});
+		return stdout;
 	}
 
 	/** @returns milliseconds from asking to the end of the operation */

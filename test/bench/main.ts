@@ -13,8 +13,10 @@ import {lxd} from './lxd.ts';
 import {daemon, forty, suspendAndResume} from './machines.ts';
 import {metrics} from './metrics.ts';
 import {mounts} from './mounts.ts';
+import {network} from './network.ts';
 import {checkProgram} from './place.ts';
 import {switching} from './switching.ts';
+import {virtualbox} from './virtualbox.ts';
 
 const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	'first-frame': firstFrame,
@@ -26,8 +28,10 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
 	switch: switching,
 	images: imageDownload,
 	lxd,
+	virtualbox,
 	metrics,
 	mounts,
+	network,
 	forty,
 };
 /** Takes minutes and some ten GiB of memory, so only when asked for. */

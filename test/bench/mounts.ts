@@ -10,6 +10,7 @@ import {createQemuDriver} from '../../source/drivers/qemu/driver.ts';
 import {findFileServer} from '../../source/drivers/qemu/mounts/file-server.ts';
 import {createEngine} from '../../source/engine/create-engine.ts';
 import {genericImages} from '../support/micro-image.ts';
+import {noNetwork} from '../support/no-network.ts';
 import {Program} from '../support/program.ts';
 import {type Figure, limited} from './figures.ts';
 
@@ -118,6 +119,7 @@ class Course {
 		}
 		const {paths} = this.#drover;
 		const engine = await createEngine(paths, {
+			openNetwork: noNetwork,
 			loadDriver: async name => (name === 'qemu' ? createQemuDriver({paths, fileServer: false}) : undefined),
 		});
 		try {

@@ -33,8 +33,7 @@ async function modelOf(
 
 const model = await modelOf();
 const cluster = await modelOf(fakeDriver('lxd'));
-const {host, ...factsOf} = model.facts!;
-const onMacos: Model = {...model, facts: {...factsOf, host: {...host, platform: 'darwin'}}};
+const onMacos = await modelOf(fakeDriver('qemu', {classicMountProblem: 'mounts over SSH are not there'}));
 const withoutMounts = await modelOf(fakeDriver('lxd'), {'local.privileged-mounts': 'false'});
 
 function filled(values: Readonly<Record<string, string>>, more: Partial<FormLayer> = {}): FormLayer {
@@ -101,7 +100,7 @@ describe('problems', () => {
 describe('what a driver has not', () => {
 	test.each<[string, Model, RegExp]>([
 		['mount', withoutMounts, /mounts are disabled/],
-		['mount', onMacos, /mounts over SSH are not in this version of drover on macOS/],
+		['mount', onMacos, /mounts over SSH are not there/],
 		['network', model, /extra: not supported by QEMU on Linux; supported by QEMU on macOS, LXD/],
 	])('has its line, with the reason: %s', (name, of, reason) => {
 		const found = row(name, filled({}), of);

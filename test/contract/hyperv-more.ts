@@ -98,6 +98,7 @@ export function hypervMore(stage: Stage, world: HypervWorld): void {
 			await snapshots().take(...args('drover-one'));
 			await snapshots().take(...args('drover-one'));
 			expect(taken().checkpoints).toHaveLength(1);
+			expect(await driver.diskFile!(web.record, web.place)).toMatch(/several files/);
 			await write('second');
 			expect(await snapshots().restore(...args('drover-one'))).toEqual({disk: web.record.hardware.disk});
 			await web.start(driver);
@@ -117,6 +118,8 @@ export function hypervMore(stage: Stage, world: HypervWorld): void {
 			await snapshots().remove(...args('drover-one'));
 			await snapshots().remove(...args('drover-one'));
 			expect(taken().checkpoints).toEqual([]);
+			const file = path.join(stage.web.place.directory, 'disk.vhdx');
+			expect(await stage.driver.diskFile!(stage.web.record, stage.web.place)).toEqual({file, format: 'vhdx'});
 			await expect(snapshots().restore(...args('drover-one'))).rejects.toMatchObject({code: 'snapshot.missing'});
 		});
 	});

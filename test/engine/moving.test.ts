@@ -58,12 +58,21 @@ const usual: Readonly<Record<'qemu' | 'lxd', readonly OptionalMethod[]>> = {
 };
 
 /** A stopped instance under QEMU with something on its disk, and LXD beside it. */
-async function withWeb({offers = usual, plain}: {offers?: typeof usual; plain?: string} = {}) {
+async function withWeb({
+	offers = usual,
+	plain,
+	isNetworked = false,
+}: {
+	offers?: typeof usual;
+	plain?: string;
+	isNetworked?: boolean;
+} = {}) {
 	const paths = scratchPaths();
 	const world = new World(paths);
 	world.shared.offers.set('qemu', offers.qemu);
 	world.shared.offers.set('libvirt', offers.qemu);
 	world.lxd.offers.set('lxd', offers.lxd);
+	if (isNetworked) world.shared.networkProblem = undefined;
 	const {engine, life} = await world.live();
 	await done(engine, engine.launch({name: 'web', cloudInit: '#cloud-config\nruncmd:\n- [touch, /made]\n', by}));
 	await done(engine, engine.act({action: 'stop', names: ['web'], by}));
@@ -85,6 +94,16 @@ async function withWeb({offers = usual, plain}: {offers?: typeof usual; plain?: 
 }
 
 describe('a move', () => {
+	test('leaves the private network, and says so before', async () => {
+		const {engine, move, record, world} = await withWeb({isNetworked: true});
+		expect(record('qemu').hardware.privateNic).toBeDefined();
+		const {losses} = await engine.movePlan({name: 'web', to: 'lxd'});
+		expect(losses).toContain('It leaves the private network: the others there do not reach it by its name any more.');
+		await move();
+		expect(record('lxd').hardware).not.toHaveProperty('privateNic');
+		expect(world.lxd.calls).toContain('create web');
+	});
+
 	test('is a copy that goes on as the instance it was; the original stays until it is deleted', async () => {
 		const {engine, world, move, place, record} = await withWeb();
 		const before = record('qemu');

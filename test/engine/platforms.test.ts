@@ -83,7 +83,9 @@ describe.each([
 		}
 		await expect(asked).rejects.toMatchObject({
 			code: 'driver.incapable',
-			message: expect.stringMatching(/^Mounts over SSH are not in this version of drover on (macOS|Windows)\.$/),
+			message: expect.stringMatching(
+				/^Mounts over SSH are not in this version of drover for hosts on (macOS|Windows)\.$/,
+			),
 		});
 	});
 
@@ -258,6 +260,36 @@ describe('with the drivers that this version has', () => {
 	});
 });
 
+describe('with the drivers of Windows and macOS as this version has them', () => {
+	test.each([
+		['win32', 'hyperv'],
+		['win32', 'virtualbox'],
+		['darwin', 'virtualbox'],
+	] as const)(
+		'on %s, %s without its hypervisor says what to install, and nothing is launched',
+		async (platform, name) => {
+			const paths = scratchPaths();
+			mkdirSync(paths.config, {recursive: true});
+			writeFileSync(path.join(paths.config, 'settings.json'), JSON.stringify({'local.driver': name}));
+			const run: Run = async () => ({code: 1, stdout: '', stderr: '', timedOut: false});
+			const system = systemOf(platform, {architecture: 'x64', environment: {PATH: '/nonexistent'}, run, uid: 501});
+			const {engine} = await simulatedEngine(paths, {
+				host: {platform, architecture: 'x64'},
+				system,
+				loadDriver: each => loadDriver(each, {paths, setting: () => '', system}),
+				bootId: 'one',
+			});
+			const info = (await engine.drivers()).find(each => each.name === name)!;
+			expect(info).toMatchObject({supported: true, current: true, health: {usable: false}});
+			expect(info.health.summary).toMatch(/\w/);
+			const {code, err} = await drover(['launch', 'micro', '--name', 'web'], {engine});
+			expect(code).toBe(2);
+			expect(err).toContain(info.health.summary.replace(/\.$/, ''));
+			expect(await engine.list()).toEqual([]);
+		},
+	);
+});
+
 describe('what is shown', () => {
 	test('by `drover drivers` on macOS', async () => {
 		const {engine} = await on('darwin');
@@ -307,7 +339,7 @@ describe('what is shown', () => {
 		[
 			'darwin',
 			/QEMU +current .*\n.*VirtualBox +ready /,
-			'experimental: command lines',
+			'experimental: the driver has been run on Linux',
 			'Hyper-V is not supported on macOS',
 		],
 		['win32', /Hyper-V +current .*\n.*VirtualBox +ready /, 'experimental: made by', 'QEMU is not supported on Windows'],
@@ -324,6 +356,19 @@ describe('what is shown', () => {
 			await screen.waitFor(refusal);
 			await screen.press(keys.esc, keys.enter);
 			await screen.waitFor(platform === 'win32' ? /\(z\) Suspend +not supported by Hyper-V/ : / z {2}Suspend +memory/);
+		} finally {
+			await screen.close();
+		}
+	});
+
+	test.each(['darwin', 'win32'] as const)('by the menu on %s, where directories cannot be mounted', async platform => {
+		const {engine} = await on(platform, {settings: {'local.driver': 'virtualbox'}});
+		await launched(engine);
+		const screen = new TestScreen(engine as never, {columns: 120, rows: 30});
+		try {
+			await screen.waitFor('web');
+			await screen.press(keys.enter);
+			await screen.waitFor(/\(m\) Mounts +not in this version of drover for hosts on (macOS|Windows)/);
 		} finally {
 			await screen.close();
 		}

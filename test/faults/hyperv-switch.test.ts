@@ -1,18 +1,26 @@
 import {describe, expect, onTestFinished, test} from 'vitest';
+import type {Driver} from '../../source/drivers/driver.ts';
 import {createHypervDriver} from '../../source/drivers/hyperv/driver.ts';
+import {createVirtualBoxDriver} from '../../source/drivers/virtualbox/driver.ts';
 import {createEngine} from '../../source/engine/create-engine.ts';
 import type {Engine} from '../../source/engine/engine.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
-import {initialized, simulatedImages, until} from '../support/engine.ts';
+import type {Paths} from '../../source/state/paths.ts';
+import {initialized, until} from '../support/engine.ts';
 import {stateOf} from '../support/hyperv/state.ts';
 import {HypervWorld} from '../support/hyperv/world.ts';
 import {scratchPaths} from '../support/scratch.ts';
 import {SimulatedHypervisor} from '../support/simulated-driver.ts';
+import {rawImages} from '../support/virtualbox/engine.ts';
+import {standIn} from '../support/virtualbox/stand-in.ts';
 
 const by = 'kim';
 
-/** An engine as on Windows: Hyper-V is the driver with its stand-in behind it, VirtualBox a simulated one. */
-async function open() {
+/**
+ * An engine as on Windows: Hyper-V is the driver with its stand-in behind it, VirtualBox a simulated one, or the driver
+ * itself with a stand-in of its own.
+ */
+async function open(makeVirtualBox?: (paths: Paths) => Driver) {
 	const paths = scratchPaths();
 	const world = new HypervWorld();
 	onTestFinished(() => world.close());
@@ -21,9 +29,9 @@ async function open() {
 		const engine = await createEngine(paths, {
 			loadDriver: async name => {
 				if (name === 'hyperv') return createHypervDriver({paths, tools: world.tools, resolve: async () => []});
-				return name === 'virtualbox' ? other.driver(name) : undefined;
+				return name === 'virtualbox' ? (makeVirtualBox?.(paths) ?? other.driver(name)) : undefined;
 			},
-			images: simulatedImages(paths),
+			images: rawImages(paths),
 			host: {platform: 'win32', architecture: 'x64'},
 			version: 'test',
 			lookEveryMs: 60_000,
@@ -94,6 +102,34 @@ describe('switching between Hyper-V and another driver', {timeout: 120_000}, () 
 
 		expect(await switchTo(engine, 'virtualbox')).toMatchObject({state: 'done'});
 		expect(await states(engine)).toEqual({running: 'Running'});
+	});
+
+	test('and VirtualBox itself, on its own stand-in: there it is suspended and resumed, here stopped and started', async () => {
+		const virtualBox = await standIn();
+		onTestFinished(() => virtualBox.close());
+		await virtualBox.warm();
+		// Its stand-in is a program of this system's, whatever the engine takes it for.
+		const {world, engine} = await open(paths =>
+			createVirtualBoxDriver({
+				paths,
+				program: virtualBox.program,
+				host: {platform: 'darwin', architecture: 'x64', environment: process.env},
+			}),
+		);
+		for (const name of ['web', 'off']) await launch(engine, name);
+		await act(engine, 'stop', 'off');
+		expect(await switchTo(engine, 'virtualbox')).toMatchObject({state: 'done'});
+		expect(powers(world)).toEqual({web: 'Off', off: 'Off'});
+		for (const name of ['web', 'asleep']) await launch(engine, name);
+		await act(engine, 'suspend', 'asleep');
+
+		expect(await switchTo(engine, 'hyperv')).toMatchObject({state: 'done'});
+		expect(await states(engine)).toEqual({web: 'Running', off: 'Stopped'});
+		expect((await virtualBox.calls()).filter(call => call.includes('savestate'))).toHaveLength(2);
+
+		expect(await switchTo(engine, 'virtualbox')).toMatchObject({state: 'done'});
+		expect(await states(engine)).toEqual({web: 'Running', asleep: 'Suspended'});
+		expect(powers(world)).toEqual({web: 'Off', off: 'Off'});
 	});
 
 	test('a PowerShell that ends while it parks and while it restores costs nothing', async () => {

@@ -8,6 +8,7 @@ import type {ImageStore} from '../../source/images/image.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import {mebibyte} from '../../source/model/sizes.ts';
 import {makePrivate, type Paths} from '../../source/state/paths.ts';
+import {noNetwork} from './no-network.ts';
 import {SimulatedHypervisor} from './simulated-driver.ts';
 import {SimulatedMounts} from './simulated-mounts.ts';
 
@@ -78,6 +79,7 @@ export async function simulatedEngine(
 		host: {platform: 'linux', architecture: driver === 'lxd' ? 'arm64' : 'x64'},
 		version: 'test',
 		openClassic: mounts.open,
+		openNetwork: noNetwork,
 		mountPause: () => 5,
 		...options,
 		workshop: {

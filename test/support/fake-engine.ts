@@ -188,7 +188,6 @@ export class FakeEngine implements Engine {
 			host: {
 				name: 'build-03',
 				user: 'kim',
-				platform: 'linux' as const,
 				cpus: 4,
 				memoryTotal: 16 * gibibyte,
 				memoryAvailable: 9 * gibibyte,

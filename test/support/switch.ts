@@ -5,6 +5,7 @@ import type {Workshop} from '../../source/engine/workshop.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import type {Paths} from '../../source/state/paths.ts';
 import {initialized, simulatedImages} from './engine.ts';
+import {noNetwork} from './no-network.ts';
 import {SimulatedHypervisor} from './simulated-driver.ts';
 
 /** A life of the daemon: everything that happens in it stands still once it is over, as after kill -9. */
@@ -49,6 +50,7 @@ export class World {
 				host: {platform: 'linux', architecture: 'x64'},
 				version: 'test',
 				lookEveryMs: 60_000,
+				openNetwork: noNetwork,
 				bootId,
 				workshop: {
 					waitForAnswer: async () => 'SSH-2.0-simulated',

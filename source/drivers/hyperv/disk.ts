@@ -1,15 +1,15 @@
 import {createReadStream, createWriteStream} from 'node:fs';
-import {chmod, open, rm, stat, statfs} from 'node:fs/promises';
+import {chmod, open, readdir, rm, stat, statfs} from 'node:fs/promises';
 import path from 'node:path';
 import {pipeline} from 'node:stream/promises';
 import {DroverError} from '../../model/errors.ts';
 import {formatSize, humanSize, mebibyte} from '../../model/sizes.ts';
 import {lastLine, type RunOptions, run} from '../../platform/programs.ts';
 import {replace, syncDirectory} from '../../state/atomic.ts';
-import type {CreateInput} from '../driver.ts';
+import type {CreateInput, DiskFile, InstancePlace} from '../driver.ts';
 import {diskInformation} from '../machine/disk-information.ts';
 import {checkCancelled} from '../machine/lanes.ts';
-import type {Job} from './context.ts';
+import {filesOf, type Job} from './context.ts';
 
 /** Bytes a second that even a slow disk converts; what takes longer has failed. */
 const slowestRate = 4 * mebibyte;
@@ -21,6 +21,18 @@ export function exists(file: string): Promise<boolean> {
 		() => true,
 		() => false,
 	);
+}
+
+/**
+ * The whole disk of an instance that is off; a text when it is in several files. What stands on a checkpoint is beside it
+ * until Hyper-V has merged it.
+ */
+export async function diskFile(place: InstancePlace): Promise<DiskFile | string> {
+	const {disk} = filesOf(place);
+	if (!(await exists(disk))) return 'its disk is missing';
+	const names = await readdir(place.directory, {recursive: true}).catch(() => []);
+	const hasLayers = names.some(name => /\.avhdx$/i.test(name));
+	return hasLayers ? 'its disk is in several files, since it has snapshots' : {file: disk, format: 'vhdx'};
 }
 
 /** What was written aside becomes the disk. */

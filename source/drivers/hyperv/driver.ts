@@ -11,6 +11,7 @@ import {Changes} from './changes.ts';
 import {clone} from './clone.ts';
 import {type Job, jobOf, type Shared, telling} from './context.ts';
 import {create} from './create.ts';
+import {diskFile} from './disk.ts';
 import {guestFacts} from './guest.ts';
 import {type HostTools, HypervHost, windowsTools} from './host.ts';
 import {Listing} from './listing.ts';
@@ -125,6 +126,7 @@ export function createHypervDriver({
 			inLane('changing the instance', record, place, work, job => resize(job, hardware)),
 		clone: (source, record, place, seed, work) =>
 			inLane('cloning the instance', record, place, work, job => clone(job, source, seed)),
+		diskFile: (_record, place) => diskFile(place),
 		metrics: record => telling('sampling', () => samples.of(record)),
 		snapshots: {
 			isLive: false,

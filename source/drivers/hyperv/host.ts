@@ -51,6 +51,9 @@ export function windowsTools({platform, environment}: Pick<System, 'environment'
 /** A service can be stopped, and a user put out of a group: how long good news is good. Milliseconds. */
 const keptMs = 60_000;
 
+/** PowerShell with its modules takes seconds to start on a busy host. */
+const startMs = 60_000;
+
 const notHere = 'Hyper-V is a part of Windows, and this is none.';
 
 /** Finds PowerShell, puts the script where it can run it, and tells what is the matter with Hyper-V when it is. */
@@ -60,6 +63,8 @@ export class HypervHost {
 	readonly #directory: string;
 	#known: DriverHealth | undefined;
 	#asking: Promise<DriverHealth> | undefined;
+	/** It did not answer in time when it was asked last. */
+	#isSlow = false;
 
 	constructor(tools: HostTools, directory: string) {
 		this.#tools = tools;
@@ -103,7 +108,10 @@ export class HypervHost {
 
 	/** @throws DroverError `driver.not-installed`, `driver.unusable` */
 	async require(scripts: Scripts): Promise<void> {
-		const health = await this.health(scripts, false);
+		const deadline = performance.now() + startMs;
+		let health = await this.health(scripts, false);
+		// A PowerShell that is being started is waited for; a row of a table is not.
+		while (!health.usable && this.#isSlow && performance.now() < deadline) health = await this.health(scripts, false);
 		if (health.usable) return;
 		throw new DroverError(health.installed ? 'driver.unusable' : 'driver.not-installed', health.summary, {
 			next: health.remedy,
@@ -116,9 +124,11 @@ export class HypervHost {
 			const hello = await scripts.hello(4500);
 			const left = Math.max(250, 4800 - (Date.now() - checkedAt));
 			const facts = await scripts.look(healthResult, 'health', {}, {timeoutMs: left});
+			this.#isSlow = false;
 			const hasImageProgram = (await this.#tools.find(this.#tools.imageProgram)) !== undefined;
 			return {...verdictOf(facts, hello.powershell, hasImageProgram), checkedAt};
 		} catch (error) {
+			this.#isSlow = error instanceof HypervError && error.problem === 'silent';
 			return {...troubleOf(error), checkedAt};
 		}
 	}

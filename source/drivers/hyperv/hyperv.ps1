@@ -4,6 +4,7 @@
 #   -> {"id":1,"op":"start","args":{"owner":"...","machine":"..."}}
 #   <- {"id":1,"ok":true,"result":{...}}
 #   <- {"id":1,"ok":false,"error":{"id":"...","category":"...","hresult":0,"message":"..."}}
+#   <- {"event":"begun","id":1}        before it does it: what takes long does not hang
 #   <- {"event":"changed","vm":"..."}
 #
 # What a request says is data and never becomes a part of a command. Errors are known by their id, category and HRESULT,
@@ -432,6 +433,7 @@ function Invoke-Request([string]$line) {
 	try {
 		$request = ConvertFrom-Json -InputObject $line
 		$id = [int64]$request.id
+		Send-Line ([ordered]@{ event = 'begun'; id = $id })
 		# Whatever else a cmdlet may have put out comes before it.
 		$result = @(Invoke-Operation ([string]$request.op) $request.args) | Select-Object -Last 1
 		Send-Line ([ordered]@{ id = $id; ok = $true; result = $result })

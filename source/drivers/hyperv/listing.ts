@@ -7,7 +7,7 @@ export type Machines = ReadonlyMap<string, Machine>;
 type Pending = {isAsked: boolean; result: Promise<Machines>; next?: Promise<Machines>};
 
 /** How long a listing may take when somebody works with it; a row of a table waits less. Milliseconds. */
-const timeoutMs = 15_000;
+const timeoutMs = 10_000;
 
 /**
  * Listings of all machines, shared by all who ask at the same time: fifty instances are looked at by one request. Who asks
@@ -20,6 +20,7 @@ export class Listing {
 	/** How many listings were asked for. */
 	count = 0;
 	#last: Machines | undefined;
+	#lastAt = 0;
 
 	constructor(scripts: Scripts, owner: string) {
 		this.#scripts = scripts;
@@ -29,6 +30,11 @@ export class Listing {
 	/** What was told last, however long ago. */
 	get last(): Machines | undefined {
 		return this.#last;
+	}
+
+	/** What was told last, if that is no longer ago than so many milliseconds. */
+	recent(ageMs: number): Machines | undefined {
+		return performance.now() - this.#lastAt <= ageMs ? this.#last : undefined;
 	}
 
 	/** What a piece of work made of a machine. */
@@ -66,6 +72,7 @@ export class Listing {
 		this.count++;
 		const machines = await this.#scripts.look(listResult, 'list', {owner: this.#owner}, {timeoutMs});
 		this.#last = new Map(machines.map(machine => [machine.machine, machine]));
+		this.#lastAt = performance.now();
 		return this.#last;
 	}
 }

@@ -37,13 +37,14 @@ const hello = v.object({
 	capabilities: v.array(v.string()),
 });
 const changed = v.object({event: v.literal('changed'), vm: v.string()});
+const begun = v.object({event: v.literal('begun'), id: number});
 const success = v.object({id: number, ok: v.literal(true), result: v.unknown()});
 const failure = v.object({
 	id: number,
 	ok: v.literal(false),
 	error: v.object({id: text, category: text, hresult: number, message: text}),
 });
-const message = v.union([hello, changed, success, failure]);
+const message = v.union([hello, begun, changed, success, failure]);
 
 export type Hello = v.InferOutput<typeof hello>;
 export type Failure = v.InferOutput<typeof failure>['error'];

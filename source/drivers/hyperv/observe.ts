@@ -4,10 +4,13 @@ import type {Addresses} from './addresses.ts';
 import {filesOf, type Shared} from './context.ts';
 import {exists} from './disk.ts';
 import {HypervError, hypervError} from './errors.ts';
+import type {Machines} from './listing.ts';
 import {isOff, powerOf} from './states.ts';
 
 /** A row of a table may not be without an answer for longer. Milliseconds. */
 const patienceMs = 950;
+/** How long a Hyper-V that is slow may be shown as it was. Milliseconds. */
+const recentMs = 15_000;
 
 /** What is so, by Hyper-V's answer. One bad instance, or no Hyper-V at all, is a reason in a row and never a throw. */
 export async function observe(
@@ -18,10 +21,7 @@ export async function observe(
 ): Promise<Observation> {
 	const nowhere = {ipv4: [], observedAt: Date.now()};
 	try {
-		const [machines, hasDisk] = await within(
-			Promise.all([shared.listing.get(), exists(filesOf(place).disk)]),
-			patienceMs,
-		);
+		const [machines, hasDisk] = await Promise.all([look(shared), exists(filesOf(place).disk)]);
 		const found = machines.get(record.id);
 		if (found === undefined || found.phase === 'making') {
 			// A launch that has not got so far.
@@ -50,6 +50,21 @@ export async function observe(
 		}
 		const told = hypervError(error, 'being asked') as Error;
 		return {power: 'unresponsive', reason: reasonOf(told.message), ...nowhere};
+	}
+}
+
+/**
+ * The machines as they are; where Hyper-V takes long to tell, as they were a moment ago. It is known to be slow and not to
+ * hang by the script, which says when it begins.
+ */
+async function look({listing, scripts}: Shared): Promise<Machines> {
+	try {
+		return await within(listing.get(), patienceMs);
+	} catch (error) {
+		const isSlow = error instanceof HypervError && error.problem === 'silent' && (await scripts.isAtWork());
+		const last = isSlow ? listing.recent(recentMs) : undefined;
+		if (last === undefined) throw error;
+		return last;
 	}
 }
 

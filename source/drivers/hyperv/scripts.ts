@@ -57,6 +57,11 @@ export class Scripts {
 		return this.#isWatching;
 	}
 
+	/** Whether the script that looks is at something that takes long. */
+	async isAtWork(): Promise<boolean> {
+		return (await this.#looker)?.isAtWork ?? false;
+	}
+
 	/** Whether the script that looks has said what it is, and can be asked. */
 	get isReady(): boolean {
 		return this.#isReady;

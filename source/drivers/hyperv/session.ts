@@ -43,6 +43,8 @@ export class Session {
 
 	readonly #trace: Trace;
 	#whenIdle: Array<() => void> = [];
+	/** The request that it was at last. */
+	#begun = 0;
 
 	constructor(
 		launcher: Launcher,
@@ -80,6 +82,11 @@ export class Session {
 	get silence(): number {
 		const [oldest] = this.#waiting.values();
 		return oldest === undefined ? 0 : performance.now() - oldest.since;
+	}
+
+	/** Whether it has said that it is at a request, and has not answered it: it is slow, but does not hang. */
+	get isAtWork(): boolean {
+		return this.isAlive && this.#waiting.has(this.#begun);
 	}
 
 	/** Settled when it has answered all it was asked, also what nobody waits for any more, or has ended. */
@@ -197,6 +204,7 @@ export class Session {
 		}
 		if ('event' in message) {
 			if (message.event === 'changed') this.#onChange(message.vm);
+			else if (message.event === 'begun') this.#begun = message.id;
 			else if (message.protocol === protocolVersion) this.#greet(message);
 			else this.#refuse(new HypervError('malformed', `it speaks version ${message.protocol}`));
 			return;

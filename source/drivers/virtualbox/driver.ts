@@ -1,4 +1,5 @@
 import {rm, stat} from 'node:fs/promises';
+import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
@@ -22,7 +23,7 @@ import {addNic, hostNetworks} from './nics.ts';
 import {observe} from './observe.ts';
 import {findProcess, waitProcessGone} from './process.ts';
 import {resize} from './resize.ts';
-import {restingProblem} from './saved.ts';
+import {loadProblem} from './saved.ts';
 import {start} from './start.ts';
 import {powerOff, reboot, stop} from './stop.ts';
 import {findStrangers} from './strangers.ts';
@@ -84,7 +85,8 @@ export function createVirtualBoxDriver({
 		powerOff: (record, place, work) => cutPower(record, place, work, powerOff),
 		reboot: (record, place, work) => inLane('rebooting the machine', record, place, work, reboot),
 		suspend: (record, place, {by}, work) => inLane('saving the memory', record, place, work, job => suspend(job, by)),
-		loadProblem: restingProblem,
+		loadProblem: (record, place) =>
+			loadProblem(async () => findMachine({...(await shared.host.require()), record}), record, place),
 		strangers: known =>
 			telling('looking for machines without a record', async () =>
 				findStrangers((await shared.host.require()).manage, shared.host.host, paths, known),
@@ -98,6 +100,10 @@ export function createVirtualBoxDriver({
 		},
 		destroy: (record, place, work) =>
 			cutPower(record, place, work, async job => {
+				await powerOff(job).catch((error: unknown) => {
+					// What VirtualBox cannot read the settings of does not run.
+					if (!(error instanceof DroverError) || error.code !== 'instance.broken') throw error;
+				});
 				await unregister(job);
 				shared.sampler.forget(record.id);
 				await rm(place.sockets, {recursive: true, force: true});

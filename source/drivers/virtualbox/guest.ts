@@ -6,17 +6,18 @@ import type {GuestFacts, InstanceRecord} from '../../model/instance.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {WorkContext} from '../driver.ts';
 import {parseFacts} from '../machine/guest.ts';
-import {run} from '../machine/programs.ts';
+import {type RunOptions, run} from '../machine/programs.ts';
 
-const factsTimeoutMs = 3000;
-const clockTimeoutMs = 10_000;
+/** The engine gives it less; a guest under software emulation needs it. */
+const factsTimeoutMs = 10_000;
+const clockTimeoutMs = 20_000;
 
 /** Cloud images have no program of VirtualBox's inside: the guest is asked by way of SSH. @throws DroverError `guest.unanswered` */
 async function ask(
 	paths: Paths,
 	record: InstanceRecord,
 	script: string,
-	options: {readonly timeoutMs: number; readonly signal: AbortSignal},
+	options: Pick<RunOptions, 'timeoutMs' | 'signal' | 'onOutput'>,
 ): Promise<string> {
 	const {port} = record.ssh;
 	if (port === undefined) throw unanswered('it has no port that leads to it');
@@ -66,15 +67,26 @@ export function parseAnswer(text: string): GuestFacts {
 	});
 }
 
-/** Sets the clock of a guest that was resumed: nothing else would, where VirtualBox's programs are missing. Failures are logged. */
+/**
+ * Sets the clock of a guest that was resumed: nothing else would, where VirtualBox's programs are missing. Logging in may
+ * take seconds, so the guest is not told the time but how far it is behind, by what it said a moment before. Failures are
+ * logged.
+ */
 export async function awake(paths: Paths, record: InstanceRecord, work: WorkContext): Promise<void> {
+	const options = {timeoutMs: clockTimeoutMs, signal: work.signal};
 	for (let attempt = 1; attempt <= 2 && !work.signal.aborted; attempt++) {
 		try {
-			const now = Math.round(Date.now() / 1000);
-			await ask(paths, record, `sudo -n date -u -s @${now} >/dev/null`, {
-				timeoutMs: clockTimeoutMs,
-				signal: work.signal,
+			let heardAt: number | undefined;
+			const text = await ask(paths, record, 'date +%s', {
+				...options,
+				onOutput: () => {
+					heardAt ??= Date.now();
+				},
 			});
+			const behind = Math.round((heardAt ?? Date.now()) / 1000 - Number(text.trim()));
+			if (!Number.isSafeInteger(behind)) throw new Error('it does not tell the time');
+			if (behind === 0) return;
+			await ask(paths, record, `sudo -n date -u -s "@$(($(date +%s) + ${behind}))" >/dev/null`, options);
 			work.log('The guest’s clock was set.');
 			return;
 		} catch (error) {

@@ -61,14 +61,14 @@ export class Listings {
 			parseMachines(await manage.look(['list', what], {timeoutMs: answerLimitMs, isList: true}));
 		const begun = Date.now();
 		// What ran a moment ago most likely does so still: then nobody waits for the one list before the other.
-		if (this.#hasOnline) this.#askLong(manage);
+		let long = this.#hasOnline ? this.#askLong(manage) : undefined;
 		const [machines, running] = await Promise.all([list('vms'), list('runningvms')]);
 		this.#hasOnline = running.length > 0;
 		const online = new Set(running.map(({id}) => id));
 		if (this.#hasOnline) {
-			this.#askLong(manage);
+			long ??= this.#askLong(manage);
 			const left = Math.min(detailPatienceMs, answerLimitMs - (Date.now() - begun));
-			await Promise.race([this.#long, pause(Math.max(0, left))]);
+			await Promise.race([long, pause(Math.max(0, left))]);
 		}
 		const fresh = Date.now() - this.#details.at <= detailAgeMs ? this.#details.states : new Map<string, LongState>();
 		// It may be of a moment before the others: only of what a process has then and now it tells something.
@@ -76,7 +76,8 @@ export class Listings {
 		return {machines: new Map(machines.map(machine => [machine.id, machine])), online, details};
 	}
 
-	#askLong(manage: Manage): void {
+	/** One at a time: who asks while one is under way gets that one. */
+	#askLong(manage: Manage): Promise<void> {
 		this.#long ??= manage
 			.look(['list', '--long', 'runningvms'], {timeoutMs: detailLimitMs, isList: true})
 			.then(
@@ -88,6 +89,7 @@ export class Listings {
 			.finally(() => {
 				this.#long = undefined;
 			});
+		return this.#long;
 	}
 }
 

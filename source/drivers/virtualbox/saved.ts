@@ -1,6 +1,5 @@
 import {createHash} from 'node:crypto';
-import {open, readdir, stat} from 'node:fs/promises';
-import path from 'node:path';
+import {open, stat} from 'node:fs/promises';
 import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord, SuspendStamp} from '../../model/instance.ts';
 import type {InstancePlace} from '../driver.ts';
@@ -79,29 +78,21 @@ export async function stampProblem(
 	return undefined;
 }
 
-/** The disk's file by the settings alone, which name the medium by its id: as good as always it is the first one. */
-export async function restingProblem(record: InstanceRecord, place: InstancePlace): Promise<string | undefined> {
+/** Why an instance's saved memory could not be loaded; `undefined` when nothing speaks against it, or there is none. */
+export async function loadProblem(
+	find: () => Promise<{readonly info: ReadonlyMap<string, string>} | undefined>,
+	record: InstanceRecord,
+	place: InstancePlace,
+): Promise<string | undefined> {
 	const stamp = record.suspended;
 	if (stamp === undefined) return undefined;
-	const settings = await readSettings(record, place);
-	return stampProblem(record, stamp, settings, await restingDisk(settings, place));
-}
-
-/**
- * With a snapshot taken elsewhere the guest writes to a differencing disk in the machine's directory: the youngest is it.
- */
-async function restingDisk(settings: MachineSettings | undefined, place: InstancePlace): Promise<string> {
-	const {disk} = filesOf(place);
-	if (settings === undefined) return disk;
-	const folder = path.join(settings.directory, 'Snapshots');
-	const files = (await readdir(folder).catch(() => [])).filter(name => /^\{[\da-f-]{36}\}\.vdi$/.test(name));
-	let youngest = {file: disk, at: 0};
-	for (const name of files) {
-		const file = path.join(folder, name);
-		const at = (await stat(file).catch(() => undefined))?.mtimeMs ?? 0;
-		if (at > youngest.at) youngest = {file, at};
+	try {
+		const machine = await find();
+		if (machine === undefined) return 'VirtualBox does not know its machine any more';
+		return await stampProblem(record, stamp, await readSettings(record, place), attachedDisk(machine.info, place));
+	} catch (error) {
+		return (error as Error).message.replace(/\.$/, '');
 	}
-	return youngest.file;
 }
 
 export function savedMemoryError(problem: string): DroverError {

@@ -121,6 +121,7 @@ export class Imports {
 		const {instances, shop, host, driver} = this.#parts;
 		const hostKey = await shop.hostKey();
 		const macs = new MacAddresses(instances, shop.random);
+		const privateNic = await shop.network.place(() => macs.free());
 		const now = shop.now().toISOString();
 		const intent: Intent = {
 			action: 'import',
@@ -152,6 +153,7 @@ export class Imports {
 				...(wanted.networks.length === 0
 					? {}
 					: {nics: wanted.networks.map(network => macs.nic({network, mode: 'auto'}))}),
+				...(privateNic === undefined ? {} : {privateNic}),
 			},
 			ssh: {user: wanted.user, hostKey: hostKey.public},
 			desired: 'stopped',

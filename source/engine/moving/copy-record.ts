@@ -16,7 +16,8 @@ export async function prepareCopy(source: Scene, entry: Entry, target: Scene, id
 	const {instances, shop, driver} = target;
 	const networks = await networksOf(driver);
 	const {nics, ...parts} = movedParts(original, sideOf(driver, target.host.platform), networks);
-	const {nics: _, machine: __, mac, ...hardware} = original.hardware;
+	// A guest that has been set up once would not learn of another place on a private network.
+	const {nics: _, machine: __, privateNic: ___, builtMemory: ____, mac, ...hardware} = original.hardware;
 	const macs = new MacAddresses(instances, shop.random);
 	const record: InstanceRecord = {
 		schema: 1,

@@ -47,6 +47,9 @@ export function lossesOf({record, from, to, becomes, snapshots, networks}: MoveI
 			`${title} does not offer ${there}: ${lost.length === 1 ? 'that interface is' : 'those interfaces are'} not moved.`,
 		);
 	}
+	if (record.hardware.privateNic !== undefined && !to.features.includes('privateNetwork')) {
+		losses.push('It leaves the private network: the others there do not reach it by its name any more.');
+	}
 	if ((record.forwards ?? []).length > 0 && !to.features.includes('forwards')) {
 		losses.push(`Ports of the host do not lead into instances of ${title}: its forwards are not moved.`);
 	}

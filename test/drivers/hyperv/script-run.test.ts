@@ -49,8 +49,9 @@ async function run(hyperv: SimulatedHyperV, ...requests: ReadonlyArray<readonly 
 	});
 	return {
 		hello: messages[0],
+		begun: messages.flatMap(message => ('event' in message && message.event === 'begun' ? [message.id] : [])),
 		events: messages.filter(message => 'event' in message && message.event === 'changed'),
-		answers: messages.filter(message => 'id' in message) as Answer[],
+		answers: messages.filter(message => 'ok' in message) as Answer[],
 	};
 }
 
@@ -74,7 +75,8 @@ async function made() {
 
 describe('the script', () => {
 	test('says what it is, answers, and ends with its input', async () => {
-		const {hello, answers} = await run(new SimulatedHyperV(), ['health', {}], ['networks', {}]);
+		const {hello, answers, begun} = await run(new SimulatedHyperV(), ['health', {}], ['networks', {}]);
+		expect(begun).toEqual([1, 2]);
 		expect(hello).toEqual({
 			event: 'hello',
 			protocol: 1,

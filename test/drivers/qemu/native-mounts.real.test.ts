@@ -30,6 +30,7 @@ import type {Mount} from '../../../source/model/mount.ts';
 import {instanceDirectory, locate, type Paths, socketDirectory} from '../../../source/state/paths.ts';
 import {until} from '../../support/engine.ts';
 import {cloudImages, genericImages} from '../../support/micro-image.ts';
+import {noNetwork} from '../../support/no-network.ts';
 
 const by = 'kim';
 /** Another virtiofsd than the installed one can be tried: the later one in Rust, where only QEMU's own is installed. */
@@ -65,6 +66,7 @@ class House {
 	/** As the next daemon would, after one that ended or was killed. */
 	async open(fileServer = this.#fileServer): Promise<void> {
 		this.engine = await createEngine(this.paths, {
+			openNetwork: noNetwork,
 			images: this.#fileServer === false ? genericImages() : cloudImages(),
 			loadDriver: async name =>
 				name === 'qemu'

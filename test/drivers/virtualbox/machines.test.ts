@@ -115,7 +115,7 @@ describe('starting', {timeout: 60_000}, () => {
 });
 
 describe('stopping', {timeout: 60_000}, () => {
-	test('fifty looks at ten that end do not start a process for each', async () => {
+	test('what is waited for is the process: nobody is asked again and again', async () => {
 		const {driver, make, stand} = await world({isDeaf: true});
 		const all = await Promise.all(['a', 'b', 'c', 'd'].map(make));
 		for (const each of all) await each.start(driver);

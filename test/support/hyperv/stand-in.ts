@@ -36,10 +36,12 @@ async function answer(line: string): Promise<void> {
 	const {id, op, args} = JSON.parse(line) as {id: number; op: string; args: Record<string, unknown>};
 	state.countRequest(op);
 	const fault = state.takeFault(op);
+	if (fault?.kind !== 'silent') send({event: 'begun', id});
 	switch (fault?.kind) {
 		case 'crash':
 			return die();
 		case 'silent':
+			await sleep(fault.ms ?? 0);
 			return;
 		case 'nonsense':
 			return send({id, ok: true, result: {what: 'is this'}});

@@ -1,9 +1,6 @@
-#!/bin/bash
 # The stand-in's VBoxManage: hands its arguments to the service, which it starts where there is none, as the real one
 # does. A shell's script, because Node alone takes longer to start than the real program to answer.
-# Called as: client.sh HOME NODE SERVICE ARGUMENT...
-home=$1 node=$2 service=$3
-shift 3
+# What stands before this line tells it `home`, `node` and `service`.
 
 printf '%s\n' "${*//$'\n'/ }" >> "$home/calls"
 case $1 in

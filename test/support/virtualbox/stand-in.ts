@@ -32,7 +32,8 @@ export async function standIn(behaviour: Behaviour = {}): Promise<StandIn> {
 	const program = path.join(home, 'VBoxManage');
 	const [client, service] = ['client.sh', 'service/main.ts'].map(file => fileURLToPath(new URL(file, import.meta.url)));
 	const calls = path.join(home, 'calls');
-	await writeFile(program, `#!/bin/sh\nexec bash '${client}' '${home}' '${process.execPath}' '${service}' "$@"\n`);
+	const head = `#!/bin/bash\nhome='${home}' node='${process.execPath}' service='${service}'\n`;
+	await writeFile(program, `${head}${await readFile(client!, 'utf8')}`);
 	await chmod(program, 0o755);
 	const behave = async (next: Behaviour) => {
 		const file = path.join(home, 'behaviour.json');

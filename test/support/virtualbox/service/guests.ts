@@ -170,13 +170,19 @@ async function qemu(world: World, machine: Machine, saved: string | undefined): 
 	});
 	(child.stderr as unknown as {unref(): void}).unref();
 	for (let tries = 0; !existsSync(monitor); tries++) {
-		if (child.exitCode !== null || tries > 1500) return {failure: stderr.trim() || 'the process ended'};
-		await new Promise(resolve => setTimeout(resolve, 20));
+		if (child.exitCode === null && child.signalCode === null && tries < 3000) {
+			await new Promise(resolve => setTimeout(resolve, 20));
+			continue;
+		}
+		child.kill('SIGKILL');
+		return {failure: stderr.trim() || 'the process does not answer'};
 	}
+	const timeoutMs = 60_000;
 	const with_ = async <Result>(act: (qmp: Qmp) => Promise<Result>): Promise<Result> => {
-		const qmp = await connectQmp(monitor, {timeoutMs: 10_000});
+		// Busy hosts take their time.
+		const qmp = await connectQmp(monitor, {timeoutMs});
 		try {
-			return await act(qmp);
+			return await act({...qmp, execute: (command, parameters) => qmp.execute(command, parameters, {timeoutMs})});
 		} finally {
 			qmp.close();
 		}
@@ -194,9 +200,9 @@ async function qemu(world: World, machine: Machine, saved: string | undefined): 
 			await with_(qmp => qmp.execute('cont'));
 			rmSync(saved, {force: true});
 		}
-	} catch {
+	} catch (error) {
 		child.kill('SIGKILL');
-		return {failure: stderr.trim() || 'the process ended'};
+		return {failure: stderr.trim() || (error as Error).message};
 	}
 	const end = async () => {
 		await with_(qmp => qmp.execute('quit')).catch(() => child.kill('SIGKILL'));

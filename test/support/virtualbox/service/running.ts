@@ -56,7 +56,7 @@ export async function startvm(world: World, guests: Guests, args: readonly strin
 	turn(world, machine, 'running');
 	// Its settings change with it: the saved state is gone.
 	world.keep(machine);
-	guest.process.once('exit', () => {
+	const leave = () => {
 		guests.delete(machine.id);
 		world.counted.delete(machine.id);
 		const isSaved = machine.state === 'saving' && machine.stateFile !== undefined;
@@ -65,7 +65,10 @@ export async function startvm(world: World, guests: Guests, args: readonly strin
 			guest.process.signalCode !== null && machine.state !== 'stopping' && world.behaviour.guest === 'qemu';
 		turn(world, machine, isSaved ? 'saved' : isAbort ? 'aborted' : 'poweroff');
 		setTimeout(() => world.locked.delete(machine.id), unlockMs);
-	});
+	};
+	// It may have ended by now.
+	if (guest.process.exitCode !== null || guest.process.signalCode !== null) leave();
+	else guest.process.once('exit', leave);
 	return {
 		out: `${waiting}VM "${what}" has been successfully started.\n`,
 		code: deniesStart ? 1 : 0,
