@@ -92,6 +92,28 @@ describe('import', () => {
 		]);
 	});
 
+	test('one that failed is begun anew from its page', async () => {
+		const engine = engineWith(some);
+		const screen = await opened(engine);
+		engine.putOperation({
+			id: '7',
+			kind: 'import',
+			title: 'import web',
+			by: 'kim',
+			state: 'failed',
+			items: [
+				{target: 'web', state: 'failed', stage: 'copying the disk', error: {code: 'host.disk-full', message: 'full'}},
+			],
+			cancellable: false,
+			createdAt: 1,
+			endedAt: 2,
+		});
+		await screen.press('b');
+		await screen.waitFor('import web');
+		await screen.press('r');
+		await screen.waitFor('An import is begun anew: esc, then I shows what there is.');
+	});
+
 	test('on the smallest screen one chooses among the rows', async () => {
 		const screen = await opened(engineWith(some), {columns: 40, rows: 10});
 		await screen.press('I');

@@ -153,6 +153,8 @@ function performOperations(model: Model, word: string, key: string, at: number):
 		case 'retry': {
 			const failed = operation.items.filter(item => item.state === 'failed').map(item => item.target);
 			if (failed.length === 0) return tell(model, 'Nothing has failed in it.');
+			if (operation.kind === 'import') return tell(model, 'An import is begun anew: esc, then I shows what there is.');
+			if (operation.kind === 'move') return tell(model, 'A move is begun anew on the command line: drover move.');
 			if (!isEngineAction(operation.kind)) {
 				return tell(model, `A ${operation.kind} is begun anew: esc, then n opens the form.`);
 			}
