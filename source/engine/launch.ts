@@ -16,6 +16,7 @@ import {awaitAnswer} from './answering.ts';
 import type {LaunchRequest} from './engine.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {LaunchClock} from './launch-clock.ts';
+import {wayOf} from './mount-plan.ts';
 import {MacAddresses} from './networking.ts';
 import {abandoned} from './operations.ts';
 import type {Workshop} from './workshop.ts';
@@ -171,7 +172,8 @@ async function makeAndStart(
 		await awaitAnswer(shop, entry, timed, {seconds: intent?.options.answerTimeout, did});
 	} catch (error) {
 		const isTimeout = error instanceof DroverError && error.code === 'guest.unanswered';
-		if (isTimeout) await work.update({phase: 'ready', intent: undefined});
+		if (isTimeout)
+			await work.update({phase: 'ready', intent: undefined, ...(await lateMounts(shop, entry, intent, work))});
 		else await undo(shop, entry, work, error);
 		throw error;
 	}
@@ -179,6 +181,28 @@ async function makeAndStart(
 	const {createdBy: by, createdAt: at} = instances.record(entry);
 	await work.update({phase: 'ready', intent: intent ?? {action: 'launch', options: {}, by, at}});
 	await instances.tell(entry, did, intent?.by);
+}
+
+/** The mounts of a guest that has not answered in time: they come with its answer, as after every start. */
+async function lateMounts(
+	{instances}: Workshop,
+	entry: Entry,
+	intent: Intent | undefined,
+	work: WorkContext,
+): Promise<Pick<InstanceRecord, 'mounts'>> {
+	const {driver} = instances;
+	const mounts: Mount[] = [];
+	for (const mount of intent?.options.mounts ?? []) {
+		try {
+			if (wayOf(mount, driver) === 'own')
+				await driver.mount!(instances.record(entry), instances.place(entry), mount, work);
+			mounts.push(mount);
+		} catch (error) {
+			work.signal.throwIfAborted();
+			work.log(`${mount.source} could not be mounted: ${error instanceof Error ? error.message : String(error)}`);
+		}
+	}
+	return mounts.length === 0 ? {} : {mounts};
 }
 
 /** From now on it can be told how far the launch is, if it is not the first of its kind. */

@@ -3,8 +3,11 @@ import type {Resources} from '../../source/drivers/driver.ts';
 import {mebibyte} from '../../source/model/sizes.ts';
 import type {Stage} from './setup.ts';
 
-/** Hardware that is changed at rest. The guest is off when it begins, and runs with the new hardware when it ends. */
-export function resources(stage: Stage): void {
+/**
+ * Hardware that is changed at rest. The guest is off when it begins, and runs with the new hardware when it ends.
+ * @param hasBalloon whether memory can be changed while it runs
+ */
+export function resources(stage: Stage, hasBalloon = true): void {
 	describe('hardware that is changed', () => {
 		/** As the engine asks for it: the record has the wanted hardware, and is kept when it is done. */
 		const resize = async (wanted: Resources) => {
@@ -61,6 +64,7 @@ export function resources(stage: Stage): void {
 			expect(blocks).toBeGreaterThan(800 * 1024);
 		});
 
+		if (!hasBalloon) return;
 		test('memory while it runs: less, kept over suspend and resume, and back to what it was started with', async () => {
 			const {driver, web} = stage;
 			const before = await memoryInGuest();

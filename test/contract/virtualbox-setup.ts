@@ -10,7 +10,7 @@ import type {StandIn} from '../support/virtualbox/stand-in.ts';
 import {forwards} from './forwards.ts';
 import {resources} from './resources.ts';
 import type {ContractSetup, Stage} from './setup.ts';
-import {eventually, processesNaming} from './subject.ts';
+import {eventually, processesNaming, Subject} from './subject.ts';
 
 /** Machines of the stand-in's, whose guests are real ones. */
 export function virtualboxSetup(standIn: StandIn): ContractSetup {
@@ -56,7 +56,7 @@ export function virtualboxSetup(standIn: StandIn): ContractSetup {
 		keepsProcess: false,
 		limitsDisk: true,
 		more(stage) {
-			resources(stage);
+			resources(stage, false);
 			metrics(stage);
 			forwards(stage, 'stop');
 			clone(stage);
@@ -87,7 +87,6 @@ function clone(stage: Stage): void {
 	describe('a clone', () => {
 		test('has the other’s disk and a machine of its own, and outlives it', async () => {
 			const {driver, paths, web} = stage;
-			const {Subject} = await import('./subject.ts');
 			const other = await Subject.make(paths, web.image, 'other', 'virtualbox');
 			other.record = {...other.record, hardware: {...web.record.hardware, mac: other.record.hardware.mac}};
 			await web.start(driver);

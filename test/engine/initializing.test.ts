@@ -8,6 +8,7 @@ import {instanceDirectory, type Paths} from '../../source/state/paths.ts';
 import {simulatedEngine, simulatedImages, until} from '../support/engine.ts';
 import {scratchPaths} from '../support/scratch.ts';
 import {SimulatedHypervisor} from '../support/simulated-driver.ts';
+import {SimulatedMounts} from '../support/simulated-mounts.ts';
 
 const by = 'kim';
 
@@ -232,6 +233,23 @@ describe('what it comes to', () => {
 			error: {message: expect.stringMatching(/nobody is let in to ask .*: Permission denied \(publickey\)$/)},
 		});
 		expect(guest.connections).toBeGreaterThan(1);
+	});
+
+	test('mounts of a guest that does not answer in time come when it does', async () => {
+		let answers = false;
+		const mounts = new SimulatedMounts();
+		const paths = scratchPaths();
+		const {engine} = await simulatedEngine(paths, {mounts, answers: () => answers});
+		const mount = {source: paths.data, target: '/a', type: 'classic', uidMap: [], gidMap: []} as const;
+		const {id} = await engine.launch({name: 'web', mounts: [mount], answerTimeout: 0.05, by});
+		expect(await engine.wait({id})).toMatchObject({state: 'failed', error: {code: 'guest.unanswered'}});
+		expect(record(paths).mounts).toMatchObject([{source: paths.data, target: '/a'}]);
+		answers = true;
+		await engine.refresh();
+		await until(
+			async () => (await engine.list())[0]!,
+			view => view.state === 'Running' && mounts.sessions.some(session => session.how === 'alive'),
+		);
 	});
 
 	test('mounts that fail are told together with it', async () => {

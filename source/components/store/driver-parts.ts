@@ -18,9 +18,7 @@ export function whyNoNetworks(driver: DriverInfo): string | undefined {
 	return featureProblem('networks', driver);
 }
 
-/**
- * Both ways to mount, the usual one first; one that cannot be taken says why.
- */
+/** Both ways to mount, the usual one first; one that cannot be taken says why. */
 export function mountTypes({driver}: Pick<Facts, 'driver'>): readonly FormOption[] {
 	const usual = defaultMountType(driver);
 	const {nativeMounts} = driver.capabilities;

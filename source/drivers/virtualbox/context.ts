@@ -61,7 +61,7 @@ export type Machine = {
 /** How long a full description is waited for; one of a machine whose process hangs never comes. */
 const infoTimeoutMs = 15_000;
 
-/** @returns `undefined` when VirtualBox does not know it. @throws ManageError */
+/** @returns `undefined` when VirtualBox does not know it. @throws DroverError `instance.broken`; ManageError */
 export async function findMachine(job: Pick<Job, 'manage' | 'record'>): Promise<Machine | undefined> {
 	try {
 		const text = await job.manage.look(['showvminfo', job.record.id, '--machinereadable'], {
@@ -73,6 +73,13 @@ export async function findMachine(job: Pick<Job, 'manage' | 'record'>): Promise<
 		return {state, phase: phaseOf(state), info};
 	} catch (error) {
 		if (error instanceof ManageError && error.problem === 'missing') return undefined;
+		// While its service is starting VirtualBox says so for a moment; it was waited for longer than that.
+		if (error instanceof ManageError && error.problem === 'locked' && error.words.includes('(0x80070005)')) {
+			throw new DroverError('instance.broken', 'VirtualBox cannot read the settings of the instance’s machine.', {
+				next: 'Put the machine’s directory back into the instance’s, or delete the instance.',
+				cause: error,
+			});
+		}
 		throw error;
 	}
 }

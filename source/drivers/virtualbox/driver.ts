@@ -1,4 +1,5 @@
 import {rm, stat} from 'node:fs/promises';
+import {DroverError} from '../../model/errors.ts';
 import type {InstanceRecord} from '../../model/instance.ts';
 import type {Paths} from '../../state/paths.ts';
 import type {Driver, InstancePlace, WorkContext} from '../driver.ts';
@@ -99,6 +100,10 @@ export function createVirtualBoxDriver({
 		},
 		destroy: (record, place, work) =>
 			cutPower(record, place, work, async job => {
+				await powerOff(job).catch((error: unknown) => {
+					// What VirtualBox cannot read the settings of does not run.
+					if (!(error instanceof DroverError) || error.code !== 'instance.broken') throw error;
+				});
 				await unregister(job);
 				shared.sampler.forget(record.id);
 				await rm(place.sockets, {recursive: true, force: true});

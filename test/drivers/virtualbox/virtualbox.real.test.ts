@@ -5,6 +5,7 @@ import {execa} from 'execa';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import type {Driver} from '../../../source/drivers/driver.ts';
 import {createVirtualBoxDriver} from '../../../source/drivers/virtualbox/driver.ts';
+import {machineName} from '../../../source/drivers/virtualbox/files.ts';
 import {diskSize} from '../../../source/drivers/virtualbox/resize.ts';
 import {mebibyte} from '../../../source/model/sizes.ts';
 import {locate} from '../../../source/state/paths.ts';
@@ -166,6 +167,27 @@ function suite(virtualBox: RealVirtualBox): void {
 		await driver.resize!(record, web.place, {cpus: 1}, web.work());
 		await Promise.all(others);
 		web.record = record;
+	});
+
+	test('one whose settings are gone is broken, and can be destroyed', async () => {
+		const lost = await make('lost');
+		lost.record = {
+			...lost.record,
+			phase: 'ready',
+			hardware: {...web.record.hardware, mac: lost.record.hardware.mac},
+		};
+		await clone.cloneOf(driver, web);
+		await lost.cloneOf(driver, web);
+		await rename(path.join(lost.place.directory, machineName(lost.record)), path.join(lost.place.directory, 'away'));
+		await virtualBox.forget();
+		expect(await lost.observe(driver)).toMatchObject({
+			power: 'unusable',
+			reason: 'VirtualBox cannot read the settings of its machine',
+		});
+		await expect(lost.start(driver)).rejects.toMatchObject({code: 'instance.broken'});
+		expect(await clone.power(driver)).toBe('off');
+		await driver.destroy(lost.record, lost.place, lost.work());
+		expect(await ask('list', 'vms')).not.toContain(lost.record.id);
 	});
 
 	test('destroying leaves nothing in VirtualBox’s lists, and the files to the engine', async () => {

@@ -12,6 +12,8 @@ export type RealVirtualBox = {
 	readonly program: string;
 	/** Seen by it under the same path. */
 	readonly directory: string;
+	/** Ends its service, which reads all settings anew when it is next asked. */
+	forget(): Promise<void>;
 	close(): Promise<void>;
 };
 
@@ -37,16 +39,19 @@ exec unshare --mount --propagation private sh -c "${mounts} && mount --bind '${d
 `,
 	);
 	await chmod(program, 0o755);
-	const close = async () => {
+	const forget = async () => {
 		for (const pid of await servicesOf(socketId)) process.kill(pid, 'SIGTERM');
 		for (let tries = 0; (await servicesOf(socketId)).length > 0 && tries < 100; tries++) {
 			await new Promise(resolve => setTimeout(resolve, 100));
 		}
+	};
+	const close = async () => {
+		await forget();
 		await rm(directory, {recursive: true, force: true});
 		await rmdir(within).catch(() => {});
 	};
 	const {exitCode, stderr} = await execa(program, ['list', 'vms'], {reject: false, timeout: 60_000});
-	if (exitCode === 0) return {program, directory, close};
+	if (exitCode === 0) return {program, directory, forget, close};
 	await close();
 	return `the real one does not run here: ${stderr.split('\n')[0]}`;
 }
