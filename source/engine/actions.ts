@@ -10,19 +10,19 @@ import {answersNow} from './answering.ts';
 import {warnGuest} from './delayed-stops.ts';
 import {demandCapability, demandFeature, demandUsable} from './demands.ts';
 import type {ActRequest, EngineAction, LaunchRequest} from './engine.ts';
+import {demandMember, demandNetworks, networkSpecs} from './hardware/networking.ts';
+import {resize} from './hardware/resizing.ts';
 import type {Entry} from './instances.ts';
-import {checkRequest, launch, prepareLaunch} from './launch.ts';
-import {LaunchClock} from './launch-clock.ts';
+import {checkRequest, launch, prepareLaunch} from './launching/launch.ts';
+import {LaunchClock} from './launching/launch-clock.ts';
+import {settleIn} from './launching/settling.ts';
+import {cloudInitFor, wishesOf} from './launching/wishes.ts';
 import {delayStop, purge, recover, remove, restart, start, stop, suspend} from './lifecycle.ts';
-import {wayOf} from './mount-plan.ts';
-import {demandMounts, plannedMounts, usualMountType} from './mounting.ts';
-import {demandMember, demandNetworks, networkSpecs} from './networking.ts';
+import {wayOf} from './mounting/mount-plan.ts';
+import {demandMounts, plannedMounts, usualMountType} from './mounting/mounting.ts';
 import type {ItemPlan, ItemWork} from './operations.ts';
-import {resize} from './resizing.ts';
 import type {SceneParts} from './scene-parts.ts';
-import {settleIn} from './settling.ts';
-import {deleteSnapshots, restoreSnapshot, takeSnapshot} from './snapshot-steps.ts';
-import {cloudInitFor, wishesOf} from './wishes.ts';
+import {deleteSnapshots, restoreSnapshot, takeSnapshot} from './snapshots/snapshot-steps.ts';
 
 const steps = {
 	start,

@@ -2,7 +2,7 @@ import type {WorkContext} from '../drivers/driver.ts';
 import {scopeOf} from '../model/driver-name.ts';
 import {DroverError} from '../model/errors.ts';
 import type {Entry, Instances} from './instances.ts';
-import {loadSnapshots} from './snapshot-shelf.ts';
+import {loadSnapshots} from './snapshots/snapshot-shelf.ts';
 
 /** For work that nobody follows. */
 const quietWork: WorkContext = {

@@ -2,8 +2,8 @@ import type {ImageStore} from '../images/image.ts';
 import type {ImageReport, PruneReport} from '../model/image-info.ts';
 import {isEnded} from '../model/operation.ts';
 import type {Paths} from '../state/paths.ts';
-import {imageUse} from './image-use.ts';
-import type {Layers} from './layers.ts';
+import type {Layers} from './cloning/layers.ts';
+import {imageUse} from './launching/image-use.ts';
 import type {Operations} from './operations.ts';
 
 /** Milliseconds from the start to the first look at the cache, out of the way of what the start is for. */

@@ -11,13 +11,13 @@ import type {
 	UnforwardRequest,
 	UnmountRequest,
 } from './engine.ts';
-import {demandForward, demandForwards, forwardOf, forwardPort, unforwardPort} from './forwarding.ts';
+import {demandForward, demandForwards, forwardOf, forwardPort, unforwardPort} from './hardware/forwarding.ts';
+import {demandNetworks, MacAddresses, mostNics, networkSpecs, tooManyNics} from './hardware/networking.ts';
+import {cannotUpdate, demandChangeable, type HardwareChange, resize, wantedResources} from './hardware/resizing.ts';
 import type {Entry} from './instances.ts';
-import {wayOf} from './mount-plan.ts';
-import {checkSource, demandMounts, mountOne, mountsOn, plannedMount, unmountSome} from './mounting.ts';
-import {demandNetworks, MacAddresses, mostNics, networkSpecs, tooManyNics} from './networking.ts';
+import {wayOf} from './mounting/mount-plan.ts';
+import {checkSource, demandMounts, mountOne, mountsOn, plannedMount, unmountSome} from './mounting/mounting.ts';
 import type {ItemWork} from './operations.ts';
-import {cannotUpdate, demandChangeable, type HardwareChange, resize, wantedResources} from './resizing.ts';
 import type {SceneParts} from './scene-parts.ts';
 
 /** Turns requests that change what an instance consists of into operations: all is checked before anything is touched. */

@@ -18,19 +18,19 @@ import {type System, thisSystem} from '../platform/system.ts';
 import {makePrivate, type Paths} from '../state/paths.ts';
 import {RecordStore} from '../state/records.ts';
 import {openSettings} from '../state/settings.ts';
+import {Layers} from './cloning/layers.ts';
 import {DriverPool} from './driver-pool.ts';
+import {PrivateNetwork, type PrivateNetworkParts} from './hardware/private-network.ts';
 import {multipassPlaces} from './importing/places.ts';
 import {Instances} from './instances.ts';
-import {Layers} from './layers.ts';
 import {LocalEngine} from './local-engine.ts';
-import {MountKeeper} from './mount-keeper.ts';
-import {leftMountEnder, mountOpener} from './mount-opener.ts';
-import type {pauseAfter} from './mount-plan.ts';
+import {MountKeeper} from './mounting/mount-keeper.ts';
+import {leftMountEnder, mountOpener} from './mounting/mount-opener.ts';
+import type {pauseAfter} from './mounting/mount-plan.ts';
 import {Operations} from './operations.ts';
-import {PrivateNetwork, type PrivateNetworkParts} from './private-network.ts';
 import {Scene} from './scene.ts';
-import type {Host} from './setting-keys.ts';
-import {Settings} from './settings-desk.ts';
+import type {Host} from './settings/setting-keys.ts';
+import {Settings} from './settings/settings-desk.ts';
 import type {Workshop} from './workshop.ts';
 
 export type EngineOptions = {

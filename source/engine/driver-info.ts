@@ -10,7 +10,7 @@ import type {System} from '../platform/system.ts';
 import {type Paths, scopeDirectory} from '../state/paths.ts';
 import type {DriverPool} from './driver-pool.ts';
 import type {DriverInfo} from './engine.ts';
-import type {Host} from './setting-keys.ts';
+import type {Host} from './settings/setting-keys.ts';
 
 /** What clients are told of one driver. */
 export async function driverInfo(

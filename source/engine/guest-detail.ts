@@ -6,7 +6,7 @@ import {errorData} from '../model/errors.ts';
 import type {InstanceDetail} from '../model/instance.ts';
 import {snapshotViews} from '../model/snapshot.ts';
 import type {Entry, Instances} from './instances.ts';
-import {mountNotes} from './mount-plan.ts';
+import {mountNotes} from './mounting/mount-plan.ts';
 import type {Workshop} from './workshop.ts';
 
 /** Milliseconds a guest may take to answer questions about itself; `list` never asks. */

@@ -4,14 +4,14 @@ import type {Observation} from '../model/instance.ts';
 import {Actions} from './actions.ts';
 import {lookForStrangers} from './broken.ts';
 import {Changes} from './changes.ts';
-import {Clones} from './cloning.ts';
+import {Clones} from './cloning/cloning.ts';
 import {DelayedStops} from './delayed-stops.ts';
 import {Imports} from './importing/imports.ts';
 import type {Entry, Instances} from './instances.ts';
 import type {SceneParts} from './scene-parts.ts';
-import type {Host} from './setting-keys.ts';
-import {loadSnapshots} from './snapshot-shelf.ts';
-import {Snapshots} from './snapshots.ts';
+import type {Host} from './settings/setting-keys.ts';
+import {loadSnapshots} from './snapshots/snapshot-shelf.ts';
+import {Snapshots} from './snapshots/snapshots.ts';
 import type {Workshop} from './workshop.ts';
 
 /** One driver with the instances of its scope: what is current, until a switch opens another. */

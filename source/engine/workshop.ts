@@ -3,10 +3,10 @@ import type {followInit} from '../guest/follow-init.ts';
 import type {ImageStore} from '../images/image.ts';
 import type {Hardware} from '../model/instance.ts';
 import type {Paths} from '../state/paths.ts';
+import type {Layers} from './cloning/layers.ts';
+import type {PrivateNetwork} from './hardware/private-network.ts';
 import type {Instances} from './instances.ts';
-import type {Layers} from './layers.ts';
-import type {MountKeeper} from './mount-keeper.ts';
-import type {PrivateNetwork} from './private-network.ts';
+import type {MountKeeper} from './mounting/mount-keeper.ts';
 
 /** What the pieces of work share. */
 export type Workshop = {

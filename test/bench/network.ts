@@ -3,7 +3,7 @@ import {mebibyte} from '../../source/model/sizes.ts';
 import {type Figure, median, milliseconds} from './figures.ts';
 import {House} from './house.ts';
 
-const sent = 64 * mebibyte;
+const sent = 16 * mebibyte;
 const rounds = 3;
 
 /**

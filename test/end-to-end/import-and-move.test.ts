@@ -80,7 +80,7 @@ describe('what was made elsewhere', {timeout: 240_000}, () => {
 		const sh = (script: string) => drover.ok('exec', 'amber-otter', '--', 'sh', '-c', script);
 		expect(await sh('sudo cat /root/note')).toBe('kept\n');
 		expect((await sh('hostname')).trim()).toBe('amber-otter');
-		expect((await sh('cat /sys/class/net/e*/address')).trim()).toBe('52:54:00:1a:2b:01');
+		expect((await sh('cat /sys/class/net/e*/address')).split('\n')).toContain('52:54:00:1a:2b:01');
 		expect(data.fingerprint()).toBe(before);
 		await drover.ok('stop', 'amber-otter');
 	});

@@ -4,7 +4,7 @@ import path from 'node:path';
 import {describe, expect, onTestFinished, test} from 'vitest';
 import type {Driver} from '../../source/drivers/driver.ts';
 import type {Engine} from '../../source/engine/engine.ts';
-import {mountNotes, pauseAfter, wantedMounts, wayOf} from '../../source/engine/mount-plan.ts';
+import {mountNotes, pauseAfter, wantedMounts, wayOf} from '../../source/engine/mounting/mount-plan.ts';
 import {DroverError} from '../../source/model/errors.ts';
 import type {InstanceRecord} from '../../source/model/instance.ts';
 import type {Mount} from '../../source/model/mount.ts';

@@ -2,7 +2,7 @@ import {execFileSync} from 'node:child_process';
 import {mkdirSync, readdirSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {expect, test} from 'vitest';
-import {imageUse} from '../../source/engine/image-use.ts';
+import {imageUse} from '../../source/engine/launching/image-use.ts';
 import {createImageStore} from '../../source/images/store.ts';
 import {isEnded} from '../../source/model/operation.ts';
 import {simulatedEngine, until} from '../support/engine.ts';

@@ -1,8 +1,8 @@
 import {copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {describe, expect, test} from 'vitest';
+import {unneeded} from '../../source/engine/cloning/layers.ts';
 import type {Engine} from '../../source/engine/engine.ts';
-import {unneeded} from '../../source/engine/layers.ts';
 import {backingFileOf} from '../../source/images/backing.ts';
 import type {InstanceRecord} from '../../source/model/instance.ts';
 import {instanceDirectory, layerIn, layersDirectory, scopeDirectory} from '../../source/state/paths.ts';

@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest';
-import {Upkeep} from '../../source/engine/mount-upkeep.ts';
+import {Upkeep} from '../../source/engine/mounting/mount-upkeep.ts';
 import type {MountSession} from '../../source/guest/mount/session.ts';
 import {DroverError} from '../../source/model/errors.ts';
 

@@ -103,7 +103,7 @@ describe('kill -9 in a switch', () => {
 		['qemu', 'lxd'],
 		['qemu', 'libvirt'],
 		['lxd', 'qemu'],
-	] as const)('from %s to %s, at every step of it: nothing is lost', {timeout: 120_000}, async (from, to) => {
+	] as const)('from %s to %s, at every step of it: nothing is lost', {timeout: 400_000}, async (from, to) => {
 		const here: Record<string, Wish> =
 			from === 'lxd' ? {a: 'Running', b: 'Running', c: 'Stopped', e: 'Deleted'} : wishes;
 		let steps = 0;
@@ -118,7 +118,7 @@ describe('kill -9 in a switch', () => {
 		expect(steps).toBeLessThan(300);
 	});
 
-	test('random scopes, random moments', {timeout: 120_000}, async () => {
+	test('random scopes, random moments', {timeout: 400_000}, async () => {
 		const wish = fc.constantFrom<Wish>('Running', 'Stopped', 'Suspended', 'Deleted');
 		await fc.assert(
 			fc.asyncProperty(

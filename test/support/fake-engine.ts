@@ -2,7 +2,7 @@ import {capabilities} from '../../source/drivers/capabilities.ts';
 import type {Adoptable} from '../../source/drivers/driver.ts';
 import {driverFeatures} from '../../source/drivers/features.ts';
 import type {DriverInfo, Engine, EngineEvent, Overview} from '../../source/engine/engine.ts';
-import {snapshotKey} from '../../source/engine/snapshots.ts';
+import {snapshotKey} from '../../source/engine/snapshots/snapshots.ts';
 import type {DriverName} from '../../source/model/driver-name.ts';
 import {scopeOf} from '../../source/model/driver-name.ts';
 import {DroverError} from '../../source/model/errors.ts';

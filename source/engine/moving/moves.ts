@@ -5,13 +5,13 @@ import type {MovePlan} from '../../model/move-plan.ts';
 import type {OperationView} from '../../model/operation.ts';
 import {isUp} from '../../model/state.ts';
 import {awaitAnswer} from '../answering.ts';
+import {transplant} from '../cloning/transplant.ts';
 import type {MoveRequest} from '../engine.ts';
 import type {Entry} from '../instances.ts';
 import {erase, stop} from '../lifecycle.ts';
 import {abandoned, type ItemWork, type Operations} from '../operations.ts';
 import type {Scene} from '../scene.ts';
-import type {Host} from '../setting-keys.ts';
-import {transplant} from '../transplant.ts';
+import type {Host} from '../settings/setting-keys.ts';
 import {prepareCopy, seedOf} from './copy-record.ts';
 import {demandMove, planMove} from './planner.ts';
 
