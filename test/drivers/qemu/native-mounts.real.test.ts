@@ -169,7 +169,7 @@ describe.each(ways)('native mounts over $kind', ({kind, fileServer, why}) => {
 			house = new House(fileServer);
 			await house.open();
 			const mount: Mount = {source: house.source, target: '/src', type: 'native', uidMap: [], gidMap: []};
-			await house.done(house.engine.launch({name: 'web', mounts: [mount], by}));
+			await house.done(house.engine.launch({image: 'micro', name: 'web', mounts: [mount], by}));
 		}, 300_000);
 		afterAll(() => house.close());
 
