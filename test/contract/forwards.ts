@@ -73,7 +73,7 @@ export function forwards(stage: Pick<Stage, 'driver' | 'web'>, rest: 'suspend' |
 				expect(await driver.forwardProblem!(web.record, web.place, one)).toBe('another program has the port');
 				await web.start(driver);
 				expect(web.log.at(-1)).toMatch(/could not be forwarded: another program has the port/);
-				await eventually('the other leads into it', () => answers(two.host), 20_000);
+				await eventually('the other leads into it', () => answers(two.host), 60_000);
 				expect(await notes()).toEqual([expect.stringMatching(/is not in force/)]);
 				expect(await set(one, two)).toEqual([{forward: one, reason: 'another program has the port'}]);
 			} finally {

@@ -87,8 +87,11 @@ describe('starting', {timeout: 60_000}, () => {
 		const web = await make('web');
 		await web.start(driver);
 		await web.suspend(driver);
-		await say('discardstate', web.record.id);
-		expect(await web.power(driver)).toBe('off');
+		// VirtualBox may not have let go of it yet.
+		await eventually('it is discarded', async () => {
+			await say('discardstate', web.record.id);
+			return (await web.power(driver)) === 'off';
+		});
 		await web.start(driver);
 		expect(web.record.suspended).toBeUndefined();
 		expect(web.log).toContainEqual(expect.stringMatching(/no saved memory of it any more/));
