@@ -1,7 +1,10 @@
-import {writeFileSync} from 'node:fs';
+import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import type {InstanceRecord} from '../../source/model/instance.ts';
+import {instanceDirectory} from '../../source/state/paths.ts';
 import {debianImage, whyNoDebian} from '../support/debian-image.ts';
+import {MultipassData} from '../support/multipass.ts';
 import {type Answer, Program} from '../support/program.ts';
 
 const reason = whyNoDebian();
@@ -19,7 +22,7 @@ write_files:
     content: |
       by cloud-init
 runcmd:
-  - [sh, -c, 'id -un > /var/tmp/ran-as']
+  - [sh, -c, 'id -un >> /var/tmp/ran-as']
 `;
 
 /** A real cloud image on real QEMU: cloud-init as it is, not as a stand-in has it. Each step goes on from the one before. */
@@ -99,5 +102,43 @@ describe.skipIf(reason !== '')(`a Debian cloud image${why}`, {timeout: 1_500_000
 		// Arrived whole in what cloud-init merged, whether or not there is a mirror.
 		expect(await run('sudo', 'cat', '/var/lib/cloud/instance/cloud-config.txt')).toMatch(/^packages:\n- hello$/m);
 		expect(await run('cloud-init', 'status')).toBe(`status: ${(await isInstalled()) ? 'done' : 'error'}\n`);
+	});
+
+	describe('as it was used elsewhere: cloud-init has done its work for another instance, and let in another key', () => {
+		let importer: Program;
+		const inside = async (...command: readonly string[]) =>
+			(await importer.ok('exec', 'amber-otter', '--', ...command)).trim();
+
+		beforeAll(async () => {
+			await drover.ok('stop', 'deb');
+			importer = await Program.open({withImage: false});
+			const directory = path.join(importer.home, 'multipass', 'data');
+			mkdirSync(directory, {recursive: true});
+			importer.more['MULTIPASS_STORAGE'] = path.dirname(directory);
+			new MultipassData(directory).add('amber-otter', {
+				disk: path.join(instanceDirectory(drover.paths, 'qemu', 'deb'), 'disk.qcow2'),
+				record: {mem_size: String(768 * 2 ** 20), disk_space: String(6 * 2 ** 30)},
+			});
+		}, 300_000);
+		afterAll(async () => {
+			await importer?.close();
+		}, 60_000);
+
+		test('it is imported, and lets drover in at its first start', async () => {
+			await importer.ok('import', 'multipass');
+			await importer.ok('start', 'amber-otter', '--timeout', '1200');
+			expect(await inside('id', '-un')).toBe('ubuntu');
+			expect(await inside('hostname')).toBe('amber-otter');
+		});
+
+		test('it is a new instance to cloud-init; what its user had asked for is not done once more', async () => {
+			const file = path.join(instanceDirectory(importer.paths, 'qemu', 'amber-otter'), 'instance.json');
+			const record: InstanceRecord = JSON.parse(readFileSync(file, 'utf8'));
+			expect(await inside('cloud-init', 'status', '--wait')).toContain('done');
+			expect(await inside('sudo', 'cat', '/var/lib/cloud/data/instance-id')).toBe(record.id);
+			expect(await inside('cat', '/var/tmp/ran-as')).toBe('root');
+			expect((await inside('sh', '-c', 'cat /sys/class/net/e*/address')).split('\n')).toContain(record.hardware.mac);
+			expect(await inside('sudo', 'cat', '/etc/ssh/ssh_host_ed25519_key.pub')).toContain(record.ssh.hostKey);
+		});
 	});
 });
