@@ -176,7 +176,7 @@ describe('the primary instance', () => {
 describe('what was launched last', () => {
 	const last = {image: 'noble', memory: '2G', 'cloud-init': 'template:docker', profile: 'dev'};
 
-	test('stands in the form, unless somebody has typed already', async () => {
+	test('stands in the form, but for what somebody has typed already', async () => {
 		const driven = await Driven.with([fakeInstance('web')]);
 		driven.press('n').send({type: 'last-launch', values: last});
 		const form = driven.top as FormLayer;
@@ -184,8 +184,12 @@ describe('what was launched last', () => {
 		expect(form.chosen).toMatchObject({profile: ['dev'], 'cloud-init': ['template:docker']});
 		expect(form.isEdited).toBe(false);
 		const typing = await Driven.with([fakeInstance('web')]);
-		typing.press('n', 'x').send({type: 'last-launch', values: last});
-		expect((typing.top as FormLayer).fields['image']?.text).toBe('');
+		typing.press('n', 'x', 'tab', 'j').send({type: 'last-launch', values: last});
+		expect((typing.top as FormLayer).fields).toMatchObject({
+			name: {text: 'x'},
+			image: {text: 'j'},
+			memory: {text: '2G'},
+		});
 		const other = await Driven.with([fakeInstance('web')]);
 		expect(other.send({type: 'last-launch', values: last}).top).toBeUndefined();
 	});

@@ -57,6 +57,10 @@ describe.each([
 		await terminal.waitFor('Launch an instance on QEMU');
 		terminal.type('web');
 		await terminal.waitFor('--name web');
+		terminal.type(tab);
+		await terminal.waitFor(/> Image/);
+		terminal.type('micro');
+		await terminal.waitFor('drover launch micro --name web');
 		await toLaunch();
 		terminal.type(enter);
 		await terminal.waitFor(/> web .*Starting/);

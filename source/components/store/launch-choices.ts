@@ -113,16 +113,18 @@ export function valuesToKeep(form: FormLayer): Readonly<Record<string, string>> 
 	return Object.fromEntries([...fields, ...chosen].filter(([, text]) => text !== ''));
 }
 
-/** A form with what was launched last in it; one that somebody has typed in stays as it is. */
+/** A form with what was launched last in it; what somebody has typed or chosen in it already stays. */
 export function withLastLaunch(form: FormLayer, last: Readonly<Record<string, string>>): FormLayer {
-	if (form.purpose !== 'launch' || form.isEdited) return form;
+	if (form.purpose !== 'launch') return form;
 	const fields = Object.fromEntries(
 		['image', 'cpus', 'memory', 'disk', 'cloud-init-file'].flatMap(name =>
-			last[name] === undefined ? [] : [[name, fieldOf(plainLine(last[name]))]],
+			last[name] === undefined || textOf(form, name) !== '' ? [] : [[name, fieldOf(plainLine(last[name]))]],
 		),
 	);
 	const chosen = Object.fromEntries(
-		['profile', 'cloud-init'].flatMap(name => (last[name] === undefined ? [] : [[name, [last[name]]]])),
+		['profile', 'cloud-init'].flatMap(name =>
+			last[name] === undefined || form.chosen[name] !== undefined ? [] : [[name, [last[name]]]],
+		),
 	);
 	return {...form, fields: {...form.fields, ...fields}, chosen: {...form.chosen, ...chosen}};
 }

@@ -157,7 +157,7 @@ function reloadPage(model: Model, before: Model, {changed, operations}: Extract<
 	}
 }
 
-/** Only into a form that nobody has typed in. */
+/** Only where nobody has typed yet. */
 function onLastLaunch(model: Model, values: Readonly<Record<string, string>>): Step {
 	const form = topLayer(model);
 	if (form?.kind !== 'form') return step(model);
