@@ -6,7 +6,8 @@ import {parsePercent} from './parse.ts';
 
 /**
  * Why VBoxManage did not do it. `missing`: it knows no such machine. `locked`: another program has it just now. `state`:
- * not in the state it is in. `gone`: VBoxManage itself cannot be run.
+ * not in the state it is in. `starting`: VirtualBox's own service was just coming or going. `gone`: VBoxManage itself cannot
+ * be run.
  */
 export type ManageProblem =
 	| 'missing'
@@ -15,6 +16,7 @@ export type ManageProblem =
 	| 'in-use'
 	| 'file'
 	| 'refused'
+	| 'starting'
 	| 'silent'
 	| 'gone'
 	| 'aborted';
@@ -63,9 +65,10 @@ export function problemIn(code: number | undefined, stderr: string): ManageError
 		.slice(0, 400);
 	const number = /\(0x([\da-f]{8})\)/i.exec(lines.find(line => /^(?:Details: code|Code) /.test(line)) ?? '')?.[1];
 	const known = problems[number?.toLowerCase() ?? ''];
+	const isStarting = /failed to create the VirtualBox object/i.test(text);
 	const isOff = /is not currently running|is not running \(currently/.test(message);
 	return new ManageError(
-		known ?? (isOff ? 'state' : 'refused'),
+		isStarting ? 'starting' : (known ?? (isOff ? 'state' : 'refused')),
 		message || `it ended with code ${code ?? 'none'}`,
 		text,
 	);
@@ -85,6 +88,8 @@ export type AskOptions = {
 const standardTimeoutMs = 30_000;
 const standardLockPatienceMs = 5000;
 const lockPauseMs = 250;
+/** How long its service is waited for that ended in the moment it was asked, or is not up yet. */
+const startPatienceMs = 1500;
 /** An answer that takes longer than this is asked for once more; of a short patience, that part of it. */
 const slowMs = 1200;
 const slowPart = 0.4;
@@ -118,11 +123,14 @@ export class Manage {
 	}
 
 	async #patiently<Result>({signal}: AskOptions, patienceMs: number, act: () => Promise<Result>): Promise<Result> {
-		for (const deadline = Date.now() + patienceMs; ; ) {
+		const began = Date.now();
+		for (;;) {
 			try {
 				return await act();
 			} catch (error) {
-				if (!(error instanceof ManageError) || error.problem !== 'locked' || Date.now() >= deadline) throw error;
+				if (!(error instanceof ManageError)) throw error;
+				const patience = {locked: patienceMs, starting: Math.max(patienceMs, startPatienceMs)}[error.problem as string];
+				if (patience === undefined || Date.now() - began >= patience) throw error;
 				await sleep(lockPauseMs);
 				if (signal?.aborted) throw new ManageError('aborted', 'it was called off');
 			}
@@ -208,6 +216,15 @@ export function manageError(error: unknown, doing: string): unknown {
 				next: 'Look whether its window, or another program, asks something of it; end VBoxSVC if it hangs.',
 				cause: error,
 			});
+		case 'starting':
+			return new DroverError(
+				'driver.unresponsive',
+				`VirtualBox’s own service (VBoxSVC) does not start while ${doing}.`,
+				{
+					next: 'Open VirtualBox’s window: it says why.',
+					cause: error,
+				},
+			);
 		case 'gone':
 			return new DroverError('driver.not-installed', `${message} while ${doing}.`, {next: 'drover doctor tells more.'});
 		case 'locked':

@@ -5,7 +5,7 @@ import process from 'node:process';
 import {describe, expect, onTestFinished, test} from 'vitest';
 import {Manage} from '../../../source/drivers/virtualbox/manage.ts';
 
-/** A VBoxManage whose starts do in turn what they are told: `hang`, `fail`, or an answer. Each start leaves its pid. */
+/** A VBoxManage whose starts do in turn what they are told: `hang`, `fail`, `no service`, or an answer. Each start leaves its pid. */
 function manageThat(...turns: readonly string[]) {
 	const directory = mkdtempSync(path.join(tmpdir(), 'drover-vbox-'));
 	onTestFinished(() => rmSync(directory, {recursive: true}));
@@ -16,6 +16,7 @@ function manageThat(...turns: readonly string[]) {
 const turn = ${JSON.stringify(turns)}[readFileSync(${JSON.stringify(log)}, 'utf8').length / 8];
 appendFileSync(${JSON.stringify(log)}, String(process.pid).padStart(8));
 if (turn === 'hang') setTimeout(() => {}, 60_000);
+else if (turn === 'no service') { console.error('VBoxManage: error: Failed to create the VirtualBox object!'); process.exitCode = 1; }
 else if (turn === 'fail') { console.error('VBoxManage: error: no'); process.exitCode = 1; }
 else console.log(turn);`;
 	writeFileSync(program, `#!${process.execPath}\n${script}\n`);
@@ -50,6 +51,13 @@ describe('a VBoxManage that stands still', () => {
 		const {manage} = manageThat('hang', 'second');
 		await expect(manage.work(['startvm', 'x'], {timeoutMs: 1500})).rejects.toMatchObject({problem: 'silent'});
 		expect(manage.starts).toBe(1);
+	});
+
+	test('whose service is just coming is asked again', async () => {
+		const {manage} = manageThat('no service', 'no service', 'third');
+		expect(await manage.look(['list', 'vms'])).toBe('third');
+		const {manage: never} = manageThat(...Array(20).fill('no service'));
+		await expect(never.look(['list', 'vms'])).rejects.toMatchObject({problem: 'starting'});
 	});
 
 	test('while one that answers is one start, also when it answers no', async () => {
