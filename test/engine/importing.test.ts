@@ -434,7 +434,7 @@ describe('hostile data', () => {
 		expect(await verdicts()).toEqual({web: 'its disk keeps its data in another file'});
 	});
 
-	test.skipIf(process.getuid?.() === 0)('what may not be read is told', async () => {
+	test.skipIf(process.getuid?.() === 0)('what may not be read is told (root may read all)', async () => {
 		const data = new MultipassData();
 		chmodSync(data.add('web'), 0);
 		const {engine} = await home(data);

@@ -164,6 +164,7 @@ class House {
 describe.each(ways)('native mounts over $kind', ({kind, fileServer, why}) => {
 	describe.skipIf(why !== undefined)(`on real QEMU${why === undefined ? '' : ` (${why})`}`, {timeout: 300_000}, () => {
 		const isServed = kind === 'virtiofs';
+		const noServer = isServed ? '' : ' (9p has no process of its own)';
 		let house: House;
 		beforeAll(async () => {
 			house = new House(fileServer);
@@ -326,19 +327,22 @@ describe.each(ways)('native mounts over $kind', ({kind, fileServer, why}) => {
 			expect(existsSync(path.join(`${house.source}.old`, 'anew'))).toBe(false);
 		});
 
-		test.skipIf(!isServed)('whose virtiofsd is killed are made anew when nobody waits for them', async () => {
-			const before = house.servers();
-			for (const pid of before) process.kill(pid, 'SIGKILL');
-			await until(
-				async () => (await house.engine.instanceEvents({name: 'web'})).map(event => event.what).join('\n'),
-				text => /mount \/src was lost: virtiofsd, which serves it, has ended/.test(text),
-				60_000,
-			);
-			await house.works('replaced');
-			expect(house.servers().some(pid => before.includes(pid))).toBe(false);
-		});
+		test.skipIf(!isServed)(
+			`whose virtiofsd is killed are made anew when nobody waits for them${noServer}`,
+			async () => {
+				const before = house.servers();
+				for (const pid of before) process.kill(pid, 'SIGKILL');
+				await until(
+					async () => (await house.engine.instanceEvents({name: 'web'})).map(event => event.what).join('\n'),
+					text => /mount \/src was lost: virtiofsd, which serves it, has ended/.test(text),
+					60_000,
+				);
+				await house.works('replaced');
+				expect(house.servers().some(pid => before.includes(pid))).toBe(false);
+			},
+		);
 
-		test.skipIf(!isServed)('whose virtiofsd is killed while a program waits say what helps', async () => {
+		test.skipIf(!isServed)(`whose virtiofsd is killed while a program waits say what helps${noServer}`, async () => {
 			// What waits cannot be ended by anybody any more.
 			await house.sh('(while :; do cat /src/a >/dev/null; done) </dev/null >/dev/null 2>&1 &');
 			for (const pid of house.servers()) process.kill(pid, 'SIGKILL');
@@ -353,7 +357,7 @@ describe.each(ways)('native mounts over $kind', ({kind, fileServer, why}) => {
 			await house.works('cut');
 		});
 
-		test.skipIf(!isServed)('what a daemon left that was killed in between is taken up', async () => {
+		test.skipIf(!isServed)(`what a daemon left that was killed in between is taken up${noServer}`, async () => {
 			const place = house.place();
 			const id = mountId({target: '/late'});
 			const socket = serverSocket(place, id);
