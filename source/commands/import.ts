@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type {Engine, ImportAnswer} from '../engine/engine.ts';
 import {DroverError} from '../model/errors.ts';
-import {isWhole} from '../model/import-plan.ts';
+import {type ImportPlan, isWhole} from '../model/import-plan.ts';
 import {isEnded, type OperationView} from '../model/operation.ts';
 import {plainLine} from '../model/text.ts';
 import type {CommandArguments, CommandContext} from './command.ts';
@@ -35,16 +35,27 @@ export async function run(args: CommandArguments, context: CommandContext): Prom
 	const engine = await context.engine();
 	if (args.has('dry-run')) {
 		const plan = await engine.importPlan(request);
+		demandFound(plan, from);
 		context.stdout.write(format === 'table' ? planText(plan) : await dataText(format, plan));
 		context.stderr.write(problemText(plan));
 		return isWhole(plan) ? 0 : 2;
 	}
 	const answer = await engine.importInstances({...request, by: context.user});
+	demandFound(answer.plan, from);
 	const ended = await end(engine, answer, context);
 	const outcome = outcomeOf(answer.plan, ended);
 	context.stdout.write(format === 'table' ? outcomeText(answer.plan, outcome) : await dataText(format, outcome));
 	context.stderr.write(problemText(answer.plan));
 	return outcome.skipped.length === 0 && answer.plan.problems.length === 0 ? 0 : 2;
+}
+
+/** A directory that was named must have something; that there is none in the usual places is an answer. */
+function demandFound({directory, problems}: ImportPlan, from: string | undefined): void {
+	if (from === undefined || directory !== undefined || problems.length > 0) return;
+	throw usageError(
+		`There is no data of Multipass in ${plainLine(from)}.`,
+		'Name its data directory: the one that has multipassd-vm-instances.json or vault in it.',
+	);
 }
 
 /** Follows the work to its end; what failed is told with the rest, and does not hide it. */

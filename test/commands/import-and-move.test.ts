@@ -135,6 +135,14 @@ db: skipped: it runs
 			code: 0,
 			out: 'No data of Multipass was found in /var/multipass; --from names another directory.\n',
 		});
+		for (const more of [[], ['--dry-run']]) {
+			const named = await drover(['import', 'multipass', '--from', '/srv', ...more], {engine: new FakeEngine()});
+			expect(named).toMatchObject({
+				code: 1,
+				out: '',
+				err: expect.stringMatching(/There is no data of Multipass in \/srv\.\n/),
+			});
+		}
 		const engine = engineWith([], {problems: ['/var/multipass may not be read by kim.']});
 		expect(await drover(['import', 'multipass'], {engine})).toMatchObject({
 			code: 2,
