@@ -52,9 +52,9 @@ export type Overview = {
 	readonly operations: readonly OperationView[];
 	readonly notices: readonly Notice[];
 	readonly host: HostFacts;
-	/** Instances in scopes other than the current one. */
 	/** Data of an installed Multipass, whose instances could be imported. */
 	readonly multipass?: string;
+	/** Instances in scopes other than the current one. */
 	readonly elsewhere: ReadonlyArray<{readonly scope: ScopeName; readonly count: number}>;
 	readonly settings: Readonly<Record<string, string>>;
 	readonly daemon: {readonly version: string; readonly pid: number; readonly startedAt: number};

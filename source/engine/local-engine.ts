@@ -89,6 +89,7 @@ export class LocalEngine implements Engine {
 	readonly #moves: Moves;
 	#scene: Scene;
 	#look: NodeJS.Timeout | undefined;
+	#multipass: ReturnType<typeof findData> | undefined;
 	#isClosed = false;
 
 	constructor(parts: EngineParts) {
@@ -128,6 +129,13 @@ export class LocalEngine implements Engine {
 		this.#caretaker.open();
 	}
 
+	/** Where Multipass has data: looked for once, as every client asks; anew by the doctor. */
+	#theirs({again = false} = {}): ReturnType<typeof findData> {
+		if (again) this.#multipass = undefined;
+		this.#multipass ??= findData(this.#scene.shop.multipassPlaces);
+		return this.#multipass;
+	}
+
 	/** Whether these are the instances that clients see. */
 	isCurrent(instances: Instances): boolean {
 		return this.#scene.instances === instances;
@@ -150,7 +158,7 @@ export class LocalEngine implements Engine {
 			this.list(),
 			hostFacts(paths.data, system),
 			elsewhere(paths, scopeOf(driver.name)),
-			findData(this.#scene.shop.multipassPlaces),
+			this.#theirs(),
 		]);
 		return {
 			driver: {...info, instances: instances.all().length},
@@ -327,11 +335,11 @@ export class LocalEngine implements Engine {
 	async doctor({again}: {again: boolean}) {
 		const began = performance.now();
 		const {paths, system} = this.#parts;
-		const {multipassPlaces, network} = this.#scene.shop;
+		const {network} = this.#scene.shop;
 		const [drivers, host, search, networkCheck] = await Promise.all([
 			this.#allDrivers(again),
 			hostFacts(paths.data, system),
-			findData(multipassPlaces),
+			this.#theirs({again: true}),
 			network.check(),
 		]);
 		const checks = [

@@ -15,16 +15,18 @@ export type DiskPlace = {readonly directory: string; readonly name: string; read
  */
 export async function diskPlaces(paths: Paths, unclear: string[]): Promise<DiskPlace[]> {
 	const found: DiskPlace[] = [];
-	for (const scope of scopeNames) {
-		const directory = scopeDirectory(paths, scope);
-		const layers = path.basename(layersDirectory(paths, scope));
-		for (const name of await directoriesIn(directory, unclear)) {
-			if (name !== layers) found.push({directory: path.join(directory, name), name, scope});
-		}
-	}
+	for (const scope of scopeNames) found.push(...(await scopePlaces(paths, scope, unclear)));
 	const aside = path.join(paths.data, 'forgotten');
 	for (const name of await directoriesIn(aside, unclear)) found.push({directory: path.join(aside, name), name});
 	return found;
+}
+
+/** Those of one scope. */
+export async function scopePlaces(paths: Paths, scope: ScopeName, unclear: string[]): Promise<DiskPlace[]> {
+	const directory = scopeDirectory(paths, scope);
+	const layers = path.basename(layersDirectory(paths, scope));
+	const names = (await directoriesIn(directory, unclear)).filter(name => name !== layers);
+	return names.map(name => ({directory: path.join(directory, name), name, scope}));
 }
 
 /** The names of the directories in another; none where that is not there. */

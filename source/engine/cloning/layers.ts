@@ -3,10 +3,10 @@ import path from 'node:path';
 import {type ScopeName, scopeNames} from '../../model/driver-name.ts';
 import {nameProblem} from '../../model/names.ts';
 import {layerIn, layersDirectory, type Paths} from '../../state/paths.ts';
-import {basesIn, directoriesIn, diskPlaces} from './disk-places.ts';
+import {basesIn, type DiskPlace, directoriesIn, diskPlaces, scopePlaces} from './disk-places.ts';
 
 /** The layers that the disks in one place lie over, by their ids. */
-type Use = {readonly name: string; readonly scope?: ScopeName; readonly layers: ReadonlySet<string>};
+type Use = {readonly name: string; readonly layers: ReadonlySet<string>};
 
 /** What an instance's disk shares with others. */
 export type Shared = {
@@ -50,9 +50,9 @@ export class Layers {
 	/** By the instance's name; those whose disks share nothing are left out. */
 	async shared(scope: ScopeName): Promise<ReadonlyMap<string, Shared>> {
 		if ((await this.#layersIn(scope)).length === 0) return new Map();
-		const {uses} = await this.#uses();
+		const {uses} = await usesIn(await scopePlaces(this.#paths, scope, []));
 		// What is being purged is nobody any more.
-		const own = uses.filter(use => use.scope === scope && use.layers.size > 0 && nameProblem(use.name) === undefined);
+		const own = uses.filter(use => use.layers.size > 0 && nameProblem(use.name) === undefined);
 		return new Map(
 			own.map(({name, layers}) => {
 				const others = own.filter(other => other.name !== name && [...other.layers].some(id => layers.has(id)));
@@ -65,7 +65,9 @@ export class Layers {
 		// Before the disks are looked at: what is made meanwhile is not among them.
 		const layers = await this.#layersIn(scope);
 		if (layers.length === 0) return [];
-		const {uses, unclear} = await this.#uses();
+		const unclear: string[] = [];
+		const {uses, unclear: more} = await usesIn(await diskPlaces(this.#paths, unclear));
+		unclear.push(...more);
 		const gone = unneeded(layers, uses, unclear);
 		const place = layersDirectory(this.#paths, scope);
 		for (const id of gone) await rm(path.join(place, id), {recursive: true, force: true});
@@ -79,17 +81,18 @@ export class Layers {
 		const names = await directoriesIn(place, []);
 		return names.filter(name => layerIn(path.join(place, name, 'disk.qcow2')) !== undefined);
 	}
+}
 
-	async #uses(): Promise<{uses: Use[]; unclear: string[]}> {
-		const unclear: string[] = [];
-		const uses: Use[] = [];
-		for (const {directory, name, scope} of await diskPlaces(this.#paths, unclear)) {
-			const layers = await layersOf(directory).catch(() => undefined);
-			if (layers === undefined) unclear.push(name);
-			else uses.push({name, layers, ...(scope === undefined ? {} : {scope})});
-		}
-		return {uses, unclear};
+/** What the disks in these places lie over, and the names of those of which it cannot be told. */
+async function usesIn(places: readonly DiskPlace[]): Promise<{uses: Use[]; unclear: string[]}> {
+	const unclear: string[] = [];
+	const uses: Use[] = [];
+	for (const {directory, name} of places) {
+		const layers = await layersOf(directory).catch(() => undefined);
+		if (layers === undefined) unclear.push(name);
+		else uses.push({name, layers});
 	}
+	return {uses, unclear};
 }
 
 /** Those of the layers that may go: none when it is unclear of anybody what it needs. */

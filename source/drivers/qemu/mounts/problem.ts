@@ -8,7 +8,7 @@ import type {Shared} from '../context.ts';
 import {QmpError} from '../qmp.ts';
 import {type Ask, isConnected, pluggedIn} from './devices.ts';
 import {mountId} from './native-mount.ts';
-import {identities, openPaths, rootsOf} from './served.ts';
+import {identities, openPaths, rootOf} from './served.ts';
 import {serversOf} from './serving.ts';
 
 /** What is wrong with a mount of a machine that runs. Changes nothing. @throws QmpError */
@@ -26,14 +26,17 @@ export async function problemOf(
 		return {kind: 'ended', reason: 'virtiofsd, which serves it, has ended'};
 	}
 	const source = plainLine(mount.source);
-	const now = await identities([mount.source]);
+	const roots = [...servers.keys()].map(rootOf);
+	const now = await identities([mount.source, ...roots]);
 	if (now === 'silent') return {kind: 'away', reason: `${source} on this host does not answer`};
-	const [identity] = now;
+	const identity = now.get(mount.source);
 	if (identity === undefined) return {kind: 'away', reason: `${source} on this host is gone`};
-	const served = kind === 'virtiofs' ? await rootsOf(servers.keys()) : await openedBy(machine, mount.source);
-	return served.includes(identity)
-		? undefined
-		: {kind: 'replaced', reason: `${source} on this host is another directory now`};
+	// What 9p serves QEMU itself has open, under the name that it has now.
+	const isServed =
+		kind === 'virtiofs'
+			? roots.some(root => now.get(root) === identity)
+			: (await openPaths(machine.pid)).includes(mount.source);
+	return isServed ? undefined : {kind: 'replaced', reason: `${source} on this host is another directory now`};
 }
 
 /** The same, of whatever there is. What cannot be told now is no problem of the mount. */
@@ -51,11 +54,4 @@ export async function plugProblem(
 		if (error instanceof QmpError) return undefined;
 		throw error;
 	});
-}
-
-/** Which directories a QEMU has opened under a name. */
-async function openedBy({pid}: MachineProcess, source: string): Promise<readonly string[]> {
-	const isOpen = (await openPaths(pid)).includes(source);
-	const found = isOpen ? await identities([source]) : [];
-	return found === 'silent' ? [] : found;
 }

@@ -43,21 +43,29 @@ async function lookAt(handle: FileHandle, source: string): Promise<Omit<OpenedSo
 }
 
 /**
- * Which directories these paths lead to now; one that is not there is left out. Asked by another program: a disk that
+ * Which directories these paths lead to now, by the path; one that is not there is left out. Asked by another program: a disk that
  * does not answer must hold up no thread of ours.
  * @returns `silent` when there was no answer in time
  */
-export async function identities(paths: readonly string[]): Promise<readonly Identity[] | 'silent'> {
+export async function identities(paths: readonly string[]): Promise<ReadonlyMap<string, Identity> | 'silent'> {
+	const found = new Map<string, Identity>();
 	if (process.platform !== 'linux') {
-		const found = await Promise.all(paths.map(path => stat(path, {bigint: true}).catch(() => undefined)));
-		return found.flatMap(stats => (stats === undefined ? [] : [`${stats.dev}:${stats.ino}`]));
+		for (const path of paths) {
+			const stats = await stat(path, {bigint: true}).catch(() => undefined);
+			if (stats !== undefined) found.set(path, `${stats.dev}:${stats.ino}`);
+		}
+		return found;
 	}
-	if (paths.length === 0) return [];
-	const {stdout, timedOut} = await run('stat', ['--dereference', '--format=%d:%i %F', '--', ...paths], {
+	if (paths.length === 0) return found;
+	const {stdout, timedOut} = await run('stat', ['--dereference', '--format=%d:%i %F %n', '--', ...paths], {
 		timeoutMs: patienceMs,
 	});
 	if (timedOut) return 'silent';
-	return stdout.split('\n').flatMap(line => /^(\d+:\d+) directory$/.exec(line)?.[1] ?? []);
+	for (const line of stdout.split('\n')) {
+		const [, identity, path] = /^(\d+:\d+) directory (.+)$/.exec(line) ?? [];
+		if (identity !== undefined && path !== undefined) found.set(path, identity);
+	}
+	return found;
 }
 
 /** The processes whose command line has a word that begins so. */
@@ -73,10 +81,13 @@ export async function processesWith(mark: string): Promise<ReadonlyMap<number, r
 	return found;
 }
 
+/** What a process sees as its root. */
+export const rootOf = (pid: number) => `/proc/${pid}/root`;
+
 /** The directories that a process has locked itself up in, and the root of what has not (yet). */
 export async function rootsOf(pids: Iterable<number>): Promise<readonly Identity[]> {
-	const found = await identities([...pids].map(pid => `/proc/${pid}/root`));
-	return found === 'silent' ? [] : found;
+	const found = await identities([...pids].map(rootOf));
+	return found === 'silent' ? [] : [...found.values()];
 }
 
 /** What a process holds open below this name, as its paths. */
