@@ -9,7 +9,7 @@ import {fileURLToPath} from 'node:url';
 import {type CapabilityName, capabilityProfile, capabilityTitles} from '../source/drivers/capabilities.ts';
 import {type Features, featuresOf} from '../source/drivers/features.ts';
 import {classicMountProblem, defaultDriver, driversOn} from '../source/drivers/platforms.ts';
-import {isBuilt, loadDriver} from '../source/drivers/registry.ts';
+import {loadDriver} from '../source/drivers/registry.ts';
 import {verificationOf, verificationSentence, verificationTitles} from '../source/drivers/verification.ts';
 import {type DriverName, driverNames, type Platform, platformTitles} from '../source/model/driver-name.ts';
 import {systemOf} from '../source/platform/system.ts';
@@ -47,14 +47,14 @@ const otherRows: ReadonlyArray<readonly [string, string]> = [
 const rows: readonly Row[] = [
 	['platforms', driver => titles(platforms.filter(platform => driversOn(platform).includes(driver)))],
 	['default on', driver => defaultOn(driver)],
-	['verified', (driver, features) => (features.features.length > 0 ? verifiedBy(driver) : 'later')],
+	['verified', driver => verifiedBy(driver)],
 	...capabilityRows.map(
 		([name, needed]): Row => [
 			capabilityTitles[name],
-			(driver, features) => capabilityCell(driver, name, isBuilt(driver) && hasOne(features, needed)),
+			(driver, features) => capabilityCell(driver, name, hasOne(features, needed)),
 		],
 	),
-	['mounts over SSH', driver => (isBuilt(driver) ? classicMounts(driver) : 'later')],
+	['mounts over SSH', driver => classicMounts(driver)],
 	['changing cpus, memory, disk', (_driver, features) => resizing(features)],
 	['clones', (_driver, features) => (hasOne(features, ['clone']) ? 'yes' : 'later')],
 	['linked clones', (_driver, features) => linking(features)],

@@ -1,8 +1,7 @@
-import {type DriverName, driverTitles} from '../model/driver-name.ts';
-import {findProgram} from '../platform/programs.ts';
+import type {DriverName} from '../model/driver-name.ts';
 import type {System} from '../platform/system.ts';
 import type {Paths} from '../state/paths.ts';
-import type {Driver, DriverHealth, SettingReader} from './driver.ts';
+import type {Driver, SettingReader} from './driver.ts';
 
 /** What a driver is made with. */
 export type LoadOptions = {
@@ -12,8 +11,8 @@ export type LoadOptions = {
 	readonly system: System;
 };
 
-/** The drivers that this version has; the others are known by name and say so. */
-const built: Partial<Record<DriverName, (options: LoadOptions) => Promise<Driver>>> = {
+/** Each is read only when it is wanted. */
+const loaders: Readonly<Record<DriverName, (options: LoadOptions) => Promise<Driver>>> = {
 	async qemu({paths, system}) {
 		const {createQemuDriver} = await import('./qemu/driver.ts');
 		return createQemuDriver({paths, system});
@@ -36,36 +35,6 @@ const built: Partial<Record<DriverName, (options: LoadOptions) => Promise<Driver
 	},
 };
 
-/** Programs whose presence tells that a hypervisor is installed. */
-const programs: Readonly<Record<DriverName, readonly string[]>> = {
-	qemu: ['qemu-system-x86_64'],
-	libvirt: ['virsh'],
-	lxd: ['lxc', 'lxd', 'incus'],
-	virtualbox: ['VBoxManage'],
-	hyperv: ['powershell.exe'],
-};
-
-export function isBuilt(driver: DriverName): boolean {
-	return built[driver] !== undefined;
-}
-
-/** @returns `undefined` for a driver that this version does not have */
-export async function loadDriver(name: DriverName, options: LoadOptions): Promise<Driver | undefined> {
-	return built[name]?.(options);
-}
-
-/** What can be said of a driver that this version does not have: whether its hypervisor is there. */
-export async function unbuiltHealth(
-	name: DriverName,
-	{environment, platform}: Pick<System, 'environment' | 'platform'>,
-): Promise<DriverHealth> {
-	const found = await Promise.all(programs[name].map(each => findProgram(each, environment, platform)));
-	const installed = found.some(file => file !== undefined);
-	return {
-		installed,
-		usable: false,
-		summary: `${driverTitles[name]} is ${installed ? '' : 'not '}installed, and this version of drover cannot use it yet`,
-		remedy: 'Use the qemu driver in this version.',
-		checkedAt: Date.now(),
-	};
+export function loadDriver(name: DriverName, options: LoadOptions): Promise<Driver> {
+	return loaders[name](options);
 }

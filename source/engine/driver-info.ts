@@ -2,11 +2,9 @@ import {readdir} from 'node:fs/promises';
 import {capabilities} from '../drivers/capabilities.ts';
 import {featuresOf} from '../drivers/features.ts';
 import {classicMountProblem, driversOn, platformProblem} from '../drivers/platforms.ts';
-import {unbuiltHealth} from '../drivers/registry.ts';
 import {verificationOf} from '../drivers/verification.ts';
-import {type DriverName, driverNames, type ScopeName, scopeNames, scopeOf} from '../model/driver-name.ts';
+import {type DriverName, driverNames, driverTitles, type ScopeName, scopeNames, scopeOf} from '../model/driver-name.ts';
 import {nameProblem} from '../model/names.ts';
-import type {System} from '../platform/system.ts';
 import {type Paths, scopeDirectory} from '../state/paths.ts';
 import type {DriverPool} from './driver-pool.ts';
 import type {DriverInfo} from './engine.ts';
@@ -20,16 +18,13 @@ export async function driverInfo(
 		drivers,
 		paths,
 		host,
-		system,
 		again = false,
-	}: {current: DriverName; drivers: DriverPool; paths: Paths; host: Host; system: System; again?: boolean},
+	}: {current: DriverName; drivers: DriverPool; paths: Paths; host: Host; again?: boolean},
 ): Promise<DriverInfo> {
 	const problem = platformProblem(name, host.platform);
 	const driver = problem === undefined ? await drivers.get(name) : undefined;
-	const health =
-		problem === undefined
-			? await (driver?.health({again}) ?? unbuiltHealth(name, system))
-			: {installed: false, usable: false, summary: problem, checkedAt: Date.now()};
+	const summary = problem ?? `${driverTitles[name]} is not in this version of drover`;
+	const health = (await driver?.health({again})) ?? {installed: false, usable: false, summary, checkedAt: Date.now()};
 	const verification = verificationOf(name, host.platform);
 	const classic = classicMountProblem(host.platform);
 	return {

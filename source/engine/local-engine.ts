@@ -154,7 +154,7 @@ export class LocalEngine implements Engine {
 		const {paths, operations, settings, drivers, system} = this.#parts;
 		const {instances, driver} = this.#scene;
 		const [info, views, host, others, search] = await Promise.all([
-			driverInfo(driver.name, {current: driver.name, drivers, paths, host: this.#parts.host, system}),
+			driverInfo(driver.name, {current: driver.name, drivers, paths, host: this.#parts.host}),
 			this.list(),
 			hostFacts(paths.data, system),
 			elsewhere(paths, scopeOf(driver.name)),
@@ -500,9 +500,9 @@ export class LocalEngine implements Engine {
 	}
 
 	async #allDrivers(again: boolean) {
-		const {paths, host, system, drivers} = this.#parts;
+		const {paths, host, drivers} = this.#parts;
 		const {driver, instances} = this.#scene;
-		const all = await allDrivers({current: driver.name, drivers, paths, host, system, again});
+		const all = await allDrivers({current: driver.name, drivers, paths, host, again});
 		return all.map(info => (info.current ? {...info, instances: instances.all().length} : info));
 	}
 
