@@ -223,7 +223,7 @@ export type Driver = {
 	guestFacts(record: InstanceRecord, place: InstancePlace, signal: AbortSignal): Promise<GuestFacts>;
 
 	/** The form of image a new instance is made from, decided once: what it decides on is kept in the record. Absent: a disk. */
-	imageForm?(record: InstanceRecord, work: WorkContext): Promise<ImageForm>;
+	imageForm?(record: Pick<InstanceRecord, 'lxd'>): Promise<ImageForm>;
 
 	/** Mounts a directory of the host natively, now if it runs and else at its start. Mounting what is mounted is no error. */
 	mount?(record: InstanceRecord, place: InstancePlace, mount: Mount, work: WorkContext): Promise<void>;

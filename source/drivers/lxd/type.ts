@@ -28,7 +28,11 @@ export function typeFor({facts, noMachines}: Pick<Server, 'facts' | 'noMachines'
 }
 
 /** What an instance is, or will be. */
-export async function chooseType(desk: ServerDesk, record: InstanceRecord, setting: SettingReader): Promise<LxdType> {
+export async function chooseType(
+	desk: ServerDesk,
+	record: Pick<InstanceRecord, 'lxd'>,
+	setting: SettingReader,
+): Promise<LxdType> {
 	if (record.lxd !== undefined) return record.lxd.type;
 	return typeFor(await desk.require(), setting('local.lxd.type'));
 }

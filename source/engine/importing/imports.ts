@@ -98,7 +98,7 @@ export class Imports {
 		work.progress('looking at the original');
 		const record = instances.record(entry);
 		const {disk, file} = await findAgain(record, work.signal);
-		const form = (await driver.imageForm?.(record, work)) ?? 'disk';
+		const form = (await driver.imageForm?.(record)) ?? 'disk';
 		await transplant(
 			{
 				driver,

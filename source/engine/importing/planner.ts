@@ -1,12 +1,9 @@
 import {statfs} from 'node:fs/promises';
 import {capabilities} from '../../drivers/capabilities.ts';
-import type {WorkContext} from '../../drivers/driver.ts';
 import {featuresOf} from '../../drivers/features.ts';
-import type {ImageForm} from '../../images/image.ts';
 import {scopeNames, scopeOf} from '../../model/driver-name.ts';
 import {DroverError} from '../../model/errors.ts';
 import type {ImportPlan} from '../../model/import-plan.ts';
-import type {InstanceRecord} from '../../model/instance.ts';
 import {listOf, plainLine} from '../../model/text.ts';
 import {accountName} from '../../platform/user-name.ts';
 import {nativeMountProblem} from '../availability.ts';
@@ -17,7 +14,7 @@ import {type Brought, type Judgement, judge, refOf} from './judge.ts';
 import type {TheirScope} from './places.ts';
 import {findData, readData, type TheirInstance} from './read.ts';
 
-export type Planned = {readonly plan: ImportPlan; readonly judgements: readonly Judgement[]; readonly form: ImageForm};
+export type Planned = {readonly plan: ImportPlan; readonly judgements: readonly Judgement[]};
 
 /**
  * Looks at the data of a Multipass and says what would be made of it. Touches nothing.
@@ -40,7 +37,7 @@ export async function planImport(
 	const signal = AbortSignal.timeout(10 * 60_000);
 	const data = search.directory === undefined ? undefined : await readData(search.directory, signal, scopes);
 	const all = selected(data?.instances ?? [], names, search.directory);
-	const form = all.length === 0 ? 'disk' : await formFor(parts);
+	const form = all.length === 0 ? 'disk' : ((await driver.imageForm?.({})) ?? 'disk');
 	const networks = driver.networks === undefined ? [] : await driver.networks().catch(() => []);
 	const native = {name: driver.name, ...featuresOf(driver), capabilities: capabilities(driver.name, host.platform)};
 	const bootable = await Promise.all(all.map(each => lookForBoot(each, host.platform)));
@@ -69,7 +66,6 @@ export async function planImport(
 			freeBytes,
 		},
 		judgements,
-		form,
 	};
 }
 
@@ -112,31 +108,6 @@ async function broughtOf({instances}: SceneParts): Promise<readonly Brought[]> {
 				? []
 				: [{origin, name, scope, isDeleted: deleted !== undefined, isUnderWay: phase === 'creating'}],
 		);
-}
-
-/** What the driver makes instances of. Nothing is made for it. @throws DroverError `driver.unusable` */
-async function formFor({driver, shop}: SceneParts): Promise<ImageForm> {
-	if (driver.imageForm === undefined) return 'disk';
-	const record: InstanceRecord = {
-		schema: 1,
-		id: shop.uuid(),
-		name: 'imported',
-		scope: scopeOf(driver.name),
-		createdAt: shop.now().toISOString(),
-		createdBy: '',
-		phase: 'creating',
-		image: {query: '', release: '', os: '', hash: ''},
-		hardware: {arch: 'x86_64', cpus: 1, memory: 1, disk: 1, mac: '52:54:00:00:00:00'},
-		ssh: {user: 'ubuntu', hostKey: ''},
-		desired: 'stopped',
-	};
-	const work: WorkContext = {
-		signal: AbortSignal.timeout(30_000),
-		progress() {},
-		log() {},
-		update: async () => record,
-	};
-	return driver.imageForm(record, work);
 }
 
 async function free(directory: string): Promise<number> {

@@ -143,7 +143,7 @@ async function makeAndStart(
 	work.progress('creating');
 	const image = await resolve();
 	try {
-		const form = await instances.driver.imageForm?.(instances.record(entry), work);
+		const form = await instances.driver.imageForm?.(instances.record(entry));
 		const cached = await shop.images.fetch(image, work, form);
 		await fitDisk(instances, entry, cached, work);
 		work.signal.throwIfAborted();

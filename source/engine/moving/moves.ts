@@ -233,7 +233,7 @@ export class Moves {
 			};
 			try {
 				const place = instances.place(copy);
-				const form = (await driver.imageForm?.(instances.record(copy), both)) ?? 'disk';
+				const form = (await driver.imageForm?.(instances.record(copy))) ?? 'disk';
 				const isContainer = form === 'rootfs';
 				await transplant(
 					{

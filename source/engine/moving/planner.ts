@@ -1,6 +1,6 @@
 import {statfs} from 'node:fs/promises';
 import {capabilities} from '../../drivers/capabilities.ts';
-import type {Driver, WorkContext} from '../../drivers/driver.ts';
+import type {Driver} from '../../drivers/driver.ts';
 import {featuresOf} from '../../drivers/features.ts';
 import {platformProblem} from '../../drivers/platforms.ts';
 import {copySize} from '../../images/foreign-disk.ts';
@@ -56,9 +56,7 @@ export async function planMove(source: Scene, entry: Entry, target: Scene, platf
 	await attempt(async () => demandMovable(entry, source));
 	await attempt(() => demandUsable(to));
 	const form: ImageForm =
-		problems.length > 0 || to.imageForm === undefined
-			? 'disk'
-			: ((await attempt(() => to.imageForm!({...record, lxd: undefined} as never, quiet(record)))) ?? 'disk');
+		problems.length > 0 || to.imageForm === undefined ? 'disk' : ((await attempt(() => to.imageForm!({}))) ?? 'disk');
 	const disk = await diskOf(source, entry);
 	if ('problem' in disk) problems.push(disk.problem);
 	const bytes = 'problem' in disk ? 0 : disk.bytes * (form === 'rootfs' ? conversionFactor : 1);
@@ -147,8 +145,4 @@ async function diskOf(source: Scene, entry: Entry): Promise<{readonly bytes: num
 					: `"${entry.name}" cannot be moved: ${found}.`,
 		},
 	};
-}
-
-function quiet(record: ReturnType<Scene['instances']['record']>): WorkContext {
-	return {signal: AbortSignal.timeout(30_000), progress() {}, log() {}, update: async () => record};
 }
