@@ -26,6 +26,8 @@ const dnsPort = 53;
 
 /** Frames a second that one machine may send to all others or to drover, and how many of them at once. */
 const limits = {rate: 2000, burst: 500} as const;
+/** A frame of up to so many bytes counts as one; a larger one as more. */
+const usualBytes = 1514;
 
 type Port = {
 	readonly mac: number;
@@ -117,17 +119,17 @@ export class EthernetSwitch {
 		} else if (found.targetAddress === from.gateway) {
 			this.#answerArp(from, found.targetAddress, frame, found.operation);
 		} else if (found.targetAddress === from.address) this.#toAll(from, packet);
-		else if (this.#mayPass(from)) this.#byAddress.get(found.targetAddress)?.outlet.send(packet);
+		else if (this.#mayPass(from, packet.length)) this.#byAddress.get(found.targetAddress)?.outlet.send(packet);
 	}
 
 	#answerArp(from: Port, target: number, frame: Buffer, operation: number): void {
-		if (operation !== 1 || target !== from.gateway || !this.#mayPass(from)) return;
+		if (operation !== 1 || target !== from.gateway || !this.#mayPass(from, frame.length)) return;
 		from.outlet.send(framed(arpReply(frame, ownMac)));
 	}
 
 	/** What is sent to drover itself. */
 	#answer(from: Port, frame: Buffer): void {
-		if (!this.#mayPass(from)) return;
+		if (!this.#mayPass(from, frame.length)) return;
 		const packet = ipv4(frame);
 		if (packet === undefined || packet.destination !== from.gateway) return;
 		const echo = echoReply(packet);
@@ -144,17 +146,18 @@ export class EthernetSwitch {
 	}
 
 	#toAll(from: Port, packet: Buffer): void {
-		if (!this.#mayPass(from)) return;
+		if (!this.#mayPass(from, packet.length)) return;
 		for (const port of this.#ports.values()) if (port !== from) port.outlet.send(packet);
 	}
 
 	/** What makes work beyond its own way is rationed, so that one machine cannot keep the others from being served. */
-	#mayPass(port: Port): boolean {
+	#mayPass(port: Port, bytes: number): boolean {
 		const now = this.#now();
 		port.tokens = Math.min(limits.burst, port.tokens + ((now - port.refilledAt) * limits.rate) / 1000);
 		port.refilledAt = now;
-		if (port.tokens < 1) return false;
-		port.tokens--;
+		const cost = Math.max(1, bytes / usualBytes);
+		if (port.tokens < cost) return false;
+		port.tokens -= cost;
 		return true;
 	}
 }

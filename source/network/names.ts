@@ -18,6 +18,8 @@ const keepSeconds = {found: 10, missing: 2} as const;
 
 const codes = {none: 0, malformed: 1, missing: 3, unknownKind: 4, refused: 5} as const;
 const headerBytes = 12;
+/** What DNS servers have agreed to send in one datagram; a question is far smaller. */
+const mostBytes = 1232;
 
 /**
  * Answers a question about names. `NAME`, `NAME.drover` and `NAME.multipass` are instances; all other names are refused at
@@ -28,6 +30,8 @@ const headerBytes = 12;
  */
 export function answerName(query: Buffer, names: Names, subnet: Subnet): Buffer | undefined {
 	if (query.length < headerBytes || (query[2]! & 0x80) !== 0) return undefined;
+	// Before it is decoded: names that point at names, and counts of nothing, make much work of few bytes.
+	if (!isShort(query)) return echoed(query.subarray(0, headerBytes), codes.malformed);
 	let asked: DecodedPacket;
 	try {
 		asked = decode(query);
@@ -69,6 +73,17 @@ export function answerName(query: Buffer, names: Names, subnet: Subnet): Buffer 
 	} catch {
 		return echoed(query, codes.refused);
 	}
+}
+
+/** One question, no answers, and no more beside it than options and a signature. */
+function isShort(query: Buffer): boolean {
+	const [questions, answers, authorities, additionals] = [4, 6, 8, 10].map(at => query.readUInt16BE(at)) as [
+		number,
+		number,
+		number,
+		number,
+	];
+	return query.length <= mostBytes && questions === 1 && answers === 0 && authorities === 0 && additionals <= 2;
 }
 
 type Found =
@@ -126,7 +141,7 @@ function ownOptions(): OptAnswer {
 	return {
 		type: 'OPT',
 		name: '.',
-		udpPayloadSize: 1232,
+		udpPayloadSize: mostBytes,
 		extendedRcode: 0,
 		ednsVersion: 0,
 		flags: 0,
@@ -135,9 +150,10 @@ function ownOptions(): OptAnswer {
 	};
 }
 
-/** The question as it came, with the word that it is not answered. */
+/** The question as it came, or its head alone, with the word that it is not answered. */
 function echoed(query: Buffer, code: number): Buffer {
 	const reply = Buffer.from(query);
+	if (reply.length === headerBytes) reply.fill(0, 4);
 	reply[2] = (reply[2]! & 0x79) | 0x80;
 	reply[3] = code;
 	return reply;

@@ -117,6 +117,18 @@ describe('what is no question', () => {
 		expect(codeOf(update)).toBe(4);
 	});
 
+	test('what makes much work of few bytes is not taken apart', () => {
+		const counts = Buffer.alloc(12, 0xff);
+		counts[2] = 0;
+		expect(answerName(counts, names, subnet)).toEqual(Buffer.from('ffff8001'.padEnd(24, '0'), 'hex'));
+		const long = Buffer.concat([query({}), Buffer.alloc(1300)]);
+		expect(answerName(long, names, subnet)).toHaveLength(12);
+		// Names that point at one another.
+		const many = Buffer.concat([query({}), ...Array.from({length: 200}, () => Buffer.from('c00c00010001', 'hex'))]);
+		many.writeUInt16BE(201, 4);
+		expect(answerName(many, names, subnet)).toHaveLength(12);
+	});
+
 	test('any bytes: it neither throws nor says more than it was asked', () => {
 		const damaged = fc
 			.tuple(fc.array(fc.tuple(fc.nat(60), fc.nat(255)), {maxLength: 8}), fc.nat(60))
