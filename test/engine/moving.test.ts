@@ -215,6 +215,24 @@ describe('a move', () => {
 		expect(contentOf(place('lxd', 'disk'))).toBe('what web has written');
 	});
 
+	test('with --purge whose original cannot be removed is told so, and nothing is removed later', async () => {
+		const {engine, world, move, place, record} = await withWeb();
+		world.shared.before.set('destroy', () => {
+			throw new Error('busy');
+		});
+		expect(await move({purge: true})).toMatchObject({state: 'failed'});
+		world.shared.before.delete('destroy');
+		expect(record('qemu')).not.toHaveProperty('intent');
+		await done(engine, engine.switchDriver({to: 'lxd', by}));
+		await done(engine, engine.act({action: 'delete', names: ['web'], by}));
+		await done(engine, engine.switchDriver({to: 'qemu', by}));
+		expect(await engine.list()).toMatchObject([{name: 'web', state: 'Stopped'}]);
+		expect(contentOf(place('qemu', 'disk'))).toBe('what web has written');
+		// The copy in the trash is nothing that could stand for it.
+		expect(await move({purge: true}).catch(error => ({state: 'refused', error}))).not.toMatchObject({state: 'done'});
+		expect(contentOf(place('qemu', 'disk'))).toBe('what web has written');
+	});
+
 	test('and back again', async () => {
 		const {engine, move, record, place} = await withWeb();
 		const {id} = record('qemu');

@@ -131,7 +131,13 @@ export class Moves {
 					try {
 						await source.instances.exclusive(entry, 'move', item, async work => {
 							if (isAgain) work.log('begun again after drover was ended in the middle of it');
-							await this.#move(source, entry, how, item, work);
+							try {
+								await this.#move(source, entry, how, item, work);
+							} catch (error) {
+								// What has failed and was told so is not begun again by itself.
+								if (work.signal.reason !== abandoned && !entry.isGone) await work.update({intent: undefined});
+								throw error;
+							}
 						});
 					} finally {
 						this.#running--;
@@ -170,9 +176,6 @@ export class Moves {
 			await target.open();
 			const isThere = await this.#clear(target, entry.name, id, item);
 			if (!isThere) await this.#copy(source, entry, target, id, item, work);
-		} catch (error) {
-			if (work.signal.reason !== abandoned) await work.update({intent: undefined});
-			throw error;
 		} finally {
 			await target.close();
 		}
@@ -180,7 +183,8 @@ export class Moves {
 		await instances.tell(entry, `moved to ${to}`, item.by);
 		if (purge) {
 			item.note(`moved to ${title}; the original is gone. "drover switch ${to}" goes there.`);
-			await erase(shop, entry, work);
+			// From here on the copy is the instance: calling it off would leave neither.
+			await erase(shop, entry, {...work, signal: new AbortController().signal});
 			return;
 		}
 		await work.update({intent: undefined, desired: 'stopped', moved: {to, id, at: shop.now().toISOString()}});
@@ -197,6 +201,13 @@ export class Moves {
 			throw new DroverError(
 				'instance.exists',
 				`there is an instance "${name}" in ${driverTitles[target.driver.name]} already`,
+			);
+		}
+		if (left.stored.record.deleted !== undefined) {
+			throw new DroverError(
+				'instance.exists',
+				`the copy of "${name}" in ${driverTitles[target.driver.name]} is in the trash there`,
+				{next: 'Recover it there, or purge it and move the instance again.'},
 			);
 		}
 		if (left.stored.record.phase === 'ready') return true;
