@@ -22,3 +22,10 @@ export function listOf(words: readonly string[], conjunction = 'and'): string {
 	if (words.length <= 1) return words[0] ?? '';
 	return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`;
 }
+
+/** A word of a command line, quoted where a shell needs it. */
+export function shellWord(word: string): string {
+	// A shell finds the home directory only outside of quotes.
+	if (word.startsWith('~/') && word.length > 2) return `~/${shellWord(word.slice(2))}`;
+	return /^[\w./:@%+=,~-]+$|^\?\?$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -122,6 +122,7 @@ export class RecordStore {
 		}
 		try {
 			await this.save(record);
+			await syncDirectory(path.dirname(directory));
 		} catch (error) {
 			await rm(directory, {recursive: true, force: true});
 			throw error;

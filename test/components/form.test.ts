@@ -1,13 +1,6 @@
 import {describe, expect, test} from 'vitest';
 import {fieldOf} from '../../source/components/store/field.ts';
-import {
-	chosenOption,
-	type FormRow,
-	focusBy,
-	problemsIn,
-	quoted,
-	typeInForm,
-} from '../../source/components/store/form.ts';
+import {chosenOption, type FormRow, focusBy, problemsIn, typeInForm} from '../../source/components/store/form.ts';
 import {rowsOf} from '../../source/components/store/forms.ts';
 import {
 	imageSuggestions,
@@ -19,6 +12,7 @@ import {
 import type {FormLayer, Model} from '../../source/components/store/model.ts';
 import type {DriverInfo} from '../../source/engine/engine.ts';
 import {gibibyte} from '../../source/model/sizes.ts';
+import {shellWord} from '../../source/model/text.ts';
 import {fakeDriver, fakeInstance} from '../support/fake-engine.ts';
 import {Driven} from './driven.ts';
 
@@ -186,8 +180,8 @@ test('the command line is the same thing, quoted where a shell needs it', () => 
 		["drover launch 'file:///it'\\''s.qcow2' --name web-2 --cpus 2 --memory 2G --disk 10G"],
 	);
 	expect(launchForm.commands(model, filled({memory: '2X'}))).toEqual(['drover launch --memory ??']);
-	expect(quoted('~/a b')).toBe("~/'a b'");
-	expect(quoted('~/src:/x')).toBe('~/src:/x');
+	expect(shellWord('~/a b')).toBe("~/'a b'");
+	expect(shellWord('~/src:/x')).toBe('~/src:/x');
 });
 
 test('images are suggested by what is typed, until one is typed whole', () => {

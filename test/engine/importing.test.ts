@@ -377,6 +377,16 @@ describe('what is left where it is', () => {
 });
 
 describe('hostile data', () => {
+	test('what is to be pasted means nothing else to a shell', async () => {
+		const data = new MultipassData();
+		data.add('x; rm -rf ~', {state: 4});
+		data.add('$(reboot)', {isDeleted: true});
+		const {engine} = await home(data);
+		const next = (await engine.importPlan({})).instances.map(line => line.next ?? '').join('\n');
+		expect(next).toContain("multipass stop 'x; rm -rf ~'");
+		expect(next).toContain("multipass recover '$(reboot)'");
+	});
+
 	test('names and paths lead nowhere else', async () => {
 		const data = new MultipassData();
 		const outside = new MultipassData();

@@ -252,6 +252,27 @@ describe('what it comes to', () => {
 		);
 	});
 
+	test('a launch that is called off while they are made late is undone', async () => {
+		const hypervisor = new SimulatedHypervisor();
+		hypervisor.offers.set('lxd', ['mount', 'unmount']);
+		let arrived = () => {};
+		const mounting = new Promise<void>(resolve => {
+			arrived = resolve;
+		});
+		hypervisor.before.set('mount', async () => {
+			arrived();
+			await new Promise(() => {});
+		});
+		const paths = scratchPaths();
+		const {engine} = await simulatedEngine(paths, {hypervisor, driver: 'lxd', answers: () => false});
+		const mount = {source: paths.data, target: '/a', type: 'native', uidMap: [], gidMap: []} as const;
+		const {id} = await engine.launch({name: 'web', mounts: [mount], answerTimeout: 0.05, by});
+		await mounting;
+		await engine.cancel({id, by});
+		expect(await engine.wait({id})).toMatchObject({state: 'cancelled'});
+		expect(await engine.list()).toEqual([]);
+	});
+
 	test('mounts that fail are told together with it', async () => {
 		const hypervisor = new SimulatedHypervisor();
 		hypervisor.offers.set('lxd', ['mount', 'unmount', 'execute']);

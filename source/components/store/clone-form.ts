@@ -1,8 +1,8 @@
 import {linkProblem} from '../../engine/availability.ts';
 import type {InstanceView} from '../../model/instance.ts';
 import {nameProblem} from '../../model/names.ts';
-import {plainLine} from '../../model/text.ts';
-import {chosenOption, type FormKind, type FormRow, newForm, quoted, textOf} from './form.ts';
+import {plainLine, shellWord} from '../../model/text.ts';
+import {chosenOption, type FormKind, type FormRow, newForm, textOf} from './form.ts';
 import type {FormLayer, Model} from './model.ts';
 import {driverOf} from './selectors.ts';
 
@@ -41,7 +41,7 @@ export const cloneForm: FormKind = {
 	commands: (model, form) => {
 		const words = ['drover clone', instanceName(model, form)];
 		const name = textOf(form, 'name');
-		if (name !== '') words.push('--name', nameTrouble(model, form) === undefined ? quoted(name) : '??');
+		if (name !== '') words.push('--name', nameTrouble(model, form) === undefined ? shellWord(name) : '??');
 		if (isLinked(model, form)) words.push('--linked');
 		return [words.join(' ')];
 	},

@@ -165,10 +165,3 @@ export function takeSuggestion(form: FormLayer, row: FormRow | undefined): FormL
 	const taken = row?.kind === 'text' ? row.suggestions?.[form.suggestion] : undefined;
 	return taken && row ? withField(form, row.name, fieldOf(taken.value)) : form;
 }
-
-/** A word of a command line, quoted where a shell needs it. */
-export function quoted(word: string): string {
-	// A shell finds the home directory only outside of quotes.
-	if (word.startsWith('~/') && word.length > 2) return `~/${quoted(word.slice(2))}`;
-	return /^[\w./:@%+=,~-]+$|^\?\?$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}

@@ -5,9 +5,9 @@ import type {Mount} from '../../model/mount.ts';
 import {nameProblem} from '../../model/names.ts';
 import {templateName} from '../../model/profile.ts';
 import {limits, parseSize} from '../../model/sizes.ts';
-import {plainLine} from '../../model/text.ts';
+import {plainLine, shellWord} from '../../model/text.ts';
 import {whyNoMounts, whyNoNetworks} from './driver-parts.ts';
-import {chosenOption, type FormKind, type FormRow, newForm, quoted, type Suggestion, textOf} from './form.ts';
+import {chosenOption, type FormKind, type FormRow, newForm, type Suggestion, textOf} from './form.ts';
 import {cpusNote, cpusProblem, memoryNote, memoryProblem, sizeProblem} from './form-limits.ts';
 import {cloudInitRows, cloudInitSource, fromProfile, profileOf, profileRows, valuesToKeep} from './launch-choices.ts';
 import type {Effect, Facts, FormLayer, Model} from './model.ts';
@@ -251,17 +251,17 @@ function launchCommand(model: Model, form: FormLayer): string {
 	);
 	const value = (name: string) => (wrong.has(name) ? '??' : plainLine(textOf(form, name)));
 	const words = ['drover', 'launch'];
-	if (value('image') !== '') words.push(quoted(value('image')));
+	if (value('image') !== '') words.push(shellWord(value('image')));
 	const profile = profileOf(form);
-	if (profile !== undefined) words.push('--profile', quoted(plainLine(profile.name)));
+	if (profile !== undefined) words.push('--profile', shellWord(plainLine(profile.name)));
 	const cloudInit = wrong.has('cloud-init-file') ? '??' : plainLine(cloudInitSource(form));
 	for (const name of ['name', 'cpus', 'memory', 'disk']) {
-		if (value(name) !== '') words.push(`--${name}`, quoted(value(name)));
+		if (value(name) !== '') words.push(`--${name}`, shellWord(value(name)));
 	}
-	if (cloudInit !== '') words.push('--cloud-init', quoted(cloudInit));
-	if (value('mount') !== '') words.push('--mount', quoted(value('mount')));
-	for (const network of form.chosen['networks'] ?? []) words.push('--network', quoted(plainLine(network)));
+	if (cloudInit !== '') words.push('--cloud-init', shellWord(cloudInit));
+	if (value('mount') !== '') words.push('--mount', shellWord(value('mount')));
+	for (const network of form.chosen['networks'] ?? []) words.push('--network', shellWord(plainLine(network)));
 	const member = memberOf(form);
-	if (member !== '') words.push('--target', quoted(plainLine(member)));
+	if (member !== '') words.push('--target', shellWord(plainLine(member)));
 	return words.join(' ');
 }

@@ -1,7 +1,7 @@
 import type {InstanceView} from '../../model/instance.ts';
-import {plainLine} from '../../model/text.ts';
+import {plainLine, shellWord} from '../../model/text.ts';
 import {mountTypes} from './driver-parts.ts';
-import {chosenOption, type FormKind, type FormRow, newForm, quoted, textOf} from './form.ts';
+import {chosenOption, type FormKind, type FormRow, newForm, textOf} from './form.ts';
 import type {Facts, FormLayer, Model} from './model.ts';
 import {mountOf, mountProblem, sourceProblem, typeRow} from './mount-fields.ts';
 
@@ -70,5 +70,5 @@ function mountCommand(form: FormLayer, instance: InstanceView | undefined, facts
 	// What is usual need not be said.
 	const usual = options.find(option => option.reason === undefined);
 	const words = ['drover', 'mount', ...(type && type !== usual ? ['--type', type.value] : [])];
-	return [...words, source === '' ? 'DIRECTORY' : quoted(source), quoted(place)].join(' ');
+	return [...words, source === '' ? 'DIRECTORY' : shellWord(source), shellWord(place)].join(' ');
 }

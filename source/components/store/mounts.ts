@@ -1,10 +1,10 @@
 import type {InstanceView} from '../../model/instance.ts';
 import type {Mount, MountView} from '../../model/mount.ts';
-import {plainLine} from '../../model/text.ts';
+import {plainLine, shellWord} from '../../model/text.ts';
 import {copyText} from './copying.ts';
 import {whyNoMounts} from './driver-parts.ts';
 import {emptyField} from './field.ts';
-import {quoted} from './form.ts';
+
 import {push, step, tell} from './layers.ts';
 import type {Model, MountsLayer, Step} from './model.ts';
 import {newMountForm} from './mount-form.ts';
@@ -21,7 +21,7 @@ export function mountAt({roster}: Model, {id, index}: MountsLayer): MountView | 
 }
 
 export function umountCommand(name: string, {target}: Pick<Mount, 'target'>): string {
-	return `drover umount ${quoted(plainLine(`${name}:${target}`))}`;
+	return `drover umount ${shellWord(plainLine(`${name}:${target}`))}`;
 }
 
 /** What the keys of the mounts page do. */

@@ -2,10 +2,10 @@ import {availability} from '../../engine/availability.ts';
 import type {InstanceView} from '../../model/instance.ts';
 import type {HostNetwork} from '../../model/network.ts';
 import {isUp} from '../../model/state.ts';
-import {plainLine} from '../../model/text.ts';
+import {plainLine, shellWord} from '../../model/text.ts';
 import {copyText} from './copying.ts';
 import {emptyField} from './field.ts';
-import {quoted} from './form.ts';
+
 import {push, step, tell} from './layers.ts';
 import type {Model, NetworksLayer, Step} from './model.ts';
 import {driverOf, isSwitching, switchingReason, topLayer} from './selectors.ts';
@@ -27,7 +27,7 @@ export function networkCommands({facts}: Model, name: string, network: string): 
 	const choose =
 		facts?.settings['local.bridged-network'] === network
 			? []
-			: [`drover set ${quoted(plainLine(`local.bridged-network=${network}`))}`];
+			: [`drover set ${shellWord(plainLine(`local.bridged-network=${network}`))}`];
 	return [...choose, `drover set local.${plainLine(name)}.bridged=true`];
 }
 

@@ -1,8 +1,8 @@
 import type {InstanceView} from '../../model/instance.ts';
 import {nameProblem} from '../../model/names.ts';
 import {longestComment, type SnapshotView} from '../../model/snapshot.ts';
-import {plainLine} from '../../model/text.ts';
-import {type FormKind, type FormRow, newForm, quoted, textOf} from './form.ts';
+import {plainLine, shellWord} from '../../model/text.ts';
+import {type FormKind, type FormRow, newForm, textOf} from './form.ts';
 import type {FormLayer, Model, SnapshotsLayer} from './model.ts';
 
 /** To take a snapshot; or, with one, to change its name and comment. */
@@ -25,8 +25,8 @@ export const snapshotForm: FormKind = {
 	commands: (model, form) => {
 		const words = ['drover snapshot', instanceName(model, form)];
 		const name = textOf(form, 'name');
-		if (name !== '') words.push('--name', nameTrouble(model, form) === undefined ? quoted(name) : '??');
-		if (textOf(form, 'comment') !== '') words.push('--comment', quoted(plainLine(textOf(form, 'comment'))));
+		if (name !== '') words.push('--name', nameTrouble(model, form) === undefined ? shellWord(name) : '??');
+		if (textOf(form, 'comment') !== '') words.push('--comment', shellWord(plainLine(textOf(form, 'comment'))));
 		return [words.join(' ')];
 	},
 	request: (model, form) => {
@@ -61,7 +61,7 @@ export const snapshotEditForm: FormKind = {
 		return changes.map(({property, value}) => {
 			const text = property === 'name' && nameTrouble(model, form) !== undefined ? '??' : plainLine(value);
 			const of = plainLine(form.snapshot?.name ?? '');
-			return `drover set ${quoted(`local.${instanceName(model, form)}.${of}.${property}=${text}`)}`;
+			return `drover set ${shellWord(`local.${instanceName(model, form)}.${of}.${property}=${text}`)}`;
 		});
 	},
 	request: (model, form) => {

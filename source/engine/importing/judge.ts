@@ -4,7 +4,7 @@ import type {ImportLine, Origin} from '../../model/import-plan.ts';
 import type {Mount} from '../../model/mount.ts';
 import {nameProblem} from '../../model/names.ts';
 import {formatSize, limits} from '../../model/sizes.ts';
-import {plainLine} from '../../model/text.ts';
+import {plainLine, shellWord} from '../../model/text.ts';
 import {type Limits, mountsOf, notesOf, suspendTag} from './notes.ts';
 import type {TheirInstance} from './read.ts';
 import type {TheirRecord} from './schema.ts';
@@ -161,7 +161,7 @@ function refusalOf(
 	circumstances: Circumstances,
 ): Refusal | undefined {
 	const {record, disk} = each;
-	const called = plainLine(each.name);
+	const called = shellWord(plainLine(each.name));
 	if (each.scope === 'lxd') {
 		return ['it is on an LXD server', 'drover switch lxd, then drover adopt --from multipass, takes it over there.'];
 	}
@@ -172,7 +172,7 @@ function refusalOf(
 		if ('problem' in disk) return [`${why}, and ${disk.problem}`];
 		return [
 			`${why}, so that its sizes are not known`,
-			`drover import multipass ${plainLine(refOf(each))} brings it with ${limits.cpusDefault} CPU and ${formatSize(limits.memoryDefault)}.`,
+			`drover import multipass ${shellWord(plainLine(refOf(each)))} brings it with ${limits.cpusDefault} CPU and ${formatSize(limits.memoryDefault)}.`,
 		];
 	}
 	if ('problem' in disk) return diskRefusal(disk);
@@ -188,14 +188,14 @@ function refusalOf(
 		return [`its memory of ${formatSize(memory)} is less than the ${formatSize(limits.memoryMinimum)} that are needed`];
 	}
 	const problem = nameProblem(name);
-	const rename = `drover import multipass ${plainLine(refOf(each))} --as NAME brings it under another name.`;
+	const rename = `drover import multipass ${shellWord(plainLine(refOf(each)))} --as NAME brings it under another name.`;
 	if (problem !== undefined) return [`its name cannot be used here: ${problem}`, rename];
 	if (circumstances.isTaken(name)) return [`there is an instance "${name}" here already`, rename];
 	return undefined;
 }
 
 function evidentRefusal({name, record, disk}: TheirInstance): Refusal | undefined {
-	const called = plainLine(name);
+	const called = shellWord(plainLine(name));
 	if (typeof record === 'object' && record.isDeleted) {
 		return ['it is deleted in Multipass', `multipass recover ${called} brings it back there.`];
 	}
@@ -216,9 +216,9 @@ function diskRefusal({problem, isClosed}: DiskRefusal): Refusal {
 /** Only what rests is brought: the disk of a machine that runs is not whole, and that of a suspended one half the truth. */
 function powerRefusal(each: TheirInstance, discardMemory: boolean): Refusal | undefined {
 	const state = stateOf(each);
-	const called = plainLine(each.name);
+	const called = shellWord(plainLine(each.name));
 	if (state === 'Stopped') return undefined;
-	const discard = `drover import multipass ${plainLine(refOf(each))} --discard-memory brings its disk without it, as after a power cut.`;
+	const discard = `drover import multipass ${shellWord(plainLine(refOf(each)))} --discard-memory brings its disk without it, as after a power cut.`;
 	if (state === 'Suspended') {
 		if (discardMemory) return undefined;
 		return [

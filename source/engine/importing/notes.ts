@@ -1,5 +1,5 @@
 import {type Mount, targetProblem} from '../../model/mount.ts';
-import {listOf} from '../../model/text.ts';
+import {listOf, shellWord} from '../../model/text.ts';
 import type {TheirInstance} from './read.ts';
 import type {TheirRecord} from './schema.ts';
 
@@ -49,7 +49,7 @@ export function notesOf(
 	const lost = usableMounts(record).filter(mount => !mounts.some(({target}) => target === mount.target));
 	for (const {source, target} of lost.slice(0, 5)) {
 		notes.push(
-			`Its mount is not brought from another directory than Multipass’s own: drover mount ${source} ${name}:${target}`,
+			`Its mount is not brought from another directory than Multipass’s own: drover mount ${shellWord(source)} ${shellWord(`${name}:${target}`)}`,
 		);
 	}
 	const overSsh = usableMounts(record).filter(({type}) => type === 'native').length;

@@ -172,15 +172,29 @@ async function makeAndStart(
 		await awaitAnswer(shop, entry, timed, {seconds: intent?.options.answerTimeout, did});
 	} catch (error) {
 		const isTimeout = error instanceof DroverError && error.code === 'guest.unanswered';
-		if (isTimeout)
-			await work.update({phase: 'ready', intent: undefined, ...(await lateMounts(shop, entry, intent, work))});
-		else await undo(shop, entry, work, error);
+		if (!isTimeout) await undo(shop, entry, work, error);
+		else await keepUnanswered(shop, entry, intent, work);
 		throw error;
 	}
 	// What was begun before intents were kept to the end goes on like all others.
 	const {createdBy: by, createdAt: at} = instances.record(entry);
 	await work.update({phase: 'ready', intent: intent ?? {action: 'launch', options: {}, by, at}});
 	await instances.tell(entry, did, intent?.by);
+}
+
+/** A guest that has not answered in time stays; one whose launch is called off meanwhile does not. */
+async function keepUnanswered(
+	shop: Workshop,
+	entry: Entry,
+	intent: Intent | undefined,
+	work: WorkContext,
+): Promise<void> {
+	try {
+		await work.update({phase: 'ready', intent: undefined, ...(await lateMounts(shop, entry, intent, work))});
+	} catch (error) {
+		await undo(shop, entry, work, error);
+		throw error;
+	}
 }
 
 /** The mounts of a guest that has not answered in time: they come with its answer, as after every start. */

@@ -1,5 +1,5 @@
 import {spawn} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, symlinkSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -138,6 +138,25 @@ describe.skipIf(process.platform !== 'linux')('a directory that is served', () =
 		expect(await rootsOf([process.pid])).toEqual(root === 'silent' ? [] : [...root.values()]);
 		expect(await rootsOf([])).toEqual([]);
 	});
+
+	test.skipIf(process.getuid?.() !== 0)(
+		'is served by nobody else, whatever he calls himself (needs root)',
+		async () => {
+			const home = directory();
+			const socket = path.join(home, 'mnt-01234567.sock');
+			const words = ['-e', 'setInterval(() => {}, 1000)', '--', `--socket-path=${socket}`];
+			const stranger = spawn(process.execPath, words, {stdio: 'ignore', uid: 65_534, gid: 65_534});
+			const own = spawn(process.execPath, words, {stdio: 'ignore'});
+			onTestFinished(() => {
+				stranger.kill('SIGKILL');
+				own.kill('SIGKILL');
+			});
+			const found = async () => [...(await serversOf({directory: home, sockets: home}, 'mnt-01234567')).keys()];
+			await expect.poll(found, {timeout: 10_000}).toEqual([own.pid]);
+			await expect.poll(() => readFileSync(`/proc/${stranger.pid}/cmdline`, 'utf8')).toContain('--socket-path');
+			expect(await found()).toEqual([own.pid]);
+		},
+	);
 
 	test('by what nobody came to any more is not served for ever', async () => {
 		const home = directory();

@@ -68,17 +68,23 @@ export async function identities(paths: readonly string[]): Promise<ReadonlyMap<
 	return found;
 }
 
-/** The processes whose command line has a word that begins so. */
+/** The processes of this user whose command line has a word that begins so: anybody can write any word into his own. */
 export async function processesWith(mark: string): Promise<ReadonlyMap<number, readonly string[]>> {
 	const found = new Map<number, readonly string[]>();
 	const names = (await readdir('/proc').catch(() => [])).filter(name => /^\d+$/.test(name));
 	await Promise.all(
 		names.map(async name => {
 			const words = (await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).split('\0').slice(0, -1);
-			if (words.some(word => word.startsWith(mark))) found.set(Number(name), words);
+			if (words.some(word => word.startsWith(mark)) && (await isOwn(name))) found.set(Number(name), words);
 		}),
 	);
 	return found;
+}
+
+/** Whose it is, as the kernel tells in this process's own numbers; who may look into it is another question. */
+async function isOwn(pid: string): Promise<boolean> {
+	const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+	return Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? Number.NaN) === process.getuid?.();
 }
 
 /** What a process sees as its root. */
